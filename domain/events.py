@@ -1,0 +1,60 @@
+"""Events: normalised facts (who, what, when, from where) as every door hands them to intake.
+
+An event is identified by the business fact, (source, external_id), never by the notice that brought it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A member's name in another system, for example ("hubspot", "77") or ("email", "ada@example.com")."""
+
+    source: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact that a source reports, or the retraction of an earlier one.
+
+    `retracts` names the external_id of an earlier fact of the same source; a retraction has its own external_id and no
+    data. `source_version` is the source's modification version (any growing integer): an older one never amends a newer.
+    """
+
+    source: str
+    external_id: str
+    type: str
+    member: Identity
+    occurred_at: datetime
+    data: Mapping[str, Any]
+    source_version: int | None = None
+    retracts: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """What a source declares about its facts.
+
+    `amendments` says what the same key with another fingerprint means: "redecide" (compensate and decide again),
+    "ignore" (keep the first) or "conflict" (refuse). `fingerprint_fields` are the data fields that make the fact (None:
+    all of them). An event that is older than `oldest` when it arrives counts as received now wherever order is fairness.
+    """
+
+    amendments: str = "conflict"
+    fingerprint_fields: tuple[str, ...] | None = None
+    oldest: timedelta = timedelta(days=90)
+
+
+def fingerprint(event: Event, policy: SourcePolicy) -> bytes:
+    """SHA-256 over the canonical form of what makes this fact; equal for equal facts in any key order."""
+    fields = policy.fingerprint_fields
+    data = event.data if fields is None else {name: event.data.get(name) for name in fields}
+    fact = [event.type, event.member.source, event.member.external_id, event.occurred_at, event.retracts, data]
+    return hashlib.sha256(orjson.dumps(fact, option=orjson.OPT_SORT_KEYS)).digest()
