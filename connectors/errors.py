@@ -11,7 +11,11 @@ OutsideError
     └── FundsMissing       the request is good, the account behind it lacks the money
 
 NoticeRefused              an incoming notice that must not be believed
-├── BadSignature
+├── BadSignature           not sent by who it should be from, or without credentials
+├── StaleNotice            signed too long ago, or in the future: possibly a replay
+├── TooLarge               more bytes, or more items, than the source ever sends at once
+├── WrongContentType       not the media type that the source sends
+├── WrongVersion           a version of the protocol that is not spoken here
 └── MalformedNotice        signed as it should be, but not of the shape that the system documents
 """
 
@@ -71,6 +75,22 @@ class NoticeRefused(Exception):
 
 
 class BadSignature(NoticeRefused):
+    pass
+
+
+class StaleNotice(NoticeRefused):
+    pass
+
+
+class TooLarge(NoticeRefused):
+    pass
+
+
+class WrongContentType(NoticeRefused):
+    pass
+
+
+class WrongVersion(NoticeRefused):
     pass
 
 

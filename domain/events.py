@@ -25,7 +25,9 @@ class Event:
     """One fact that a source reports, or the retraction of an earlier one.
 
     `retracts` names the external_id of an earlier fact of the same source; a retraction has its own external_id and no
-    data. `source_version` is the source's modification version (any growing integer): an older one never amends a newer.
+    data. `source_version` is the source's modification version (any growing integer): an older one never amends a
+    newer. `alternatives` are other names of the same member, tried in order when `member` is unknown; they are no part
+    of the fact.
     """
 
     source: str
@@ -36,6 +38,7 @@ class Event:
     data: Mapping[str, Any]
     source_version: int | None = None
     retracts: str | None = None
+    alternatives: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class SourcePolicy:
 
     `amendments` says what the same key with another fingerprint means: "redecide" (compensate and decide again),
     "ignore" (keep the first) or "conflict" (refuse). `fingerprint_fields` are the data fields that make the fact (None:
-    all of them). An event that is older than `oldest` when it arrives counts as received now wherever order is fairness.
+    all of them). An event that is older than `oldest` when it arrives counts as received now where order is fairness.
     """
 
     amendments: str = "conflict"

@@ -1,0 +1,90 @@
+"""The contract that every source keeps: what arrives over HTTP is verified as bytes first and read only then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from connectors.errors import MalformedNotice, TooLarge, WrongContentType
+from domain.events import SourcePolicy
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One incoming request as the sender made it: `url` is the public one, header names are lower-case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Matters(StrEnum):
+    """Whether a notice is worth asking the other system about its object."""
+
+    ALWAYS = "always"
+    IF_KNOWN = "if_known"  # only if its object has given us a fact, or is being asked about already
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One incoming notice: `notice_key` is the same however often it is sent, `object_id` is what it is about."""
+
+    notice_key: str
+    object_id: str
+    kind: str
+    occurred_at: datetime
+    matters: Matters
+    raw: Mapping[str, Any]
+
+
+class Source(Protocol):
+    """Takes in what one kind of outside system sends; a module of connectors keeps it. Pure: no IO, no clock, no state.
+
+    `verify` must be called first and looks at raw bytes only. It raises TooLarge, BadSignature, StaleNotice,
+    WrongContentType or WrongVersion and nothing else, whatever a stranger puts into headers or body, and compares
+    secrets in constant time. `notices` may assume a verified request and raises MalformedNotice or TooLarge.
+
+    A source whose notices only say that something changed leaves their objects to be fetched and translated later. A
+    source whose payload is complete gives notices that matter NEVER and translates the payload in the same request.
+    Both translate into events whose external_id is the business fact's, never the notice's.
+    """
+
+    KIND: str
+    POLICY: SourcePolicy
+
+    def verify(self, request: Request, secret: str, now: datetime) -> None: ...
+
+    def notices(self, request: Request) -> Sequence[Notice]: ...
+
+
+def require_size(request: Request, most_bytes: int) -> None:
+    """Raises TooLarge if the body has more than `most_bytes`."""
+    if len(request.body) > most_bytes:
+        raise TooLarge(f"{len(request.body)} bytes, at most {most_bytes} are taken")
+
+
+def require_json(request: Request) -> None:
+    """Raises WrongContentType unless the body is declared as JSON in UTF-8, the only form that sources send."""
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if media_type.strip().lower() != "application/json" or charset not in ("", "utf-8"):
+        raise WrongContentType("only application/json in UTF-8 is taken")
+
+
+def milliseconds(instant: datetime) -> int:
+    """Whole milliseconds since 1970."""
+    return (instant - EPOCH) // MILLISECOND
+
+
+def instant(since_epoch: int) -> datetime:
+    """The instant that many milliseconds after 1970; raises MalformedNotice if no calendar reaches it."""
+    try:
+        return EPOCH + since_epoch * MILLISECOND
+    except OverflowError as error:
+        raise MalformedNotice("a timestamp is out of range") from error
