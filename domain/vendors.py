@@ -1,7 +1,7 @@
 """Vendors in their own terms but in nobody's dialect: what can be ordered, what was ordered, and what came back.
 
-Everything here may pass through a workflow, so nothing here can hold a gift link: that is a `GiftLink`, which refuses to
-be written down by any serialiser and goes from the vendor's answer straight into its encrypted column.
+Everything here may pass through a workflow, so nothing here can hold a gift link: that is a `GiftLink`, which no
+serialiser writes down and which goes from the vendor's answer straight into its encrypted column.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NoReturn
 
-# ISO 4217 list one: the currencies whose minor unit is not a hundredth.
-_MINOR_DIGITS = {
-    **dict.fromkeys(
-        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(),
-        0,
-    ),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
-}
+# ISO 4217 list one; every other currency's minor unit is a hundredth.
+_MINOR_DIGITS = (
+    dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0)
+    | dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0)
+    | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+    | dict.fromkeys(("CLF", "UYW"), 4)
+)
 
 
 def minor_digits(currency: str) -> int:
@@ -204,7 +202,7 @@ class VendorCapabilities:
 
 
 class GiftLink:
-    """A link that is worth money to whoever reads it: hidden in repr, refused by serialisers, read by `reveal` alone."""
+    """A link worth money to whoever reads it: hidden in repr, refused by serialisers, read by `reveal` alone."""
 
     __slots__ = ("_url",)
 
