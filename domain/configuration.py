@@ -1,0 +1,174 @@
+"""A program's reviewed configuration: event types, rules, milestones, rewards and catalog, as one immutable snapshot.
+
+Applying a folder makes a new snapshot with the next number; every definition inside carries the version at which it last
+changed. Decisions name the number of the snapshot that made them, so they can be derived again for ever.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Period(StrEnum):
+    """A calendar period; weeks are ISO weeks. Member-scoped periods use the member's zone at occurred_at."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    LIFETIME = "lifetime"
+
+
+class Rounding(StrEnum):
+    """How an award that is not a whole number becomes one."""
+
+    FLOOR = "floor"
+    CEILING = "ceiling"
+    HALF_UP = "half_up"
+    HALF_EVEN = "half_even"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an event type's data: its type and its limits (inclusive)."""
+
+    type: str  # string, integer, number, boolean, timestamp, date
+    required: bool = False
+    description: str = ""
+    enum: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    max_length: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """What a kind of fact looks like; data with other fields or types is rejected."""
+
+    key: str
+    version: int
+    fields: Mapping[str, Field]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A count, or the sum of an integer field, of one event type over a period of one member: `name` is its name in CEL."""
+
+    name: str
+    event_type: str
+    per: Period
+    field: str | None = None  # None counts
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One named CEL condition; the name of the first false one is the reason shown."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """Points of one unit, fixed ("50") or by a CEL expression, rounded as declared; never negative."""
+
+    expression: str
+    unit: str = "points"
+    rounding: Rounding = Rounding.FLOOR
+    expires_after_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most `points` points and `times` awards of one rule to one member per period (or per event)."""
+
+    per: Period | None  # None is per event
+    points: int | None = None
+    times: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one event type is worth when every condition holds inside the effective window [starts_at, ends_at)."""
+
+    key: str
+    version: int
+    event_type: str
+    title: str = ""
+    when: tuple[Condition, ...] = ()
+    award: Award | None = None
+    reward: str | None = None
+    caps: tuple[Cap, ...] = ()
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A threshold in points that gives a reward: `every` on lifetime points, or `at` once on lifetime or balance."""
+
+    key: str
+    version: int
+    reward: str
+    on: str = "lifetime"  # lifetime, balance
+    every: int | None = None
+    at: int | None = None
+    unit: str = "points"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """What a milestone or a rule gives: one catalog item automatically, or the member's choice among items.
+
+    `price_points` is paid by the member when above 0; at 0 the program pays. Value in minor units of `currency`.
+    """
+
+    key: str
+    version: int
+    title: str
+    items: tuple[str, ...]
+    value_minor: int
+    currency: str
+    automatic: bool = False
+    price_points: int = 0
+    offer_days: int = 30
+    remind_days: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogItem:
+    """Something a member can redeem: a vendor's product (by connection and product code) or the program's own.
+
+    `denominations` are the offered values in minor units; `points_per_unit` is the price in points of one major unit.
+    """
+
+    key: str
+    version: int
+    name: str
+    vendor: str  # a connection's name, or "own": fulfilled by an administrator
+    product: str = ""
+    description: str = ""
+    category: str = ""
+    images: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()  # ISO 3166-1 alpha-2; empty means every country
+    currency: str = ""
+    denominations: tuple[int, ...] = ()
+    points_per_unit: int = 100
+    terms: str = ""
+    available: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One applied snapshot, indexed as deciding needs it."""
+
+    program_id: str
+    number: int
+    event_types: Mapping[str, EventType] = field(default_factory=dict)
+    rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)  # by event type, in key order
+    aggregates: Mapping[str, Aggregate] = field(default_factory=dict)  # by name
+    milestones: tuple[Milestone, ...] = ()
+    rewards: Mapping[str, Reward] = field(default_factory=dict)
+    catalog: Mapping[str, CatalogItem] = field(default_factory=dict)

@@ -1,0 +1,25 @@
+"""Time as the domain sees it: aware instants, and calendar periods in a zone."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from domain.configuration import Period
+
+Clock = Callable[[], datetime]
+
+# The one bucket of a lifetime.
+LIFETIME_ON = date(1, 1, 1)
+
+zone = lru_cache(maxsize=1_000)(ZoneInfo)
+
+
+def period_on(period: Period, at: datetime, time_zone: str) -> date:
+    """The first day of the period that holds the instant in the zone; ISO weeks begin on Monday."""
+    if period is Period.LIFETIME:
+        return LIFETIME_ON
+    day = at.astimezone(zone(time_zone)).date()
+    if period is Period.WEEK:
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if period is Period.MONTH else day

@@ -1,0 +1,46 @@
+"""Connections to PostgreSQL: one engine per process, one transaction per `begin`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+# A statement that runs longer than this is ended by the server: milliseconds.
+STATEMENT_TIMEOUT_MS = 30_000
+LOCK_TIMEOUT_MS = 10_000
+
+
+def with_driver(url: str) -> str:
+    """The URL with psycopg named as the driver; postgres:// and postgresql:// are both taken."""
+    scheme, rest = url.split("://", 1)
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else f"{scheme}://{rest}"
+
+
+class Database:
+    """The application's engine. Every session is one READ COMMITTED transaction on one connection."""
+
+    def __init__(self, url: str, *, pool_size: int = 10):
+        self.engine = create_async_engine(
+            with_driver(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={
+                "connect_timeout": 10,
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
+            },
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """A session in a transaction that commits when the block ends, and rolls back when it raises."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()

@@ -1,0 +1,642 @@
+"""The schema, as one reads it: every table of Laurel, with the invariants that the database itself keeps.
+
+Every row belongs to a program. Ids are prefixed text in time order; money is minor units with an ISO 4217 code; times
+are instants. Ledger tables (transactions, transfers, entries, lot_moves) and decisions are append-only for the
+application's role.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = Text(collation="C")
+Instant = DateTime(timezone=True)
+
+APPEND_ONLY = ("decisions", "transactions", "transfers", "entries", "lot_moves", "event_revisions", "member_versions")
+
+
+def _program() -> Column[str]:
+    return Column("program_id", Id, nullable=False)
+
+
+def _belongs_to(table: str, column: str, target: str = "id") -> ForeignKeyConstraint:
+    """The reference carries the program, so that no row can name another program's."""
+    return ForeignKeyConstraint(["program_id", column], [f"{table}.program_id", f"{table}.{target}"])
+
+
+# -- Programs, keys, connections -----------------------------------------------------------------------------------
+
+programs = Table(
+    "programs",
+    metadata,
+    Column("program_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("time_zone", Text, nullable=False, server_default="UTC"),
+    Column("configuration", Integer, nullable=False, server_default="0"),
+    Column("orders_paused", Boolean, nullable=False, server_default=text("false")),
+    # Real money's guards: value ordered per day and month in minor units of `limit_currency`; null is no limit.
+    Column("daily_limit_minor", BigInteger),
+    Column("monthly_limit_minor", BigInteger),
+    Column("limit_currency", Text, nullable=False, server_default="USD"),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("kind IN ('sandbox', 'live')", name="kind"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _program(),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("scopes", JSONB, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    Index(None, "program_id", "created_at"),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("config", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("secrets", LargeBinary, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("rotated_at", Instant),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "name"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+)
+
+configurations = Table(
+    "configurations",
+    metadata,
+    _program(),
+    Column("number", Integer, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("applied_at", Instant, nullable=False),
+    Column("applied_by", Text, nullable=False),
+    PrimaryKeyConstraint("program_id", "number"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+)
+
+# -- Members -------------------------------------------------------------------------------------------------------
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("external_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column("time_zone", Text, nullable=False, server_default="UTC"),
+    Column("country", Text),
+    Column("location", Text),
+    Column("department", Text),
+    Column("role", Text),
+    Column("hired_on", Date),
+    Column("manager_id", Id),
+    Column("performance_tier", Text),
+    Column("status", Text, nullable=False, server_default="active"),
+    Column("custom", JSONB, nullable=False, server_default=text("'{}'")),
+    # The version of the attributes: the row of member_versions that holds today.
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "external_id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    CheckConstraint("status IN ('active', 'on_leave', 'left')", name="status"),
+    Index(None, "program_id", "department"),
+)
+
+member_versions = Table(
+    "member_versions",
+    metadata,
+    _program(),
+    Column("member_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("attributes", JSONB, nullable=False),
+    Column("effective_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("member_id", "version"),
+    _belongs_to("members", "member_id"),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    _program(),
+    Column("source", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("member_id", Id, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("program_id", "source", "external_id"),
+    _belongs_to("members", "member_id"),
+    Index(None, "program_id", "member_id"),
+)
+
+# -- Events and decisions ------------------------------------------------------------------------------------------
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("source", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    # awaited: a retraction came first; this row keeps its place until the original arrives.
+    Column("state", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("member_id", Id),
+    Column("identity_source", Text, nullable=False),
+    Column("identity_external_id", Text, nullable=False),
+    Column("alternatives", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("data", JSONB, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("source_version", BigInteger),
+    Column("revision", Integer, nullable=False, server_default="1"),
+    Column("policy", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("retracts", Text),
+    Column("retracted_by", Id),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("error", Text),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "source", "external_id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    _belongs_to("members", "member_id"),
+    CheckConstraint("state IN ('decided', 'parked', 'quarantined', 'retracted', 'awaited', 'closed')", name="state"),
+    CheckConstraint("state <> 'decided' OR member_id IS NOT NULL OR retracts IS NOT NULL", name="decided_has_member"),
+    Index("ix_events_member", "program_id", "member_id", "id"),
+    Index(
+        "ix_events_parked",
+        "program_id",
+        "identity_source",
+        "identity_external_id",
+        postgresql_where=text("state = 'parked'"),
+    ),
+    Index("ix_events_quarantined", "program_id", "id", postgresql_where=text("state = 'quarantined'")),
+)
+
+event_revisions = Table(
+    "event_revisions",
+    metadata,
+    _program(),
+    Column("event_id", Id, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("source_version", BigInteger),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("event_id", "revision"),
+    _belongs_to("events", "event_id"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _program(),
+    Column("event_id", Id, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("member_id", Id),
+    Column("kind", Text, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("verdict", JSONB, nullable=False),
+    Column("inputs", JSONB, nullable=False),
+    Column("transaction_id", Id),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("event_id", "n"),
+    _belongs_to("events", "event_id"),
+    CheckConstraint("kind IN ('award', 'retraction', 'amendment')", name="kind"),
+)
+
+# Uses of event types and rules per member and period: aggregates for conditions, and what caps have let through.
+counters = Table(
+    "counters",
+    metadata,
+    _program(),
+    Column("member_id", Id, nullable=False),
+    Column("name", Text(collation="C"), nullable=False),
+    Column("period", Text(collation="C"), nullable=False),
+    Column("period_on", Date, nullable=False),
+    Column("uses", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    PrimaryKeyConstraint("member_id", "name", "period", "period_on"),
+    _belongs_to("members", "member_id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    _program(),
+    Column("scope", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("outcome", JSONB, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("program_id", "scope", "key"),
+    Index(None, "recorded_at"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _program(),
+    Column("connection_id", Id, nullable=False),
+    Column("notice_key", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("occurred_at", Instant),
+    Column("recorded_at", Instant, nullable=False),
+    Column("handled_at", Instant),
+    UniqueConstraint("program_id", "connection_id", "notice_key"),
+    _belongs_to("connections", "connection_id"),
+    CheckConstraint("state IN ('ignored', 'open', 'handled')", name="state"),
+    Index("ix_notices_open", "connection_id", "object_id", "id", postgresql_where=text("state = 'open'")),
+)
+
+statements = Table(
+    "statements",
+    metadata,
+    _program(),
+    Column("connection_id", Id, nullable=False),
+    Column("statement_id", Text, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("voided_by", Text),
+    Column("stored_at", Instant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "statement_id"),
+    _belongs_to("connections", "connection_id"),
+)
+
+# -- Ledger --------------------------------------------------------------------------------------------------------
+
+# Running accounts (members, their held points) carry a balance and a dense version; summed ones (program:issued and the
+# like) carry none, so that no row is hot; only they may go below zero without debt.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("unit", Text, nullable=False),
+    Column("member_id", Id),
+    Column("running", Boolean, nullable=False),
+    Column("balance", BigInteger, nullable=False, server_default="0"),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("debt", BigInteger, nullable=False, server_default="0"),
+    Column("lifetime", BigInteger, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    _belongs_to("members", "member_id"),
+    CheckConstraint("debt >= 0", name="debt"),
+    CheckConstraint("NOT running OR balance >= -debt", name="covered"),
+    CheckConstraint("running OR (balance = 0 AND version = 0 AND debt = 0)", name="summed"),
+    Index(None, "member_id"),
+)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("kind", Text, nullable=False),
+    Column("business_key", Text(collation="C"), nullable=False),
+    Column("event_id", Id),
+    Column("order_id", Id),
+    Column("reverses_id", Id),
+    Column("effective_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "business_key"),
+    UniqueConstraint("program_id", "reverses_id"),
+    _belongs_to("transactions", "reverses_id"),
+    CheckConstraint("kind IN ('earn', 'reverse', 'hold', 'settle', 'release', 'refund', 'expire')", name="kind"),
+    CheckConstraint("(kind = 'reverse') = (reverses_id IS NOT NULL)", name="reversal_names_original"),
+    Index(None, "program_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
+    Index(None, "program_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),
+)
+
+transfers = Table(
+    "transfers",
+    metadata,
+    _program(),
+    Column("transaction_id", Id, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("from_account", Id, nullable=False),
+    Column("to_account", Id, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    PrimaryKeyConstraint("transaction_id", "n"),
+    _belongs_to("transactions", "transaction_id"),
+    _belongs_to("accounts", "from_account"),
+    _belongs_to("accounts", "to_account"),
+    CheckConstraint("amount > 0", name="amount_positive"),
+    CheckConstraint("from_account <> to_account", name="two_accounts"),
+)
+
+# One side of a transfer: the source's entry is negative. Running accounts record balance and version after the entry.
+entries = Table(
+    "entries",
+    metadata,
+    _program(),
+    Column("transaction_id", Id, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("account_id", Id, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("balance", BigInteger),
+    Column("version", BigInteger),
+    PrimaryKeyConstraint("transaction_id", "n", "account_id"),
+    ForeignKeyConstraint(["transaction_id", "n"], ["transfers.transaction_id", "transfers.n"]),
+    UniqueConstraint("account_id", "version"),
+    CheckConstraint("amount <> 0", name="amount"),
+    CheckConstraint("(balance IS NULL) = (version IS NULL)", name="running"),
+)
+
+lots = Table(
+    "lots",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("account_id", Id, nullable=False),
+    Column("transaction_id", Id, nullable=False),
+    Column("granted", BigInteger, nullable=False),
+    # What left by holds (less what came back), debt repaid, reversal and expiry.
+    Column("allocated", BigInteger, nullable=False, server_default="0"),
+    Column("expired", BigInteger, nullable=False, server_default="0"),
+    Column("reversed", BigInteger, nullable=False, server_default="0"),
+    Column("remaining", BigInteger, nullable=False),
+    Column("expires_at", Instant),
+    Column("granted_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    _belongs_to("accounts", "account_id"),
+    _belongs_to("transactions", "transaction_id"),
+    CheckConstraint("granted > 0", name="granted"),
+    CheckConstraint("remaining = granted - allocated - expired - reversed", name="remaining"),
+    CheckConstraint("remaining >= 0 AND allocated >= 0 AND expired >= 0 AND reversed >= 0", name="not_negative"),
+    Index("ix_lots_open", "account_id", "expires_at", "id", postgresql_where=text("remaining > 0")),
+    Index(None, "transaction_id"),
+)
+
+# Every movement of a lot after its grant: positive takes from the lot, negative gives back.
+lot_moves = Table(
+    "lot_moves",
+    metadata,
+    _program(),
+    Column("transaction_id", Id, nullable=False),
+    Column("lot_id", Id, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    PrimaryKeyConstraint("transaction_id", "lot_id", "kind"),
+    _belongs_to("lots", "lot_id"),
+    _belongs_to("transactions", "transaction_id"),
+    CheckConstraint("kind IN ('hold', 'release', 'refund', 'debt', 'reverse', 'expire')", name="kind"),
+    CheckConstraint("(kind IN ('release', 'refund')) = (amount < 0) AND amount <> 0", name="direction"),
+    Index(None, "lot_id"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("account_id", Id, nullable=False),
+    Column("held_account_id", Id, nullable=False),
+    Column("transaction_id", Id, nullable=False),
+    Column("order_id", Id),
+    Column("amount", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("closed_by", Id),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "order_id"),
+    _belongs_to("accounts", "account_id"),
+    _belongs_to("accounts", "held_account_id"),
+    _belongs_to("transactions", "transaction_id"),
+    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint("state IN ('open', 'settled', 'released')", name="state"),
+    CheckConstraint("(state = 'open') = (closed_by IS NULL)", name="closed"),
+    Index("ix_holds_open", "held_account_id", postgresql_where=text("state = 'open'")),
+)
+
+# -- Milestones, rewards, orders -----------------------------------------------------------------------------------
+
+crossings = Table(
+    "crossings",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("member_id", Id, nullable=False),
+    Column("milestone", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("event_id", Id),
+    Column("configuration", Integer, nullable=False),
+    Column("crossed_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    _belongs_to("members", "member_id"),
+    CheckConstraint("state IN ('standing', 'withdrawn')", name="state"),
+    Index(
+        "uq_crossings_standing",
+        "program_id",
+        "milestone",
+        "member_id",
+        "n",
+        unique=True,
+        postgresql_where=text("state = 'standing'"),
+    ),
+    Index(None, "member_id"),
+)
+
+rewards = Table(
+    "rewards",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("member_id", Id, nullable=False),
+    Column("reward", Text, nullable=False),
+    Column("configuration", Integer, nullable=False),
+    Column("crossing_id", Id),
+    Column("event_id", Id),
+    Column("rule", Text),
+    Column("state", Text, nullable=False),
+    Column("order_id", Id),
+    Column("offered_at", Instant),
+    Column("expires_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "crossing_id"),
+    _belongs_to("members", "member_id"),
+    _belongs_to("crossings", "crossing_id"),
+    CheckConstraint(
+        "state IN ('unlocked', 'offered', 'ordered', 'declined', 'expired', 'withdrawn', 'in_review')", name="state"
+    ),
+    CheckConstraint("(state = 'ordered') = (order_id IS NOT NULL)", name="ordered"),
+    Index(
+        "uq_rewards_rule", "program_id", "event_id", "rule", unique=True, postgresql_where=text("state <> 'withdrawn'")
+    ),
+    Index(None, "program_id", "member_id", "id"),
+    Index("ix_rewards_open", "program_id", "id", postgresql_where=text("state IN ('unlocked', 'offered')")),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("member_id", Id, nullable=False),
+    Column("reward_id", Id),
+    Column("item", Text, nullable=False),
+    Column("item_name", Text, nullable=False),
+    Column("connection_id", Id),
+    Column("value_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("price_points", BigInteger, nullable=False),
+    Column("hold_id", Id),
+    Column("recipient_name", Text, nullable=False),
+    Column("recipient_email", Text, nullable=False),
+    Column("delivery_method", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("delivery_state", Text, nullable=False),
+    Column("vendor_request", LargeBinary),
+    Column("vendor_order_id", Text),
+    Column("vendor_reward_id", Text),
+    Column("link", LargeBinary),
+    Column("key_id", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("connection_id", "vendor_order_id"),
+    _belongs_to("members", "member_id"),
+    _belongs_to("connections", "connection_id"),
+    _belongs_to("holds", "hold_id"),
+    CheckConstraint("value_minor > 0 AND price_points >= 0", name="amounts"),
+    CheckConstraint("(price_points > 0) = (hold_id IS NOT NULL)", name="member_pays_by_hold"),
+    CheckConstraint("(link IS NULL) = (key_id IS NULL)", name="link_has_key"),
+    Index(None, "program_id", "member_id", "id"),
+    Index(None, "program_id", "created_at"),
+    Index(
+        "uq_orders_reward",
+        "program_id",
+        "reward_id",
+        unique=True,
+        postgresql_where=text("state NOT IN ('refunded', 'failed')"),
+    ),
+    Index(
+        "ix_orders_open", "program_id", "id", postgresql_where=text("state NOT IN ('delivered', 'refunded', 'failed')")
+    ),
+)
+
+# What happened to an order, in order: each transition and each vendor call, for stories and reviews. No secrets.
+order_steps = Table(
+    "order_steps",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _program(),
+    Column("order_id", Id, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("actor", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    _belongs_to("orders", "order_id"),
+    Index(None, "order_id", "id"),
+)
+
+# -- What must follow ----------------------------------------------------------------------------------------------
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _program(),
+    Column("lane", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("order_key", Text(collation="C")),
+    Column("payload", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("available_at", Instant, nullable=False),
+    Column("claimed_until", Instant),
+    Column("error", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("done_at", Instant),
+    CheckConstraint("state IN ('open', 'done', 'dead')", name="state"),
+    Index("ix_outbox_open", "lane", "id", postgresql_where=text("state = 'open'")),
+    Index("ix_outbox_order", "order_key", "id", postgresql_where=text("state <> 'done' AND order_key IS NOT NULL")),
+    Index("ix_outbox_done", "done_at", postgresql_where=text("state = 'done'")),
+    Index("ix_outbox_dead", "program_id", "id", postgresql_where=text("state = 'dead'")),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("member_id", Id),  # null: to the program's administrators
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("read_at", Instant),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "kind", "reference"),
+    _belongs_to("members", "member_id"),
+    Index(None, "program_id", "member_id", "id"),
+)
