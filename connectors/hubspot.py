@@ -9,10 +9,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from connectors.breakers import Breaker
 from connectors.errors import BadSignature, GarbledAnswer, MalformedNotice, Rejected, StaleNotice, TooLarge
 from connectors.http import Answer, Outside
-from connectors.sources import Matters, Notice, Request, instant, milliseconds, require_json, require_size
+from connectors.sources import MILLISECOND, Matters, Notice, Request, instant, milliseconds, require_json, require_size
 from domain.events import Event, Identity, SourcePolicy
 from domain.vendors import minor_digits
 
@@ -44,6 +44,8 @@ UNASSIGNED = "unassigned"
 _DECODED = {f"%{ord(c):02X}": c for c in ":/?@!$'()*,;"}
 _DECODED_PATTERN = re.compile("|".join(_DECODED), re.IGNORECASE)
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
 _LIFE = {"creation", "deletion", "restore", "merge"}
 _WON_PROPERTIES = {"dealstage", "hs_is_closed_won", "hubspot_owner_id"}
 _WORTH_PROPERTIES = {"amount", "deal_currency_code", "pipeline"}
@@ -56,7 +58,7 @@ _PROPERTIES = (
 
 
 def verify(request: Request, secret: str, now: datetime) -> None:
-    """Raises TooLarge, BadSignature, StaleNotice or WrongContentType unless HubSpot signed this with the app's secret."""
+    """Raises TooLarge, BadSignature, StaleNotice or WrongContentType unless HubSpot signed this with `secret`."""
     require_size(request, BODY_MAX_BYTES)
     timestamp = request.headers.get("x-hubspot-request-timestamp", "")
     given = request.headers.get("x-hubspot-signature-v3", "")
@@ -70,18 +72,15 @@ def verify(request: Request, secret: str, now: datetime) -> None:
 def signature(request: Request, secret: str, timestamp: str) -> str:
     """The v3 signature: base64 of HMAC-SHA256 over method, URL with some escapes decoded, body and timestamp."""
     url = _DECODED_PATTERN.sub(lambda escape: _DECODED[escape[0].upper()], request.url)
-    signed = f"{request.method}{url}".encode() + request.body + timestamp.encode(errors="replace")
+    before, after = f"{request.method}{url}".encode(errors="replace"), timestamp.encode(errors="replace")
+    signed = before + request.body + after
     return base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
 
 
 def _is_fresh(timestamp: str, now: datetime) -> bool:
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= TIMESTAMP_MAX_DIGITS):
         return False
-    return abs(milliseconds(now) - int(timestamp)) <= milliseconds_of(WINDOW)
-
-
-def milliseconds_of(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)
+    return abs(milliseconds(now) - int(timestamp)) <= WINDOW // MILLISECOND
 
 
 class Notification(BaseModel):
@@ -227,6 +226,9 @@ class _OwnerAnswer(BaseModel):
     id: str
     email: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
 
+    def owner(self) -> Owner:
+        return Owner(self.id, self.email)
+
 
 class _AccountAnswer(BaseModel):
     currency: str = Field(alias="companyCurrency", pattern="^[A-Z]{3}$")
@@ -258,13 +260,12 @@ class HubSpot:
         """The deal, also if it is in HubSpot's bin; None if HubSpot knows no such deal any more."""
         params = {"properties": _PROPERTIES, "propertiesWithHistory": "hs_is_closed_won"}
         answer = await self._find(f"/crm/v3/objects/{DEAL_TYPE_ID}/{deal_id}", params)
-        return answer and _read(_DealAnswer, answer).deal()
+        return None if answer is None else _read(_DealAnswer, answer).deal()
 
     async def get_owner(self, owner_id: str) -> Owner | None:
         """The owner, also if deactivated; None if HubSpot knows no such owner any more."""
         answer = await self._find(f"/crm/v3/owners/{owner_id}", {})
-        owner = answer and _read(_OwnerAnswer, answer)
-        return owner and Owner(owner.id, owner.email)
+        return None if answer is None else _read(_OwnerAnswer, answer).owner()
 
     async def get_company_currency(self) -> str:
         """The account's own currency, which deals without a currency are in."""
@@ -280,7 +281,7 @@ class HubSpot:
         return None
 
 
-def _read[Model: BaseModel](model: type[Model], answer: Answer) -> Model:
+def _read(model: type[_Model], answer: Answer) -> _Model:
     try:
         return model.model_validate(answer.json())
     except ValidationError as error:
@@ -297,8 +298,54 @@ def translate(connection: str, deal: Deal, owner: Owner | None, company_currency
     `connection` is the name under which members are known by their owner ids. No amount counts as zero, no currency as
     the company's; digits beyond the minor unit are rounded half up.
     """
-    ended = [(win, win.left_at) for win in deal.wins if win.left_at is not None]
-    events = [_retraction(connection, deal, fact_id(deal.id, win), left_at) for win, left_at in ended]
-    if deal.owner_id is not None:
-        events += [_won(connection, deal, win, owner, company_currency) for win in deal.wins if win.left_at is None]
-    return events
+    ended = [_retraction(connection, deal, win, win.left_at) for win in deal.wins if win.left_at is not None]
+    if deal.owner_id is None or not deal.wins or deal.wins[-1].left_at is not None:
+        return ended
+    member = Identity(connection, deal.owner_id)
+    alternatives = (Identity("email", owner.email.lower()),) if owner and owner.email else ()
+    return [*ended, _won(deal, deal.wins[-1], member, alternatives, deal.currency or company_currency)]
+
+
+def retract(connection: str, fact: str, at: datetime) -> Event:
+    """Takes back the won deal whose external_id is `fact`, because HubSpot knows the deal no more since `at`."""
+    return Event(
+        source=connection,
+        external_id=f"{fact}:retracted",
+        type=DEAL_RETRACTED,
+        member=Identity(connection, UNASSIGNED),
+        occurred_at=at,
+        data={},
+        source_version=milliseconds(at),
+        retracts=fact,
+    )
+
+
+def _retraction(connection: str, deal: Deal, win: Win, left_at: datetime) -> Event:
+    event = retract(connection, _fact_id(deal, win), left_at)
+    member = Identity(connection, deal.owner_id or UNASSIGNED)
+    return replace(event, member=member, source_version=milliseconds(deal.modified_at))
+
+
+def _won(deal: Deal, win: Win, member: Identity, alternatives: tuple[Identity, ...], currency: str) -> Event:
+    amount_minor = (deal.amount or Decimal(0)).scaleb(minor_digits(currency)).to_integral_value(ROUND_HALF_UP)
+    data = {
+        "deal_id": deal.id,
+        "name": deal.name,
+        "amount_minor": int(amount_minor),
+        "currency": currency,
+        "pipeline": deal.pipeline or "",
+    }
+    return Event(
+        source=member.source,
+        external_id=_fact_id(deal, win),
+        type=DEAL_WON,
+        member=member,
+        occurred_at=win.entered_at,
+        data=data,
+        source_version=milliseconds(deal.modified_at),
+        alternatives=alternatives,
+    )
+
+
+def _fact_id(deal: Deal, win: Win) -> str:
+    return f"{deal.id}:{milliseconds(win.entered_at)}"
