@@ -1,0 +1,170 @@
+"""What every test may ask for: real servers of the run, and a database, a Redis and a Temporal of its own on them."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from redis.asyncio import Redis
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
+
+from cli.embedded.postgres import APPLICATION, OWNER, create_roles
+from settings import Settings
+from storage import schema
+from tests.servers import Run, Servers
+
+RUN = pytest.StashKey[Run]()
+SERVERS = pytest.StashKey[Servers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give every process of the run the same directory; the process that hands out the tests owns it."""
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is None:
+        config.stash[RUN] = Run()
+        config.stash[SERVERS] = Servers(config.stash[RUN].directory)
+    else:
+        config.stash[SERVERS] = Servers(Path(workerinput["servers"]))
+    _forget_the_environment()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell a worker where the run's directory is."""
+    node.workerinput["servers"] = str(node.config.stash[RUN].directory)  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing running."""
+    if run := config.stash.get(RUN, None):
+        run.end()
+
+
+def _forget_the_environment() -> None:
+    """A developer's own settings, and a stack that happens to run here, have no part in the tests."""
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+        os.environ.pop(f"{name.upper()}_FILE", None)
+    Settings.model_config["env_file"] = None
+    os.environ["LAUREL_STATE_DIR"] = os.devnull
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    """The run's servers, for tests that need more than the fixtures below."""
+    return pytestconfig.stash[SERVERS]
+
+
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> str:
+    """The name of a database at the newest revision, from which each test's own is copied."""
+    return servers.once("template", lambda: _make_template(servers.postgres()))
+
+
+def _make_template(superuser: str) -> str:
+    name = f"laurel_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        create_roles(connection)
+        statement = sql.SQL("CREATE DATABASE {} OWNER {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(OWNER)))
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, schema.migrate(_url(superuser, OWNER, name))).result()
+    return name
+
+
+@pytest.fixture
+def database(servers: Servers, template: str) -> Iterator[str]:
+    """The name of this test's own database."""
+    name = f"{template}_{uuid.uuid4().hex[:12]}"
+    identifiers = sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER)
+    with psycopg.connect(servers.postgres(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*identifiers))
+    yield name
+    with psycopg.connect(servers.postgres(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _url(superuser: str, role: str, database: str) -> str:
+    url = make_url(superuser).set(username=role, database=database)
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def database_url(servers: Servers, database: str) -> str:
+    """This test's own database at the newest revision, as the application's role."""
+    return _url(servers.postgres(), APPLICATION, database)
+
+
+@pytest.fixture
+def owner_url(servers: Servers, database: str) -> str:
+    """The same database as the role that owns the schema."""
+    return _url(servers.postgres(), OWNER, database)
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on this test's own database, as the application's role."""
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    """A session that nothing commits unless the test does."""
+    async with AsyncSession(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@pytest.fixture
+def redis_url(servers: Servers, worker_id: str) -> str:
+    """This process's own, numbered database of the run's Redis."""
+    number = int(worker_id.removeprefix("gw") or 0) if worker_id != "master" else 0
+    return f"{servers.redis()}/{number}"
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty Redis."""
+    client = Redis.from_url(redis_url)
+    await client.flushdb()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def temporal_address(servers: Servers) -> str:
+    """The run's Temporal server, in which time can be skipped."""
+    return servers.temporal().address
+
+
+@pytest.fixture(scope="session")
+async def temporal_client(temporal_address: str) -> Client:
+    """A client in real time."""
+    return await Client.connect(temporal_address)
+
+
+@pytest.fixture
+def temporal_env(temporal_client: Client) -> TimeSkipper:
+    """Skips time for the workflows that its `client` starts, each by a clock of its own."""
+    return TimeSkipper(temporal_client)
+
+
+@pytest.fixture
+def settings(database_url: str, owner_url: str, redis_url: str, temporal_address: str, tmp_path: Path) -> Settings:
+    """Settings of a process that uses this test's own servers."""
+    return Settings(
+        database_url=database_url,
+        database_owner_url=owner_url,
+        redis_url=redis_url,
+        temporal_address=temporal_address,
+        laurel_state_dir=tmp_path,
+    )
