@@ -1,0 +1,100 @@
+"""The outbox: what must follow a committed change elsewhere, as one row per effect.
+
+A row is written in the transaction of the change and acted upon by the relay at least once. Rows of one order key in
+one lane take effect in the order in which they were written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Lane(StrEnum):
+    """Effects that wait for the same system, and pause together while it is away."""
+
+    TEMPORAL = "temporal"
+    REDIS = "redis"
+    NOTIFY = "notify"
+    INTAKE = "intake"
+
+
+class Kind(StrEnum):
+    """One kind of effect; the comment is its payload."""
+
+    START_REWARD = "start_reward"  # reward_id
+    START_ORDER = "start_order"  # order_id
+    WAKE_REWARD = "wake_reward"  # reward_id
+    WAKE_ORDER = "wake_order"  # order_id
+    FETCH_OBJECT = "fetch_object"  # connection_id, object_id, kind
+    SCORE = "score"  # member_id, unit, score, reached_at, version, department
+    NOTIFICATION = "notification"  # notification_id
+    IDENTITY_ARRIVED = "identity_arrived"  # identities: [[source, external_id], ...]
+    DECIDE = "decide"  # event_ids
+
+
+LANES = {
+    Kind.START_REWARD: Lane.TEMPORAL,
+    Kind.START_ORDER: Lane.TEMPORAL,
+    Kind.WAKE_REWARD: Lane.TEMPORAL,
+    Kind.WAKE_ORDER: Lane.TEMPORAL,
+    Kind.FETCH_OBJECT: Lane.TEMPORAL,
+    Kind.SCORE: Lane.REDIS,
+    Kind.NOTIFICATION: Lane.NOTIFY,
+    Kind.IDENTITY_ARRIVED: Lane.INTAKE,
+    Kind.DECIDE: Lane.INTAKE,
+}
+
+# A later row of these says everything that an earlier one said, so a dead one does not hold up its key.
+SUPERSEDABLE = frozenset({Kind.SCORE})
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One effect to come. `order_key` names a row that the writer holds locked, so that ids follow its commits."""
+
+    program_id: str
+    lane: str
+    kind: str
+    payload: Mapping[str, Any]
+    order_key: str | None = None
+
+    def __post_init__(self) -> None:
+        if LANES[Kind(self.kind)] != self.lane:
+            raise ValueError(f"{self.kind} belongs to lane {LANES[Kind(self.kind)]}, not {self.lane}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """A row that one relay may act upon until its lease ends; `attempts` were answered with a refusal before."""
+
+    id: int
+    program_id: str
+    lane: str
+    kind: str
+    payload: Mapping[str, Any]
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRow:
+    """A row that was refused too often and waits for an operator."""
+
+    id: int
+    program_id: str
+    lane: str
+    kind: str
+    payload: Mapping[str, Any]
+    order_key: str | None
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much of one lane is left to do: open rows, dead rows, and how long the oldest open row has been waiting."""
+
+    lane: str
+    open: int
+    dead: int
+    oldest_seconds: float
