@@ -1,0 +1,1 @@
+"""Names that look unused to vulture, each with the reason why it is not."""
