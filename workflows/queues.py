@@ -1,0 +1,26 @@
+"""Task queues: one for workflows and their SQL, and one per outside system, so that a storm at one leaves others alone.
+
+The rates are the systems' documented limits, halved because an activity makes up to two requests.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """`activities_per_second` holds over all workers of the queue; None is no limit."""
+
+    name: str
+    activities_per_second: float | None = None
+
+
+LAUREL = Queue("laurel")
+
+# Ten requests a second (Tremendous' API reference, "Rate limits").
+TREMENDOUS = Queue("laurel-tremendous", 5.0)
+
+# A hundred requests in ten seconds per private app (HubSpot's "API usage guidelines").
+HUBSPOT = Queue("laurel-hubspot", 5.0)
+
+# By the kind of the connection whose outside system is called.
+BY_KIND = {"tremendous": TREMENDOUS, "hubspot": HUBSPOT}

@@ -1,0 +1,30 @@
+"""How activities are retried, by what they touch. Use as `**retries.SQL`, with a summary beside it.
+
+Hopeless errors are made non-retryable where they are raised; everything else is retried as said here. Waits double up
+to the longest; without `schedule_to_close_timeout` an activity is retried until it succeeds.
+"""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityConfig
+
+from workflows.queues import LAUREL, TREMENDOUS
+
+QUICKLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+PATIENTLY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+
+# Short transactions: a database that is away comes back, and nothing may be lost meanwhile.
+SQL = ActivityConfig(
+    task_queue=LAUREL.name,
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=QUICKLY,
+)
+
+# Calls to the vendor. Beyond the hour a person looks: the workflow turns the time-out into a review.
+VENDOR = ActivityConfig(
+    task_queue=TREMENDOUS.name,
+    start_to_close_timeout=timedelta(seconds=60),
+    schedule_to_close_timeout=timedelta(hours=1),
+    retry_policy=PATIENTLY,
+)
