@@ -1,13 +1,14 @@
 """A program's reviewed configuration: event types, rules, milestones, rewards and catalog, as one immutable snapshot.
 
-Applying a folder makes a new snapshot with the next number; every definition inside carries the version at which it last
-changed. Decisions name the number of the snapshot that made them, so they can be derived again for ever.
+Applying a folder makes a new snapshot with the next number; every definition inside carries the version at which it
+last changed. Decisions name the number of the snapshot that made them, so they can be derived again for ever.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Period(StrEnum):
@@ -53,7 +54,7 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A count, or the sum of an integer field, of one event type over a period of one member: `name` is its name in CEL."""
+    """A count, or the sum of an integer field, of one event type over a period of one member; CEL reads totals.name."""
 
     name: str
     event_type: str
@@ -117,6 +118,11 @@ class Milestone:
     unit: str = "points"
     title: str = ""
 
+    @property
+    def mark(self) -> str:
+        """What crossings are counted under: a milestone that moves its threshold starts counting anew."""
+        return f"{self.key}:{self.every or self.at}"
+
 
 @dataclass(frozen=True, slots=True)
 class Reward:
@@ -172,3 +178,5 @@ class Configuration:
     milestones: tuple[Milestone, ...] = ()
     rewards: Mapping[str, Reward] = field(default_factory=dict)
     catalog: Mapping[str, CatalogItem] = field(default_factory=dict)
+    # What domain.deciding derives per event type, once.
+    plans: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)

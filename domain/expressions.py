@@ -1,7 +1,7 @@
 """CEL expressions as rules use them: bounded in size, compiled once, without side effects.
 
-An expression sees `event` (its data, with `type`, `source` and `occurred_at`), `member` (the attributes in effect at the
-event) and `totals` (the declared aggregates, the event itself included).
+An expression sees `event` (its data, with `type`, `source` and `occurred_at`), `member` (the attributes in effect at
+the event) and `totals` (the declared aggregates, the event itself included).
 """
 
 import re

@@ -1,9 +1,10 @@
 """The ledger's rules, on paper: a Book of accounts and lots takes operations and collects the rows they make.
 
-Value moves only by transfers of a positive amount from one account to another, so a Book cannot be unbalanced. A running
-account knows its balance and a dense version after each entry; a summed one (program:issued and the like) knows neither.
-For every member account the remaining lots less the debt make the balance: a credit expires what has lapsed and repays
-debt first, a debit takes lots first-in first-out by (expires_at, id), and what is held is shielded from expiry.
+Value moves only by transfers of a positive amount from one account to another, so a Book cannot be unbalanced. A
+running account knows its balance and a dense version after each entry; a summed one (the program's issued, redeemed and
+expired value) knows neither. For every member account the remaining lots less the debt make the balance: a credit
+expires what has lapsed and repays debt first, a debit takes lots first-in first-out by (expires_at, id), and what is
+held is shielded from expiry.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -77,6 +78,14 @@ class Lot:
     @property
     def remaining(self) -> int:
         return self.granted - self.allocated - self.expired - self.reversed
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What becomes one lot: a positive amount and the instant at which it lapses, if it does."""
+
+    amount: int
+    expires_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -181,20 +190,20 @@ class Book:
         self,
         *,
         member: str,
-        amount: int,
+        grants: Iterable[Grant],
         business_key: str,
         effective_at: datetime,
         event_id: str | None = None,
-        expires_at: datetime | None = None,
     ) -> Transaction:
-        """Grant `amount` as one new lot of the member's account."""
+        """Grant value to the member's account: one transfer and one new lot for each grant."""
         self._expire_lapsed(member, business_key, effective_at)
         transaction = self._transaction("earn", business_key, effective_at, event_id=event_id)
-        self._move(transaction, self._program(ISSUED, member), member, amount)
-        self.accounts[member].lifetime += amount
-        lot = Lot(self._new_id("lot"), member, transaction.id, amount, expires_at, self.recorded_at)
-        self._add_lot(lot)
-        self._repay_debt(transaction, member, [lot])
+        for grant in grants:
+            self._move(transaction, self._program(ISSUED, member), member, grant.amount)
+            self.accounts[member].lifetime += grant.amount
+            lot = Lot(self._new_id("lot"), member, transaction.id, grant.amount, grant.expires_at, self.recorded_at)
+            self._add_lot(lot)
+            self._repay_debt(transaction, member, [lot])
         return transaction
 
     def reverse_earn(

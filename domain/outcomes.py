@@ -14,9 +14,9 @@ QUARANTINED = "quarantined"
 class Outcome:
     """What happened to one event, in the order of the batch.
 
-    `status` is what this call did; `state` is how the event stands now (decided, parked, quarantined, retracted, awaited,
-    closed; empty when rejected). `points` is what it earns as it stands. `code` and `detail` explain conflict, rejected
-    and quarantined.
+    `status` is what this call did; `state` is how the event stands now (decided, parked, quarantined, retracted,
+    awaited, closed; empty when rejected). `points` is what it earns as it stands. `code` and `detail` explain conflict,
+    rejected and quarantined.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""Ids: a prefix that says what it names, then 26 characters in time order (48 bits of milliseconds, a counter, 64 random)."""
+"""Ids: a prefix that says what it names, then 26 characters in time order (milliseconds, a counter, 64 random bits)."""
 
 import base64
 import itertools
@@ -9,6 +9,6 @@ _count = itertools.count()
 
 
 def new_id(prefix: str) -> str:
-    """For example "evt_06b8k…": ids made by one process in one millisecond sort in the order in which they were made."""
+    """For example "evt_06b8k…": ids that one process makes in one millisecond sort in the order they were made."""
     raw = (time.time_ns() // 1_000_000).to_bytes(6, "big") + (next(_count) & 0xFFFF).to_bytes(2, "big") + os.urandom(8)
     return f"{prefix}_{base64.b32hexencode(raw).decode('ascii')[:26].lower()}"

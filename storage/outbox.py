@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import SUPERSEDABLE, Backlog, ClaimedRow, DeadRow, OutboxRow
 from storage import sets
+from storage.sets import Rows
 from storage.tables import outbox
 
 ATTEMPTS_LIMIT = 8
@@ -42,10 +43,15 @@ _CLAIM = text("""
 """).columns(*(outbox.c[name] for name in ("id", "program_id", "lane", "kind", "payload", "attempts")))
 
 
-async def add(session: AsyncSession, rows: Sequence[OutboxRow], *, now: datetime) -> None:
-    """Leave the rows to the relay, from the moment in which the session's transaction commits."""
-    values = [(row.program_id, row.lane, row.kind, row.order_key, row.payload, now, now) for row in rows]
-    await sets.insert(session, outbox, _COLUMNS, values)
+def rows(effects: Sequence[OutboxRow], *, now: datetime) -> Rows:
+    """The effects as rows, for a writer that inserts them together with its own."""
+    values = [(row.program_id, row.lane, row.kind, row.order_key, row.payload, now, now) for row in effects]
+    return Rows(outbox, _COLUMNS, values)
+
+
+async def add(session: AsyncSession, effects: Sequence[OutboxRow], *, now: datetime) -> None:
+    """Leave the effects to the relay, from the moment in which the session's transaction commits."""
+    await sets.insert(session, rows(effects, now=now))
 
 
 async def claim(session: AsyncSession, lane: str, now: datetime, lease: timedelta, limit: int) -> list[ClaimedRow]:

@@ -1,11 +1,12 @@
 """Set by set: one statement inserts any number of rows, as arrays that the server unfolds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Table, TextClause, text
+from sqlalchemy import Column, RowMapping, Table, TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,31 +14,60 @@ from sqlalchemy.ext.asyncio import AsyncSession
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows for one table, values in the order of `columns`; `suffix` may add ON CONFLICT or RETURNING."""
+
+    table: Table
+    columns: tuple[str, ...]
+    values: Sequence[Sequence[Any]]
+    suffix: str = ""
+
+
+async def insert(session: AsyncSession, rows: Rows) -> Sequence[RowMapping]:
+    """Insert the rows in their order; what a RETURNING suffix asks for comes back."""
+    if not rows.values:
+        return []
+    statement = _statement(((rows.table, rows.columns, rows.suffix),))
+    result = await session.execute(statement, _arrays(0, rows))
+    return result.mappings().all() if "RETURNING" in rows.suffix else []
+
+
+async def insert_all(session: AsyncSession, sets: Iterable[Rows]) -> None:
+    """Insert several tables' rows in one statement: foreign keys among them are checked when all are there."""
+    filled = [rows for rows in sets if rows.values]
+    if not filled:
+        return
+    statement = _statement(tuple((rows.table, rows.columns, rows.suffix) for rows in filled))
+    arrays: dict[str, list[Any]] = {}
+    for number, rows in enumerate(filled):
+        arrays |= _arrays(number, rows)
+    await session.execute(statement, arrays)
+
+
+@lru_cache(maxsize=1_000)
+def _statement(sets: tuple[tuple[Table, tuple[str, ...], str], ...]) -> TextClause:
+    inserts = [_insert(number, *rows) for number, rows in enumerate(sets)]
+    others = [f"s{number} AS ({insert})" for number, insert in enumerate(inserts[:-1])]
+    return text((f"WITH {', '.join(others)} " if others else "") + inserts[-1])
+
+
+def _insert(number: int, table: Table, columns: tuple[str, ...], suffix: str) -> str:
+    arrays = ", ".join(f"CAST(:{name}_{number} AS {_sql_type(table.c[name])}[])" for name in columns)
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) {suffix}"
+
+
 def _sql_type(column: Column[Any]) -> str:
     return str(column.type.compile(dialect=_DIALECT)).split(" COLLATE ")[0]
 
 
-@lru_cache(maxsize=256)
-def _insert(table: Table, columns: tuple[str, ...], suffix: str) -> TextClause:
-    arrays = ", ".join(f"CAST(:{name} AS {_sql_type(table.c[name])}[])" for name in columns)
-    names = ", ".join(columns)
-    return text(f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {suffix}")
-
-
-def _columns(table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
-    values = list(zip(*rows, strict=True))
-    arrays = {name: list(column) for name, column in zip(names, values, strict=True)}
-    for name in names:
-        if isinstance(table.c[name].type, JSONB):
-            arrays[name] = [None if value is None else orjson.dumps(value).decode() for value in arrays[name]]
+def _arrays(number: int, rows: Rows) -> dict[str, list[Any]]:
+    arrays = {}
+    for name, column in zip(rows.columns, zip(*rows.values, strict=True), strict=True):
+        is_json = isinstance(rows.table.c[name].type, JSONB)
+        arrays[f"{name}_{number}"] = [_json(value) for value in column] if is_json else list(column)
     return arrays
 
 
-async def insert(
-    session: AsyncSession, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]], suffix: str = ""
-) -> Sequence[Mapping[str, Any]]:
-    """Insert rows (values in the order of `names`); `suffix` may add ON CONFLICT and RETURNING, whose rows come back."""
-    if not rows:
-        return []
-    result = await session.execute(_insert(table, tuple(names), suffix), _columns(table, names, rows))
-    return result.mappings().all() if result.returns_rows else []
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

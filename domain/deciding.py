@@ -1,0 +1,217 @@
+"""Deciding: what one event earns one member, as a pure function of the configuration and recorded inputs.
+
+A decision keeps its verdict and its inputs; running `decide` again on them gives the same verdict, or the decision
+cannot be re-derived. Deciding a batch is deciding its events one by one, each on the Standing that the last one left.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from domain.configuration import Aggregate, Cap, Configuration, Milestone, Rule
+from domain.events import Event
+from domain.expressions import context, totals_used
+from domain.ledger import Grant
+from domain.rules import RuleResult, as_json, judge
+from domain.time import period_on
+
+# Raised when the same inputs could give another verdict.
+ENGINE = 1
+
+MAX_CROSSINGS = 100  # of one milestone by one event
+
+# What is counted, the period's kind and its first day.
+CounterKey = tuple[str, str, date]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A member as rules see them: the attributes in effect at the event, and their version."""
+
+    id: str
+    version: int
+    time_zone: str
+    attributes: Mapping[str, Any]
+
+    @property
+    def has_left(self) -> bool:
+        return self.attributes.get("status") == "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that a decision read: counters (uses, total), lifetime and balance before it, marks of milestones."""
+
+    counters: Mapping[CounterKey, tuple[int, int]]
+    lifetime: int
+    balance: int
+    marks: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an event earns: per rule, in points, milestones crossed (milestone, n), and the counters that it moves."""
+
+    results: tuple[RuleResult, ...] = ()
+    points: int = 0
+    grants: tuple[Grant, ...] = ()
+    crossed: tuple[tuple[Milestone, int], ...] = ()
+    moved: Mapping[CounterKey, tuple[int, int]] = field(default_factory=dict)
+    reason: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What a decision row keeps: matched rules only; what did not match comes from running the decision again."""
+        kept: dict[str, Any] = {"rules": [as_json(result) for result in self.results if result.matched]}
+        if self.crossed:
+            kept["crossed"] = [[milestone.mark, n] for milestone, n in self.crossed]
+        if self.moved:
+            kept["moved"] = [[*key[:2], key[2].isoformat(), *by] for key, by in self.moved.items()]
+        if self.reason:
+            kept["reason"] = self.reason
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What deciding an event type needs to read and moves: made once per configuration."""
+
+    rules: tuple[Rule, ...]
+    read: tuple[Aggregate, ...]
+    counted: tuple[Aggregate, ...]
+    capped: tuple[tuple[Rule, Cap], ...]
+
+
+def plan(configuration: Configuration, event_type: str) -> Plan:
+    """The plan of an event type, from the configuration's cache."""
+    found = configuration.plans.get(event_type)
+    if found is None:
+        found = configuration.plans[event_type] = _make_plan(configuration, event_type)
+    return found
+
+
+def _make_plan(configuration: Configuration, event_type: str) -> Plan:
+    rules = configuration.rules.get(event_type, ())
+    texts = [condition.expression for rule in rules for condition in rule.when]
+    texts += [rule.award.expression for rule in rules if rule.award]
+    names = sorted(set().union(*map(totals_used, texts)) if texts else set())
+    return Plan(
+        rules=rules,
+        read=tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates),
+        counted=tuple(a for a in configuration.aggregates.values() if a.event_type == event_type),
+        capped=tuple((rule, cap) for rule in rules for cap in rule.caps if cap.per is not None),
+    )
+
+
+def counter_name(aggregate: Aggregate) -> str:
+    """What an aggregate is counted under; aggregates of one event type and field share their counters."""
+    return f"event:{aggregate.event_type}" + (f".{aggregate.field}" if aggregate.field else "")
+
+
+def aggregate_key(aggregate: Aggregate, at: datetime, time_zone: str) -> CounterKey:
+    return counter_name(aggregate), aggregate.per.value, period_on(aggregate.per, at, time_zone)
+
+
+def cap_key(rule: Rule, cap: Cap, at: datetime, time_zone: str) -> CounterKey:
+    assert cap.per is not None
+    return f"rule:{rule.key}", cap.per.value, period_on(cap.per, at, time_zone)
+
+
+def keys_needed(configuration: Configuration, event: Event, person: Person) -> set[CounterKey]:
+    """The counters that deciding this event reads or moves."""
+    needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
+    keys = {aggregate_key(aggregate, at, zone) for aggregate in (*needs.read, *needs.counted)}
+    return keys | {cap_key(rule, cap, at, zone) for rule, cap in needs.capped}
+
+
+def decide(
+    configuration: Configuration, event: Event, person: Person, inputs: Inputs, recorded_at: datetime
+) -> Verdict:
+    """What the event earns; grants lapse as their rules say, counted from `recorded_at`."""
+    if person.has_left:
+        return Verdict(reason="member_left")
+    needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
+    moved = _counted(needs, event, zone)
+    if not needs.rules:
+        return Verdict(moved=moved)
+    using = context(_event_view(event), person.attributes, _totals(needs, event, zone, inputs, moved))
+
+    def uses(rule: Rule, cap: Cap) -> tuple[int, int]:
+        return (0, 0) if cap.per is None else inputs.counters.get(cap_key(rule, cap, at, zone), (0, 0))
+
+    results = tuple(judge(rule, at, using, uses) for rule in needs.rules)
+    points = sum(result.points for result in results)
+    _count_uses(needs, results, at, zone, moved)
+    return Verdict(
+        results=results,
+        points=points,
+        grants=_grants(needs.rules, results, recorded_at),
+        crossed=tuple(_crossings(configuration, inputs, points)),
+        moved=moved,
+    )
+
+
+def still_crossed(milestone: Milestone, n: int, lifetime: int) -> bool:
+    """Whether a crossing on lifetime points stands at this lifetime."""
+    return lifetime >= n * milestone.every if milestone.every else lifetime >= (milestone.at or 0)
+
+
+def _event_view(event: Event) -> dict[str, Any]:
+    return {**event.data, "type": event.type, "source": event.source, "occurred_at": event.occurred_at}
+
+
+def _counted(needs: Plan, event: Event, zone: str) -> dict[CounterKey, tuple[int, int]]:
+    moved: dict[CounterKey, tuple[int, int]] = {}
+    for aggregate in needs.counted:
+        amount = event.data.get(aggregate.field, 0) if aggregate.field else 1
+        moved[aggregate_key(aggregate, event.occurred_at, zone)] = (1, amount)
+    return moved
+
+
+def _totals(
+    needs: Plan, event: Event, zone: str, inputs: Inputs, moved: Mapping[CounterKey, tuple[int, int]]
+) -> dict[str, int]:
+    totals = {}
+    for aggregate in needs.read:
+        key = aggregate_key(aggregate, event.occurred_at, zone)
+        totals[aggregate.name] = inputs.counters.get(key, (0, 0))[1] + moved.get(key, (0, 0))[1]
+    return totals
+
+
+def _count_uses(
+    needs: Plan,
+    results: tuple[RuleResult, ...],
+    at: datetime,
+    zone: str,
+    moved: dict[CounterKey, tuple[int, int]],
+) -> None:
+    by_rule = {result.rule: result for result in results}
+    for rule, cap in needs.capped:
+        result = by_rule[rule.key]
+        if result.points or result.reward:
+            moved[cap_key(rule, cap, at, zone)] = (1, result.points)
+
+
+def _grants(rules: tuple[Rule, ...], results: tuple[RuleResult, ...], recorded_at: datetime) -> tuple[Grant, ...]:
+    """One grant for each expiry among the awards, the soonest first."""
+    amounts: dict[int | None, int] = {}
+    for rule, result in zip(rules, results, strict=True):
+        if result.points and rule.award:
+            days = rule.award.expires_after_days
+            amounts[days] = amounts.get(days, 0) + result.points
+    ordered = sorted(amounts.items(), key=lambda item: (item[0] is None, item[0] or 0))
+    return tuple(Grant(amount, recorded_at + timedelta(days=days) if days else None) for days, amount in ordered)
+
+
+def _crossings(configuration: Configuration, inputs: Inputs, points: int) -> list[tuple[Milestone, int]]:
+    crossed: list[tuple[Milestone, int]] = []
+    for milestone in configuration.milestones if points else ():
+        before = inputs.lifetime if milestone.on == "lifetime" else inputs.balance
+        mark = inputs.marks.get(milestone.mark, 0)
+        if milestone.every:
+            first = max(mark, before // milestone.every) + 1
+            last = min((before + points) // milestone.every, first + MAX_CROSSINGS - 1)
+            crossed += [(milestone, n) for n in range(first, last + 1)]
+        elif milestone.at is not None and mark == 0 and before < milestone.at <= before + points:
+            crossed.append((milestone, 1))
+    return crossed

@@ -1,0 +1,140 @@
+"""Rules, on paper: what one rule makes of one event, with the reason when it makes nothing.
+
+A rule that fails at run time did not match: its error is the reason, never an exception.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from typing import Any
+
+import cel
+
+from domain.configuration import Cap, Condition, Rounding, Rule
+from domain.expressions import ExpressionError, evaluate
+
+MAX_AWARD = 1_000_000_000  # points by one rule for one event
+
+# Reads the use of a rule within the cap's period: (times, points).
+Uses = Callable[[Rule, Cap], tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What one rule made of one event.
+
+    `failed` names the condition that did not hold (or "outside its window"), `error` why a condition or the award could
+    not be computed. `raw` is the award before rounding and caps; `caps` are those that bit, as "day" or "event".
+    """
+
+    rule: str
+    version: int
+    failed: str | None = None
+    error: str | None = None
+    raw: int | float | None = None
+    rounded: int = 0
+    points: int = 0
+    caps: tuple[str, ...] = ()
+    reward: str | None = None
+
+    @property
+    def matched(self) -> bool:
+        return self.failed is None
+
+
+def judge(rule: Rule, occurred_at: datetime, using: cel.Context, uses: Uses) -> RuleResult:
+    """Whether the rule matches, and what it gives after rounding and caps."""
+    if not _in_window(rule, occurred_at):
+        return RuleResult(rule.key, rule.version, failed="outside its window")
+    try:
+        failed = _first_false(rule.when, using)
+        if failed is not None:
+            return RuleResult(rule.key, rule.version, failed=failed)
+        raw = _raw_award(rule, using)
+    except _Broken as broken:
+        return RuleResult(rule.key, rule.version, failed=broken.condition, error=broken.cause)
+    rounded = round_award(raw, rule.award.rounding) if rule.award else 0
+    return _capped(rule, raw if rule.award else None, rounded, uses)
+
+
+def round_award(raw: int | float, rounding: Rounding) -> int:
+    """The whole number of points, by the declared rounding; a float is read by its shortest decimal form."""
+    if isinstance(raw, int):
+        return raw
+    if rounding is Rounding.FLOOR:
+        return math.floor(Decimal(repr(raw)))
+    if rounding is Rounding.CEILING:
+        return math.ceil(Decimal(repr(raw)))
+    mode = ROUND_HALF_UP if rounding is Rounding.HALF_UP else ROUND_HALF_EVEN
+    return int(Decimal(repr(raw)).quantize(Decimal(1), rounding=mode))
+
+
+class _Broken(Exception):
+    def __init__(self, condition: str, cause: str):
+        self.condition = condition
+        self.cause = cause
+
+
+def _in_window(rule: Rule, at: datetime) -> bool:
+    return (rule.starts_at is None or rule.starts_at <= at) and (rule.ends_at is None or at < rule.ends_at)
+
+
+def _first_false(conditions: tuple[Condition, ...], using: cel.Context) -> str | None:
+    for condition in conditions:
+        value = _value(condition.name, condition.expression, using)
+        if value is not True and value is not False:
+            raise _Broken(condition.name, f"gave {type(value).__name__}, not true or false")
+        if not value:
+            return condition.name
+    return None
+
+
+def _raw_award(rule: Rule, using: cel.Context) -> int | float:
+    if rule.award is None:
+        return 0
+    value = _value("award", rule.award.expression, using)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _Broken("award", f"gave {value!r:.50}, not a number")
+    if not 0 <= value <= MAX_AWARD:
+        raise _Broken("award", f"gave {value!r:.50}, not between 0 and {MAX_AWARD}")
+    return value
+
+
+def _value(name: str, expression: str, using: cel.Context) -> Any:
+    try:
+        return evaluate(expression, using)
+    except ExpressionError as error:
+        raise _Broken(name, str(error)) from None
+
+
+def _capped(rule: Rule, raw: int | float | None, rounded: int, uses: Uses) -> RuleResult:
+    points, bit, barred = rounded, [], False
+    for cap in rule.caps:
+        times_used, points_used = uses(rule, cap)
+        if cap.times is not None and times_used >= cap.times:
+            points, barred = 0, True
+            bit.append(cap_name(cap))
+        elif cap.points is not None and points > (left := max(0, cap.points - points_used)):
+            points, barred = left, barred or left == 0
+            bit.append(cap_name(cap))
+    reward = None if barred else rule.reward
+    return RuleResult(rule.key, rule.version, None, None, raw, rounded, points, tuple(bit), reward)
+
+
+def cap_name(cap: Cap) -> str:
+    """What a cap is called where it bit."""
+    return cap.per.value if cap.per else "event"
+
+
+def as_json(result: RuleResult) -> Mapping[str, Any]:
+    """A matched rule as a decision keeps it."""
+    kept: dict[str, Any] = {"rule": result.rule, "version": result.version, "points": result.points}
+    if result.raw is not None and result.raw != result.points:
+        kept |= {"raw": result.raw, "rounded": result.rounded}
+    if result.caps:
+        kept["caps"] = list(result.caps)
+    if result.reward:
+        kept["reward"] = result.reward
+    return kept

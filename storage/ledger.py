@@ -1,0 +1,318 @@
+"""The ledger's rows: open a Book under locks, write what its operations made, and check that all of it holds.
+
+Writers lock members before they open a Book, and a Book locks accounts in id order; lots change only under the lock of
+their account. Everything is one statement per table and nothing is ever updated but balances, lots and holds.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.ledger import Account, Book, Hold, Lot, Transaction, held_account, member_account
+from storage.ids import new_id
+from storage.sets import Rows, insert_all
+from storage.tables import accounts, entries, holds, lot_moves, lots, transactions, transfers
+
+UNIT = "points"
+
+_LOCK_ACCOUNTS = text(
+    """SELECT id, unit, running, balance, version, debt, lifetime FROM accounts
+    WHERE program_id = :program_id AND id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"""
+)
+# Which lots a Book needs: the lapsed ones of every account (a credit expires them first), every open one of the
+# accounts that will be debited, and those to which something will be given back.
+_LOTS = text(
+    """SELECT id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed FROM lots
+    WHERE account_id = ANY(:ids) AND remaining > 0 AND expires_at <= :at
+    UNION SELECT id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed FROM lots
+    WHERE account_id = ANY(:debited) AND remaining > 0
+    UNION SELECT id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed FROM lots
+    WHERE program_id = :program_id AND id = ANY(:lots)"""
+)
+_ACCOUNT_COLUMNS = (
+    "id", "program_id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime", "created_at",
+)  # fmt: skip
+_UPDATE_ACCOUNTS = """ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, version = excluded.version,
+    debt = excluded.debt, lifetime = excluded.lifetime"""
+_UPDATE_LOTS = text(
+    """UPDATE lots SET allocated = n.allocated, expired = n.expired, reversed = n.reversed,
+        remaining = lots.granted - n.allocated - n.expired - n.reversed
+    FROM unnest(CAST(:ids AS text[]), CAST(:allocated AS bigint[]), CAST(:expired AS bigint[]),
+        CAST(:reversed AS bigint[])) AS n(id, allocated, expired, reversed)
+    WHERE lots.program_id = :program_id AND lots.id = n.id"""
+)
+
+
+async def open_book(
+    session: AsyncSession,
+    program_id: str,
+    member_ids: Collection[str],
+    *,
+    recorded_at: datetime,
+    debited: Collection[str] = (),
+    lot_ids: Collection[str] = (),
+    unit: str = UNIT,
+) -> Book:
+    """A Book of these members' accounts, locked, new ones included.
+
+    `debited` are the members from whom an operation will take; `lot_ids` the lots to which it will give back.
+    """
+    wanted = {
+        account for member in member_ids for account in (member_account(member, unit), held_account(member, unit))
+    }
+    ids = sorted(wanted)
+    found = (await session.execute(_LOCK_ACCOUNTS, {"program_id": program_id, "ids": ids})).all()
+    opened = [Account(*row) for row in found]
+    opened += [Account(new, unit, running=True) for new in sorted(wanted - {account.id for account in opened})]
+    query = {
+        "program_id": program_id,
+        "ids": [account.id for account in opened if account.version],
+        "at": recorded_at,
+        "debited": [member_account(member, unit) for member in debited],
+        "lots": list(lot_ids),
+    }
+    loaded = (await session.execute(_LOTS, query)).all() if found or lot_ids else []
+    return Book(program_id, new_id, recorded_at, opened, [Lot(*row) for row in loaded])
+
+
+def rows(book: Book) -> list[Rows]:
+    """What a Book's operations made, as rows to insert, parents first."""
+    program, at = book.program_id, book.recorded_at
+    return [
+        Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book), _UPDATE_ACCOUNTS),
+        Rows(
+            transactions,
+            ("id", "program_id", "kind", "business_key", "event_id", "order_id", "reverses_id", "effective_at",
+             "recorded_at"),
+            [(t.id, program, t.kind, t.business_key, t.event_id, t.order_id, t.reverses_id, t.effective_at, at)
+             for t in book.transactions],
+        ),
+        Rows(
+            transfers,
+            ("program_id", "transaction_id", "n", "unit", "from_account", "to_account", "amount"),
+            [(program, t.transaction_id, t.n, t.unit, t.from_account, t.to_account, t.amount) for t in book.transfers],
+        ),
+        Rows(
+            entries,
+            ("program_id", "transaction_id", "n", "account_id", "amount", "balance", "version"),
+            [(program, e.transaction_id, e.n, e.account_id, e.amount, e.balance, e.version) for e in book.entries],
+        ),
+        Rows(
+            lots,
+            ("id", "program_id", "account_id", "transaction_id", "granted", "allocated", "expired", "reversed",
+             "remaining", "expires_at", "granted_at"),
+            [(lot.id, program, lot.account_id, lot.transaction_id, lot.granted, lot.allocated, lot.expired,
+              lot.reversed, lot.remaining, lot.expires_at, lot.granted_at) for lot in book.new_lots],
+        ),
+        Rows(
+            lot_moves,
+            ("program_id", "transaction_id", "lot_id", "kind", "amount"),
+            [(program, m.transaction_id, m.lot_id, m.kind, m.amount) for m in book.moves],
+        ),
+    ]  # fmt: skip
+
+
+async def update_lots(session: AsyncSession, book: Book) -> None:
+    """Bring the lots that were there before to what the Book says."""
+    new = {lot.id for lot in book.new_lots}
+    changed = [lot for lot in book.changed_lots.values() if lot.id not in new]
+    if changed:
+        columns: dict[str, Any] = {
+            "program_id": book.program_id,
+            "ids": [lot.id for lot in changed],
+            "allocated": [lot.allocated for lot in changed],
+            "expired": [lot.expired for lot in changed],
+            "reversed": [lot.reversed for lot in changed],
+        }
+        await session.execute(_UPDATE_LOTS, columns)
+
+
+async def write(session: AsyncSession, book: Book) -> None:
+    """Write all that the Book's operations made, holds excepted."""
+    await insert_all(session, rows(book))
+    await update_lots(session, book)
+
+
+def _account_rows(book: Book) -> list[tuple[Any, ...]]:
+    touched = {entry.account_id for entry in book.entries} | book.changed_accounts.keys()
+    return [_account_row(book, book.accounts[account_id]) for account_id in sorted(touched)]
+
+
+def _account_row(book: Book, account: Account) -> tuple[Any, ...]:
+    member = f"mem_{account.id[4:].split('.')[0]}" if account.running else None
+    state = (account.balance, account.version, account.debt, account.lifetime)
+    return (account.id, book.program_id, account.unit, member, account.running, *state, book.recorded_at)
+
+
+# -- Holds ---------------------------------------------------------------------------------------------------------
+
+
+async def insert_hold(session: AsyncSession, program_id: str, hold: Hold, *, created_at: datetime) -> None:
+    """Keep a hold that a Book has just made; its Book is written first."""
+    values = {
+        "id": hold.id,
+        "program_id": program_id,
+        "account_id": hold.account_id,
+        "held_account_id": hold.held_account_id,
+        "transaction_id": hold.transaction_id,
+        "order_id": hold.order_id,
+        "amount": hold.amount,
+        "state": hold.state,
+        "created_at": created_at,
+    }
+    await session.execute(holds.insert().values(values))
+
+
+async def find_hold(session: AsyncSession, program_id: str, hold_id: str) -> Hold | None:
+    """The hold with the lots it came from; not locked: its member's accounts are."""
+    row = (
+        await session.execute(select(holds).where(holds.c.program_id == program_id, holds.c.id == hold_id))
+    ).one_or_none()
+    if row is None:
+        return None
+    moves = await session.execute(
+        select(lot_moves.c.lot_id, lot_moves.c.amount).where(
+            lot_moves.c.program_id == program_id,
+            lot_moves.c.transaction_id == row.transaction_id,
+            lot_moves.c.kind == "hold",
+        )
+    )
+    return Hold(
+        id=row.id,
+        account_id=row.account_id,
+        held_account_id=row.held_account_id,
+        transaction_id=row.transaction_id,
+        amount=row.amount,
+        state=row.state,
+        closed_by=row.closed_by,
+        order_id=row.order_id,
+        lots=dict(moves.tuples().all()),
+    )
+
+
+async def close_hold(session: AsyncSession, program_id: str, hold: Hold) -> None:
+    """Keep that a hold was settled or released; its Book is written first."""
+    await session.execute(
+        update(holds)
+        .where(holds.c.program_id == program_id, holds.c.id == hold.id, holds.c.state == "open")
+        .values(state=hold.state, closed_by=hold.closed_by)
+    )
+
+
+async def transactions_of_events(
+    session: AsyncSession, program_id: str, event_ids: Iterable[str]
+) -> dict[str, tuple[Transaction, int]]:
+    """By event, its earn that has not been reversed, with the amount granted to its member."""
+    statement = text(
+        """SELECT t.id, t.kind, t.business_key, t.effective_at, t.event_id, sum(f.amount)::bigint
+        FROM transactions t JOIN transfers f ON f.transaction_id = t.id
+        WHERE t.program_id = :program_id AND t.event_id = ANY(:ids) AND t.kind = 'earn'
+            AND NOT EXISTS (SELECT FROM transactions r WHERE r.program_id = t.program_id AND r.reverses_id = t.id)
+        GROUP BY t.id"""
+    )
+    found = await session.execute(statement, {"program_id": program_id, "ids": list(event_ids)})
+    return {row[4]: (Transaction(*row[:5]), row[5]) for row in found}
+
+
+# -- Verification --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One invariant: how many things were checked and how many of them violate it, with the first few named."""
+
+    name: str
+    checked: int
+    violations: int
+    examples: tuple[str, ...] = ()
+
+
+# Each selects (name of the thing, whether it violates). The names say what must hold.
+_CHECKS = {
+    "I1 each transfer has two entries that sum to zero": """
+        SELECT t.transaction_id || '/' || t.n,
+            count(e.*) <> 2 OR coalesce(sum(e.amount), 1) <> 0 OR min(e.amount) <> -t.amount
+            OR bool_or(CASE WHEN e.amount < 0 THEN e.account_id <> t.from_account ELSE e.account_id <> t.to_account END)
+        FROM transfers t LEFT JOIN entries e ON e.transaction_id = t.transaction_id AND e.n = t.n
+        WHERE t.program_id = :program_id GROUP BY t.transaction_id, t.n""",
+    "I1 per unit the entries sum to zero": """
+        SELECT a.unit, sum(e.amount) <> 0 FROM entries e JOIN accounts a ON a.id = e.account_id
+        WHERE e.program_id = :program_id GROUP BY a.unit""",
+    "I1 each transaction has a transfer": """
+        SELECT t.id, NOT EXISTS (SELECT FROM transfers f WHERE f.transaction_id = t.id)
+        FROM transactions t WHERE t.program_id = :program_id""",
+    "I2 a running balance is the sum of its entries and the last written": """
+        SELECT a.id, a.balance <> coalesce(e.sum, 0) OR a.version <> coalesce(e.last, 0)
+            OR a.balance <> coalesce((SELECT l.balance FROM entries l
+                WHERE l.account_id = a.id AND l.version = a.version), 0)
+        FROM accounts a LEFT JOIN (SELECT account_id, sum(amount) AS sum, max(version) AS last FROM entries
+            WHERE program_id = :program_id GROUP BY account_id) e ON e.account_id = a.id
+        WHERE a.program_id = :program_id AND a.running""",
+    "I2 versions are dense and each balance follows from the one before": """
+        SELECT account_id || '/' || version, version <> row_number() OVER w
+            OR balance <> amount + lag(balance, 1, 0::bigint) OVER w
+        FROM entries WHERE program_id = :program_id AND version IS NOT NULL
+        WINDOW w AS (PARTITION BY account_id ORDER BY version)""",
+    "I3 available is covered by lots and debt, held by open holds": """
+        SELECT a.id, CASE WHEN a.id LIKE '%.held'
+            THEN a.balance <> coalesce((SELECT sum(h.amount) FROM holds h
+                WHERE h.held_account_id = a.id AND h.state = 'open'), 0)
+            ELSE a.balance < -a.debt END
+        FROM accounts a WHERE a.program_id = :program_id AND a.running""",
+    "I4 lots less debt make the balance": """
+        SELECT a.id, a.balance <> coalesce((SELECT sum(l.remaining) FROM lots l WHERE l.account_id = a.id), 0) - a.debt
+        FROM accounts a WHERE a.program_id = :program_id AND a.running AND a.id NOT LIKE '%.held'""",
+    "I4 each lot is its grant less its moves": """
+        SELECT l.id, l.allocated <>
+                coalesce(sum(m.amount) FILTER (WHERE m.kind IN ('hold', 'release', 'refund', 'debt')), 0)
+            OR l.expired <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'expire'), 0)
+            OR l.reversed <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'reverse'), 0)
+        FROM lots l LEFT JOIN lot_moves m ON m.lot_id = l.id WHERE l.program_id = :program_id GROUP BY l.id""",
+    "I4 each earning is granted in full as lots": """
+        SELECT t.id, (SELECT sum(f.amount) FROM transfers f WHERE f.transaction_id = t.id)
+            <> coalesce((SELECT sum(l.granted) FROM lots l WHERE l.transaction_id = t.id), 0)
+        FROM transactions t WHERE t.program_id = :program_id AND t.kind = 'earn'""",
+    "I4 lifetime is what was earned less what was reversed": """
+        SELECT a.id, a.lifetime <> coalesce(e.sum, 0)
+        FROM accounts a LEFT JOIN (SELECT e.account_id, sum(e.amount) AS sum FROM entries e
+            JOIN transactions t ON t.id = e.transaction_id AND t.kind IN ('earn', 'reverse')
+            WHERE e.program_id = :program_id GROUP BY e.account_id) e ON e.account_id = a.id
+        WHERE a.program_id = :program_id AND a.running""",
+    "I5 one transaction per business key, at most one reversal and no more than the original": """
+        SELECT t.id, count(*) OVER (PARTITION BY t.business_key) > 1
+            OR (t.kind = 'reverse' AND (count(*) OVER (PARTITION BY t.kind, t.reverses_id) > 1
+                OR (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.id)
+                 > (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.reverses_id)))
+        FROM transactions t WHERE t.program_id = :program_id""",
+    "I5 each decided event has at most one earning that stands": """
+        SELECT t.event_id, count(*) > 1 FROM transactions t
+        WHERE t.program_id = :program_id AND t.kind = 'earn' AND t.event_id IS NOT NULL
+            AND NOT EXISTS (SELECT FROM transactions r WHERE r.program_id = t.program_id AND r.reverses_id = t.id)
+        GROUP BY t.event_id""",
+    "I5 a hold is closed by one transaction of its kind": """
+        SELECT h.id, (h.state = 'open') <> (h.closed_by IS NULL) OR (h.state <> 'open' AND NOT EXISTS (
+            SELECT FROM transactions t WHERE t.id = h.closed_by
+                AND t.kind = CASE h.state WHEN 'settled' THEN 'settle' ELSE 'release' END))
+        FROM holds h WHERE h.program_id = :program_id""",
+}
+MAX_EXAMPLES = 5
+
+
+async def verify(session: AsyncSession, program_id: str) -> list[Check]:
+    """Check invariants I1 to I5 of one program over all of its rows, from one snapshot of the database."""
+    await session.execute(text("SET LOCAL statement_timeout = 0"))
+    return [await _check(session, program_id, name, query) for name, query in _CHECKS.items()]
+
+
+async def _check(session: AsyncSession, program_id: str, name: str, query: str) -> Check:
+    counted = text(
+        f"""SELECT count(*), count(*) FILTER (WHERE coalesce(violates, true)),
+        (array_agg(thing) FILTER (WHERE coalesce(violates, true)))[1:{MAX_EXAMPLES}]
+        FROM ({query}) AS q(thing, violates)"""
+    )
+    checked, violations, examples = (await session.execute(counted, {"program_id": program_id})).one()
+    return Check(name, checked, violations, tuple(examples or ()))
