@@ -11,7 +11,7 @@ TIMED := $(BIN)/python -m tests.timed
 .PHONY: help up demo test check bench soak clean lock
 
 help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /:/' | awk -F: '{printf "make %-6s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'
 
 up: $(INSTALLED) ## Run everything on this machine, with a sample company; Ctrl-C ends it
 	@$(BIN)/laurel up

@@ -1,4 +1,4 @@
-"""Run a part of the checks and print how long it took against its budget: python -m tests.timed NAME SECONDS COMMAND..."""
+"""Run one part of the checks and say how long it took: python -m tests.timed NAME BUDGET_SECONDS COMMAND..."""
 
 import subprocess
 import sys

@@ -112,6 +112,7 @@ def _spawn(program: Program, log: int) -> "subprocess.Popen[bytes]":
         cwd=program.directory,
         env={**os.environ, **program.environment},
         start_new_session=True,
+        umask=0o077,
         user=owner.pw_uid if owner else None,
         group=owner.pw_gid if owner else None,
         extra_groups=[] if owner else None,

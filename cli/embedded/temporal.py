@@ -30,6 +30,7 @@ GO_PACKAGE = "github.com/temporalio/cli/cmd/temporal"
 GO_MODULE = Path(__file__).parents[2] / "deploy" / "temporal"
 DOWNLOAD_SECONDS = 300
 BUILD_SECONDS = 20 * 60
+BUILD_REPORT_PACKAGES = 50
 ANSWER_SECONDS = 2.0
 RETENTION = timedelta(days=30)
 # WAL makes the SQLite file 2.7 times faster; what a power cut could lose, Reconcile starts again.
@@ -126,7 +127,8 @@ def _run_build(go: str, output: Path, progress: Progress) -> None:
         for count, line in enumerate(process.stderr or (), start=1):
             last = line.strip()
             seconds = time.monotonic() - began
-            progress(f"building Temporal {CLI_VERSION} once, a few minutes: {count} packages, {seconds:.0f} s")
+            if count % BUILD_REPORT_PACKAGES == 1:
+                progress(f"building Temporal {CLI_VERSION} once, a few minutes: {count} packages, {seconds:.0f} s")
             if seconds > BUILD_SECONDS:
                 raise NoTemporal(f"Building Temporal took longer than {BUILD_SECONDS // 60} minutes.")
         if process.wait() != 0:
