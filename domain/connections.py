@@ -1,0 +1,127 @@
+"""Connections: one configured outside system of one program, with the secrets that it takes to speak with it.
+
+A kind declares its fields. Configuration may be read by whoever may see the connection; secrets are hidden from repr
+and from errors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.programs import ProgramKind
+
+MAX_CONFIG_LENGTH = 2_000  # characters of one field
+MAX_SECRET_LENGTH = 10_000
+
+
+class InvalidConnection(ValueError):
+    """The fields are not what the kind declares; names fields, never a secret's value."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionField:
+    """One text that a kind takes."""
+
+    name: str
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionKind:
+    """What a kind of outside system takes: configuration that may be shown, and secrets that may not."""
+
+    name: str
+    description: str
+    config: tuple[ConnectionField, ...] = ()
+    secrets: tuple[ConnectionField, ...] = ()
+
+
+BASE_URL = ConnectionField("base_url", "Where its API is reached, if not at its usual address.", required=False)
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        ConnectionKind(
+            "hubspot",
+            "HubSpot: deals that are won become events.",
+            config=(BASE_URL,),
+            secrets=(
+                ConnectionField("client_secret", "The app's client secret, which signs its notices."),
+                ConnectionField("access_token", "The access token with which deals and owners are read."),
+            ),
+        ),
+        ConnectionKind(
+            "xapi",
+            "A learning system that sends xAPI statements, with Basic or with Bearer credentials.",
+            secrets=(
+                ConnectionField("username", "The user name of its Basic credentials.", required=False),
+                ConnectionField("password", "The password of its Basic credentials.", required=False),
+                ConnectionField("token", "Its Bearer token.", required=False),
+            ),
+        ),
+        ConnectionKind(
+            "tremendous",
+            "Tremendous: gift cards. A sandbox program takes a sandbox key (TEST_), a live program a live one (PROD_).",
+            config=(
+                BASE_URL,
+                ConnectionField(
+                    "funding_source_id", "What pays for orders; the account's balance if not given.", False
+                ),
+            ),
+            secrets=(
+                ConnectionField("api_key", "The API key with which cards are ordered."),
+                ConnectionField("webhook_key", "The private key that signs its notices.", required=False),
+            ),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One outside system of one program; `secrets` are decrypted and never shown by repr."""
+
+    id: str
+    program_id: str
+    kind: str
+    name: str
+    created_at: datetime
+    config: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    rotated_at: datetime | None = None
+
+
+def check(kind: str, program: ProgramKind, config: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+    """Raises InvalidConnection unless the fields are those that the kind declares, for this kind of program."""
+    declared = KINDS.get(kind)
+    if declared is None:
+        raise InvalidConnection(f"kind {kind!r} is not one of {', '.join(KINDS)}")
+    _check_fields("configuration", declared.config, config, MAX_CONFIG_LENGTH)
+    _check_fields("secret", declared.secrets, secrets, MAX_SECRET_LENGTH)
+    if kind == "xapi":
+        _check_credentials(secrets)
+    if kind == "tremendous":
+        _check_realm(program, secrets["api_key"])
+
+
+def _check_fields(what: str, declared: tuple[ConnectionField, ...], given: Mapping[str, str], longest: int) -> None:
+    if unknown := sorted(given.keys() - {one.name for one in declared}):
+        raise InvalidConnection(f"unknown {what} fields: {', '.join(unknown)}")
+    if missing := [one.name for one in declared if one.required and not given.get(one.name)]:
+        raise InvalidConnection(f"missing {what} fields: {', '.join(missing)}")
+    for name, value in given.items():
+        if not 1 <= len(value) <= longest or "\x00" in value:
+            raise InvalidConnection(f"{what} field {name} must have 1 to {longest} characters, none of them NUL")
+
+
+def _check_credentials(secrets: Mapping[str, str]) -> None:
+    if ("username" in secrets) != ("password" in secrets):
+        raise InvalidConnection("username and password belong together")
+    if not secrets:
+        raise InvalidConnection("give username and password, or token, or both")
+
+
+def _check_realm(program: ProgramKind, api_key: str) -> None:
+    if (program is ProgramKind.SANDBOX) != api_key.startswith("TEST_"):
+        raise InvalidConnection("a sandbox program takes a key that begins with TEST_, a live program any other")

@@ -1,0 +1,50 @@
+"""Scopes: what an API key may do. A route names the one that it needs."""
+
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """One permission; DESCRIPTIONS says what each allows."""
+
+    EVENTS_WRITE = "events:write"
+    EVENTS_READ = "events:read"
+    MEMBERS_WRITE = "members:write"
+    MEMBERS_READ = "members:read"
+    BALANCES_READ = "balances:read"
+    CATALOG_READ = "catalog:read"
+    ORDERS_WRITE = "orders:write"
+    ORDERS_READ = "orders:read"
+    LEADERBOARDS_READ = "leaderboards:read"
+    NOTIFICATIONS_READ = "notifications:read"
+    NOTIFICATIONS_WRITE = "notifications:write"
+    PROGRAMS_ADMIN = "programs:admin"
+
+
+DESCRIPTIONS = {
+    Scope.EVENTS_WRITE: "Send events, one or in batches.",
+    Scope.EVENTS_READ: "Read events and the explanation of what each earned.",
+    Scope.MEMBERS_WRITE: "Create and change members and their identities.",
+    Scope.MEMBERS_READ: "Read members and their attributes.",
+    Scope.BALANCES_READ: "Read members' balances and their history of earnings and redemptions.",
+    Scope.CATALOG_READ: "Read the catalog: what can be redeemed, and for how many points.",
+    Scope.ORDERS_WRITE: "Place orders and choose rewards, which spends points and money.",
+    Scope.ORDERS_READ: "Read orders and rewards.",
+    Scope.LEADERBOARDS_READ: "Read leaderboards and a member's place on them.",
+    Scope.NOTIFICATIONS_READ: "Read notifications.",
+    Scope.NOTIFICATIONS_WRITE: "Mark notifications as read.",
+    Scope.PROGRAMS_ADMIN: "Everything above, and all that concerns the program itself.",
+}
+
+
+def parse(names: Iterable[str]) -> frozenset[Scope]:
+    """The scopes of these names; raises ValueError that names the unknown ones."""
+    wanted = frozenset(names)
+    if unknown := wanted.difference(Scope):
+        raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
+    return frozenset(map(Scope, wanted))
+
+
+def allows(held: Collection[Scope], needed: Scope) -> bool:
+    """Whether a key that holds these scopes may do what needs this one."""
+    return needed in held or Scope.PROGRAMS_ADMIN in held

@@ -1,0 +1,61 @@
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.connections import KINDS, Connection, InvalidConnection, check
+from domain.programs import ProgramKind
+
+SANDBOX, LIVE = ProgramKind.SANDBOX, ProgramKind.LIVE
+COMPLETE = {
+    "hubspot": {"client_secret": "shh", "access_token": "token"},
+    "xapi": {"username": "lms", "password": "shh"},
+    "tremendous": {"api_key": "TEST_1", "webhook_key": "shh"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_takes_what_it_declares(kind: str) -> None:
+    check(kind, SANDBOX, {}, COMPLETE[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "secrets", "reason"),
+    [
+        ("fax", {}, {}, "kind 'fax' is not one of hubspot, xapi, tremendous"),
+        ("hubspot", {}, {"client_secret": "shh"}, "missing secret fields: access_token"),
+        ("hubspot", {}, {"client_secret": "shh", "access_token": ""}, "missing secret fields: access_token"),
+        ("hubspot", {"colour": "red"}, COMPLETE["hubspot"], "unknown configuration fields: colour"),
+        ("hubspot", {"base_url": "x" * 2_001}, COMPLETE["hubspot"], "base_url must have 1 to 2000 characters"),
+        ("xapi", {}, {}, "give username and password, or token, or both"),
+        ("xapi", {}, {"username": "lms"}, "username and password belong together"),
+        ("xapi", {}, {"token": "t", "extra": "e"}, "unknown secret fields: extra"),
+    ],
+)
+def test_what_a_kind_does_not_take_is_named(
+    kind: str, config: Mapping[str, str], secrets: Mapping[str, str], reason: str
+) -> None:
+    with pytest.raises(InvalidConnection, match=reason):
+        check(kind, SANDBOX, config, secrets)
+
+
+@pytest.mark.parametrize(("program", "api_key"), [(SANDBOX, "PROD_1"), (LIVE, "TEST_1")])
+def test_a_sandbox_and_a_live_vendor_never_meet(program: ProgramKind, api_key: str) -> None:
+    with pytest.raises(InvalidConnection, match="TEST_"):
+        check("tremendous", program, {}, {"api_key": api_key})
+
+
+def test_an_error_never_shows_a_secret() -> None:
+    with pytest.raises(InvalidConnection) as caught:
+        check("hubspot", SANDBOX, {}, {"client_secret": "canary" * 2_000, "access_token": "t"})
+
+    assert "canary" not in str(caught.value)
+
+
+def test_a_connection_shows_its_configuration_and_no_secret() -> None:
+    connection = Connection(
+        "con_1", "prg_1", "xapi", "LMS", datetime(2026, 3, 1, tzinfo=UTC), {"base_url": "u"}, {"token": "canary"}
+    )
+
+    assert "base_url" in repr(connection)
+    assert "canary" not in repr(connection)
