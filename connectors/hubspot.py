@@ -180,8 +180,10 @@ class Owner:
     email: str | None
 
 
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
+# HubSpot answers a property that was cleared as an empty string.
+_Cleared = BeforeValidator(lambda value: None if value == "" else value)
+_Amount = Annotated[Decimal, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+_Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 
 class _Change(BaseModel):
@@ -190,11 +192,11 @@ class _Change(BaseModel):
 
 
 class _DealProperties(BaseModel):
-    amount: Annotated[Decimal | None, BeforeValidator(_empty_is_none), Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] = None
-    deal_currency_code: Annotated[str | None, BeforeValidator(_empty_is_none), Field(pattern="^[A-Z]{3}$")] = None
+    amount: Annotated[_Amount | None, _Cleared] = None
+    deal_currency_code: Annotated[_Currency | None, _Cleared] = None
     dealname: str | None = None
-    pipeline: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
-    hubspot_owner_id: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
+    pipeline: Annotated[str | None, _Cleared] = None
+    hubspot_owner_id: Annotated[str | None, _Cleared] = None
     hs_lastmodifieddate: AwareDatetime
 
 
@@ -224,14 +226,14 @@ class _DealAnswer(BaseModel):
 
 class _OwnerAnswer(BaseModel):
     id: str
-    email: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
+    email: Annotated[str | None, _Cleared] = None
 
     def owner(self) -> Owner:
         return Owner(self.id, self.email)
 
 
 class _AccountAnswer(BaseModel):
-    currency: str = Field(alias="companyCurrency", pattern="^[A-Z]{3}$")
+    currency: _Currency = Field(alias="companyCurrency")
 
 
 def _wins(changes: Sequence[_Change], ended_at: datetime | None) -> Iterable[Win]:
