@@ -5,7 +5,7 @@ lease that ends. A row with an order key is claimable only while no earlier row 
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import CursorResult, case, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +20,9 @@ FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 300.0
 ERROR_LIMIT_CHARACTERS = 1_000
 DEAD_PAGE_ROWS = 500
+
+# A new row is due whatever the writer's clock says, which is not always the relay's.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 _COLUMNS = ("program_id", "lane", "kind", "order_key", "payload", "available_at", "created_at")
 
@@ -45,7 +48,7 @@ _CLAIM = text("""
 
 def rows(effects: Sequence[OutboxRow], *, now: datetime) -> Rows:
     """The effects as rows, for a writer that inserts them together with its own."""
-    values = [(row.program_id, row.lane, row.kind, row.order_key, row.payload, now, now) for row in effects]
+    values = [(row.program_id, row.lane, row.kind, row.order_key, row.payload, AT_ONCE, now) for row in effects]
     return Rows(outbox, _COLUMNS, values)
 
 
@@ -69,15 +72,18 @@ async def claim(session: AsyncSession, lane: str, now: datetime, lease: timedelt
 
 async def done(session: AsyncSession, ids: Sequence[int], *, now: datetime) -> None:
     """The effects of these rows have taken place."""
+    if not ids:
+        return
     finished = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == "open")
     await session.execute(finished.values(state="done", done_at=now, claimed_until=None, error=None))
 
 
-async def release(session: AsyncSession, ids: Sequence[int]) -> None:
-    """Nothing was learnt about these rows: they are due as before, and no attempt is counted."""
-    await session.execute(
-        update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == "open").values(claimed_until=None)
-    )
+async def release(session: AsyncSession, ids: Sequence[int], *, available_at: datetime) -> None:
+    """Nothing was learnt about these rows: they are due again at the instant, and no attempt is counted."""
+    if not ids:
+        return
+    claimed = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == "open")
+    await session.execute(claimed.values(claimed_until=None, available_at=available_at))
 
 
 def backoff_seconds(attempts: int) -> float:
@@ -110,9 +116,9 @@ async def list_dead(session: AsyncSession, program_id: str, limit: int = DEAD_PA
     return [DeadRow(**row) for row in result.mappings()]
 
 
-async def requeue(session: AsyncSession, program_id: str, ids: Sequence[int], *, now: datetime) -> int:
+async def requeue(session: AsyncSession, program_id: str, ids: Sequence[int]) -> int:
     """Make dead rows due again with their attempts forgotten; how many there were."""
-    return await _revive(session, program_id, ids, state="open", attempts=0, available_at=now)
+    return await _revive(session, program_id, ids, state="open", attempts=0, available_at=AT_ONCE)
 
 
 async def skip(session: AsyncSession, program_id: str, ids: Sequence[int], *, now: datetime) -> int:

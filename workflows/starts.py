@@ -1,11 +1,13 @@
 """How each workflow is named and started; the relay and Reconcile start the same thing in the same way.
 
-The argument of every workflow is a `Subject`: the row that it is about. Everything else it reads.
+The argument of every workflow is a `Subject`: the row that it is about. Everything else it reads. What an outside
+system only says has changed is fetched by a standalone activity instead.
 """
 
 from dataclasses import dataclass
 
 WAKE = "wake"
+FETCH_OBJECT = "fetch_object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +20,34 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A workflow to be running: its type's name, its id, its one argument."""
+    """A workflow to be running: its type's name, its id, its one argument, a line for people to read."""
 
     workflow: str
     workflow_id: str
     subject: Subject
+    summary: str
 
 
 def order(program_id: str, order_id: str) -> Start:
     """The workflow that sees an order through."""
-    return Start("OrderWorkflow", f"order/{order_id}", Subject(program_id, order_id))
+    return Start("OrderWorkflow", f"order/{order_id}", Subject(program_id, order_id), f"Order {order_id}")
 
 
 def reward(program_id: str, reward_id: str) -> Start:
     """The workflow that turns an unlocked reward into an order, or ends it."""
-    return Start("RewardWorkflow", f"reward/{reward_id}", Subject(program_id, reward_id))
+    return Start("RewardWorkflow", f"reward/{reward_id}", Subject(program_id, reward_id), f"Reward {reward_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectToFetch:
+    """Something at an outside system that has changed; `kind` is the connection's."""
+
+    program_id: str
+    connection_id: str
+    object_id: str
+    kind: str
+
+    @property
+    def activity_id(self) -> str:
+        """One at a time per object, so that many notices make one request."""
+        return f"fetch/{self.connection_id}/{self.object_id}"

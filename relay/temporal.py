@@ -1,0 +1,105 @@
+"""The outbox lane that starts workflows, wakes them, and has objects fetched.
+
+Nothing happens twice: a workflow that was ever started is not started again, a wake-up only makes a workflow look at
+its rows, and one activity at a time fetches one object. A workflow that is over or lost needs no wake-up.
+"""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import (
+    ActivityIDConflictPolicy,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.outbox import ClaimedRow, Kind
+from relay.outages import namespace_is_missing
+from workflows import queues, retries, starts
+from workflows.starts import ObjectToFetch, Start
+
+RPC_TIMEOUT = timedelta(seconds=10)
+FETCH_TIMEOUT = timedelta(seconds=90)
+
+# Kept in clear by Temporal, so never anything about a person.
+PROGRAM = SearchAttributeKey.for_keyword("LaurelProgram")
+STATUS = SearchAttributeKey.for_keyword("LaurelStatus")
+REFERENCE = SearchAttributeKey.for_keyword("LaurelRef")
+SEARCH_ATTRIBUTES = (PROGRAM, STATUS, REFERENCE)
+
+
+class TemporalLane:
+    """Acts on the rows of the lane "temporal"; the client may be lazy."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def __call__(self, row: ClaimedRow) -> None:
+        """Raises what Temporal answers; "already started" and "already over" are successes."""
+        match row.kind:
+            case Kind.START_ORDER:
+                await start(self._client, starts.order(row.program_id, row.payload["order_id"]))
+            case Kind.START_REWARD:
+                await start(self._client, starts.reward(row.program_id, row.payload["reward_id"]))
+            case Kind.WAKE_ORDER:
+                await self._wake(starts.order(row.program_id, row.payload["order_id"]), row.id)
+            case Kind.WAKE_REWARD:
+                await self._wake(starts.reward(row.program_id, row.payload["reward_id"]), row.id)
+            case Kind.FETCH_OBJECT:
+                await fetch(self._client, ObjectToFetch(row.program_id, **row.payload))
+            case _:
+                raise ValueError(f"no effect of kind {row.kind} in Temporal")
+
+    async def _wake(self, start: Start, outbox_id: int) -> None:
+        handle = self._client.get_workflow_handle(start.workflow_id)
+        try:
+            await handle.signal(starts.WAKE, outbox_id, rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND or namespace_is_missing(error):
+                raise
+
+
+async def start(
+    client: Client,
+    start: Start,
+    reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
+) -> None:
+    """The workflow is running afterwards, or was started before and (unless duplicates are allowed) is over."""
+    try:
+        await client.start_workflow(
+            start.workflow,
+            start.subject,
+            id=start.workflow_id,
+            task_queue=queues.LAUREL.name,
+            id_reuse_policy=reuse,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=start.summary,
+            search_attributes=_attributes(start.subject.program_id, start.subject.id),
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError:
+        return
+
+
+async def fetch(client: Client, target: ObjectToFetch) -> None:
+    """An activity that fetches the object is waiting or running afterwards."""
+    await client.start_activity(
+        starts.FETCH_OBJECT,
+        target,
+        id=target.activity_id,
+        task_queue=queues.BY_KIND[target.kind].name,
+        start_to_close_timeout=FETCH_TIMEOUT,
+        retry_policy=retries.PATIENTLY,
+        id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+        search_attributes=_attributes(target.program_id, target.object_id),
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+def _attributes(program_id: str, reference: str) -> TypedSearchAttributes:
+    return TypedSearchAttributes([SearchAttributePair(PROGRAM, program_id), SearchAttributePair(REFERENCE, reference)])
