@@ -195,7 +195,6 @@ events = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("source_version", BigInteger),
     Column("revision", Integer, nullable=False, server_default="1"),
-    Column("policy", JSONB, nullable=False, server_default=text("'{}'")),
     Column("retracts", Text),
     Column("retracted_by", Id),
     Column("occurred_at", Instant, nullable=False),
@@ -511,6 +510,7 @@ rewards = Table(
     Column("event_id", Id),
     Column("rule", Text),
     Column("state", Text, nullable=False),
+    Column("reason", Text),
     Column("order_id", Id),
     Column("offered_at", Instant),
     Column("expires_at", Instant),
@@ -542,6 +542,7 @@ orders = Table(
     Column("item", Text, nullable=False),
     Column("item_name", Text, nullable=False),
     Column("connection_id", Id),
+    Column("product", Text),
     Column("value_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     Column("price_points", BigInteger, nullable=False),
@@ -566,6 +567,15 @@ orders = Table(
     _belongs_to("connections", "connection_id"),
     _belongs_to("holds", "hold_id"),
     CheckConstraint("value_minor > 0 AND price_points >= 0", name="amounts"),
+    CheckConstraint(
+        "state IN ('placed', 'paused', 'awaiting_funds', 'ordering', 'unanswered', 'rejected', 'ordered', 'accepted',"
+        " 'sent', 'in_review', 'cancelling', 'delivered', 'refunded', 'failed')",
+        name="state",
+    ),
+    CheckConstraint(
+        "delivery_state IN ('none', 'pending', 'bounced', 'readdressed', 'delivered', 'cancelled')", name="delivery"
+    ),
+    CheckConstraint("(connection_id IS NULL) = (vendor_request IS NULL)", name="vendor_has_request"),
     CheckConstraint("(price_points > 0) = (hold_id IS NOT NULL)", name="member_pays_by_hold"),
     CheckConstraint("(link IS NULL) = (key_id IS NULL)", name="link_has_key"),
     Index(None, "program_id", "member_id", "id"),
@@ -596,6 +606,20 @@ order_steps = Table(
     Column("recorded_at", Instant, nullable=False),
     _belongs_to("orders", "order_id"),
     Index(None, "order_id", "id"),
+)
+
+# What the vendors of a program sold when they were last asked; the catalog outlives their absence.
+vendor_products = Table(
+    "vendor_products",
+    metadata,
+    _program(),
+    Column("connection_id", Id, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("on_sale", Boolean, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "code"),
+    _belongs_to("connections", "connection_id"),
 )
 
 # -- What must follow ----------------------------------------------------------------------------------------------

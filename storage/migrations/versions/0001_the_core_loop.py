@@ -284,7 +284,6 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("source_version", sa.BigInteger(), nullable=True),
         sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("policy", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("retracts", sa.Text(), nullable=True),
         sa.Column("retracted_by", sa.Text(collation="C"), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
@@ -428,6 +427,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection_id", "statement_id", name=op.f("pk_statements")),
     )
     op.create_table(
+        "vendor_products",
+        sa.Column("program_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("connection_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("on_sale", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["program_id", "connection_id"],
+            ["connections.program_id", "connections.id"],
+            name=op.f("fk_vendor_products_program_id_connection_id"),
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "code", name=op.f("pk_vendor_products")),
+    )
+    op.create_table(
         "decisions",
         sa.Column("program_id", sa.Text(collation="C"), nullable=False),
         sa.Column("event_id", sa.Text(collation="C"), nullable=False),
@@ -553,6 +567,7 @@ def upgrade() -> None:
         sa.Column("event_id", sa.Text(collation="C"), nullable=True),
         sa.Column("rule", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("order_id", sa.Text(collation="C"), nullable=True),
         sa.Column("offered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
@@ -674,6 +689,7 @@ def upgrade() -> None:
         sa.Column("item", sa.Text(), nullable=False),
         sa.Column("item_name", sa.Text(), nullable=False),
         sa.Column("connection_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("product", sa.Text(), nullable=True),
         sa.Column("value_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("price_points", sa.BigInteger(), nullable=False),
@@ -691,6 +707,17 @@ def upgrade() -> None:
         sa.Column("key_id", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "delivery_state IN ('none', 'pending', 'bounced', 'readdressed', 'delivered', 'cancelled')",
+            name=op.f("ck_orders_delivery"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('placed', 'paused', 'awaiting_funds', 'ordering', 'unanswered', 'rejected', 'ordered', 'accepted', 'sent', 'in_review', 'cancelling', 'delivered', 'refunded', 'failed')",
+            name=op.f("ck_orders_state"),
+        ),
+        sa.CheckConstraint(
+            "(connection_id IS NULL) = (vendor_request IS NULL)", name=op.f("ck_orders_vendor_has_request")
+        ),
         sa.CheckConstraint("(link IS NULL) = (key_id IS NULL)", name=op.f("ck_orders_link_has_key")),
         sa.CheckConstraint("(price_points > 0) = (hold_id IS NOT NULL)", name=op.f("ck_orders_member_pays_by_hold")),
         sa.CheckConstraint("value_minor > 0 AND price_points >= 0", name=op.f("ck_orders_amounts")),
@@ -780,6 +807,7 @@ def downgrade() -> None:
     op.drop_table("holds")
     op.drop_table("event_revisions")
     op.drop_table("decisions")
+    op.drop_table("vendor_products")
     op.drop_table("statements")
     op.drop_index(op.f("ix_notifications_program_id_member_id_id"), table_name="notifications")
     op.drop_table("notifications")
