@@ -521,9 +521,7 @@ rewards = Table(
     UniqueConstraint("program_id", "crossing_id"),
     _belongs_to("members", "member_id"),
     _belongs_to("crossings", "crossing_id"),
-    CheckConstraint(
-        "state IN ('unlocked', 'offered', 'ordered', 'declined', 'expired', 'withdrawn', 'in_review')", name="state"
-    ),
+    CheckConstraint("state IN ('unlocked', 'offered', 'ordered', 'declined', 'expired', 'withdrawn')", name="state"),
     CheckConstraint("(state = 'ordered') = (order_id IS NOT NULL)", name="ordered"),
     Index(
         "uq_rewards_rule", "program_id", "event_id", "rule", unique=True, postgresql_where=text("state <> 'withdrawn'")

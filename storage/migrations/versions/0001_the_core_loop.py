@@ -575,7 +575,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("(state = 'ordered') = (order_id IS NOT NULL)", name=op.f("ck_rewards_ordered")),
         sa.CheckConstraint(
-            "state IN ('unlocked', 'offered', 'ordered', 'declined', 'expired', 'withdrawn', 'in_review')",
+            "state IN ('unlocked', 'offered', 'ordered', 'declined', 'expired', 'withdrawn')",
             name=op.f("ck_rewards_state"),
         ),
         sa.ForeignKeyConstraint(
