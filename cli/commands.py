@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import db, up
+from cli import api_keys, connections, db, programs, secrets, up
 
 app = typer.Typer(
     name="laurel",
@@ -10,5 +10,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, secrets among them
 )
-for noun in (up, db):
+app.add_typer(programs.first)
+for noun in (up, db, programs, api_keys, connections, secrets):
     app.add_typer(noun.app)

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.cli.conftest import Laurel
+
+SECRETS = orjson.dumps({"client_secret": "canary-1", "access_token": "canary-2"}).decode()
+
+
+@pytest.fixture(autouse=True)
+def program(laurel: Laurel) -> None:
+    laurel("init", "--name", "Acme")
+
+
+def test_a_connection_is_added_with_secrets_from_standard_input(laurel: Laurel) -> None:
+    added = laurel("connections", "add", "hubspot", "--name", "crm", "--secrets", "-", input=SECRETS)
+    listed = laurel("connections", "list", "--json")
+
+    connection = orjson.loads(listed.stdout)[0]
+    assert added.exit_code == 0
+    assert f"/intake/{connection['id']}" in added.stdout
+    assert "canary" not in added.output + listed.output
+
+
+def test_a_connection_is_added_with_secrets_from_a_file(laurel: Laurel, tmp_path: Path) -> None:
+    file = tmp_path / "secrets.json"
+    file.write_text(SECRETS)
+
+    added = laurel(
+        "connections", "add", "hubspot", "--name", "crm", "--config", "base_url=http://127.0.0.1:1",
+        "--secrets", str(file), "--json",
+    )  # fmt: skip
+
+    assert orjson.loads(added.stdout)["config"] == {"base_url": "http://127.0.0.1:1"}
+
+
+def test_rotation_says_which_secrets_are_new_and_shows_none(laurel: Laurel) -> None:
+    laurel("connections", "add", "hubspot", "--name", "crm", "--secrets", "-", input=SECRETS)
+
+    rotated = laurel("connections", "rotate", "crm", "--secrets", "-", input='{"access_token": "canary-3"}')
+
+    assert rotated.output == "crm has new secrets: access_token.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "input", "reason"),
+    [
+        (("fax",), SECRETS, "'fax' is not a kind of connection"),
+        (("hubspot",), "canary", "is not JSON"),
+        (("hubspot",), '["canary"]', "is not a JSON object of texts"),
+        (("hubspot",), '{"access_token": "canary"}', "missing secret fields: client_secret"),
+        (("hubspot", "--config", "base_url"), SECRETS, "written as name=value"),
+    ],
+)
+def test_what_is_wrong_is_told_without_any_secret(
+    laurel: Laurel, arguments: tuple[str, ...], input: str, reason: str
+) -> None:
+    refused = laurel("connections", "add", *arguments, "--name", "crm", "--secrets", "-", input=input)
+
+    assert refused.exit_code == 1
+    assert reason in str(refused.exception)
+    assert "canary" not in str(refused.exception) + refused.output
+
+
+def test_without_anybody_to_ask_secrets_must_be_given(laurel: Laurel) -> None:
+    refused = laurel("connections", "add", "hubspot", "--name", "crm")
+
+    assert "give --secrets FILE" in str(refused.exception)
