@@ -11,6 +11,10 @@ from typing import Any
 
 import orjson
 
+# Sources of identities that are our own names: the member's id, and the external id that the program gave it.
+MEMBER_ID = "laurel.id"
+MEMBER_EXTERNAL_ID = "laurel.external_id"
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -65,9 +65,10 @@ def _arrays(number: int, rows: Rows) -> dict[str, list[Any]]:
     arrays = {}
     for name, column in zip(rows.columns, zip(*rows.values, strict=True), strict=True):
         is_json = isinstance(rows.table.c[name].type, JSONB)
-        arrays[f"{name}_{number}"] = [_json(value) for value in column] if is_json else list(column)
+        arrays[f"{name}_{number}"] = [as_json(value) for value in column] if is_json else list(column)
     return arrays
 
 
-def _json(value: Any) -> str | None:
+def as_json(value: Any) -> str | None:
+    """A value as an array of jsonb takes it; None stays SQL's null."""
     return None if value is None else orjson.dumps(value).decode()

@@ -1,0 +1,466 @@
+"""Taking events in, on paper: facts as they stand, decided one by one in the order in which they came.
+
+An Intake holds what one database transaction has locked and loaded, and collects what it must write. A fact is taken
+once: a repeat replays, another fingerprint amends or conflicts, a retraction takes back, before or after its original.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from domain.configuration import Configuration, Milestone
+from domain.deciding import ENGINE, CounterKey, Inputs, Person, Verdict, decide, keys_needed, still_crossed
+from domain.events import Event, Identity, SourcePolicy, fingerprint
+from domain.ledger import Book, Transaction, member_account
+from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
+from domain.schemas import values
+
+NEW = "new"
+AWAITED = "awaited"
+DECIDED = "decided"
+PARKED = "parked"
+QUARANTINED = "quarantined"
+RETRACTED = "retracted"
+CLOSED = "closed"
+
+UNIT = "points"
+FactKey = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Fact:
+    """One event as the book has it; `moved`, `points` and `earning` are what its last decision did."""
+
+    event_id: str
+    event: Event
+    fingerprint: bytes
+    state: str
+    recorded_at: datetime
+    member_id: str | None = None
+    revision: int = 1
+    retracted_by: str | None = None
+    error: str | None = None
+    decisions: int = 0
+    points: int = 0
+    moved: Mapping[CounterKey, tuple[int, int]] = field(default_factory=dict)
+    earning: tuple[Transaction, int] | None = None
+    changed: bool = False
+
+    @property
+    def key(self) -> FactKey:
+        return self.event.source, self.event.external_id
+
+
+@dataclass(slots=True)
+class Crossing:
+    """A milestone that a member crossed for the n-th time; placed once its reward was ordered."""
+
+    id: str
+    member_id: str
+    mark: str
+    n: int
+    event_id: str
+    state: str = "standing"
+    placed: bool = False
+
+
+@dataclass(slots=True)
+class GivenReward:
+    """A reward that a crossing or a rule gave."""
+
+    id: str
+    member_id: str
+    reward: str
+    event_id: str
+    crossing_id: str | None = None
+    rule: str | None = None
+    state: str = "unlocked"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """What is kept of one decision; `n` counts the decisions of one event."""
+
+    event_id: str
+    n: int
+    revision: int
+    member_id: str | None
+    kind: str
+    points: int
+    verdict: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    transaction_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A fact as it was before an amendment."""
+
+    event_id: str
+    revision: int
+    event: Event
+    fingerprint: bytes
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What the transaction has locked and read for these facts."""
+
+    facts: dict[FactKey, Fact]
+    members: Mapping[Identity, str]
+    people: Mapping[str, Sequence[tuple[datetime, Person]]]
+    counters: dict[tuple[str, CounterKey], tuple[int, int]]
+    marks: dict[tuple[str, str], int]
+    crossings: list[Crossing]
+    rewards: list[GivenReward]
+    book: Book
+
+
+class Intake:
+    """Takes events in order; afterwards its lists hold all that must be written."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        policy: SourcePolicy,
+        loaded: Loaded,
+        new_id: Callable[[str], str],
+    ):
+        self.configuration = configuration
+        self.policy = policy
+        self.facts = loaded.facts
+        self.book = loaded.book
+        self.decisions: list[DecisionRow] = []
+        self.revisions: list[Revision] = []
+        self.new_crossings: list[Crossing] = []
+        self.new_rewards: list[GivenReward] = []
+        self.withdrawn_crossings: list[Crossing] = []
+        self.withdrawn_rewards: list[GivenReward] = []
+        self.changed_counters: dict[tuple[str, CounterKey], tuple[int, int]] = {}
+        self._members = loaded.members
+        self._people = loaded.people
+        self._counters = loaded.counters
+        self._marks = loaded.marks
+        self._crossings = loaded.crossings
+        self._rewards = loaded.rewards
+        self._milestones = {milestone.mark: milestone for milestone in configuration.milestones}
+        self._new_id = new_id
+
+    # -- Doors -----------------------------------------------------------------------------------------------------
+
+    def take(self, event: Event) -> Outcome:
+        """Take one event as it came from its source."""
+        fact = self.facts[event.source, event.external_id]
+        if event.retracts is not None:
+            return self._retract(event, fact)
+        if fact.state == NEW:
+            return self._first(fact)
+        if fact.state == AWAITED:
+            return self._arrive_retracted(event, fact)
+        return self._again(event, fact)
+
+    def decide_now(self, fact: Fact) -> Outcome:
+        """Decide a fact that was parked or quarantined; it stays parked while its member is unknown."""
+        return self._first(fact)
+
+    def department(self, member_id: str) -> str | None:
+        """The member's department today."""
+        department = self._people[member_id][-1][1].attributes.get("department")
+        return department if isinstance(department, str) else None
+
+    # -- What a fact can meet --------------------------------------------------------------------------------------
+
+    def _first(self, fact: Fact) -> Outcome:
+        member_id = self._member_of(fact.event)
+        if member_id is None:
+            self._stand(fact, PARKED)
+        else:
+            fact.member_id = member_id
+            fact.error = None
+            self._stand(fact, DECIDED)
+            self._decide(fact, "award")
+        return self._outcome(RECORDED, fact)
+
+    def _arrive_retracted(self, event: Event, fact: Fact) -> Outcome:
+        fact.event = event
+        fact.fingerprint = fingerprint(event, self.policy)
+        fact.member_id = self._member_of(event)
+        self._stand(fact, RETRACTED)
+        self._keep_decision(fact, "award", Verdict(reason="retracted_before_arrival"), {}, None)
+        return self._outcome(RECORDED, fact)
+
+    def _again(self, event: Event, fact: Fact) -> Outcome:
+        if fact.event.retracts is not None:
+            return self._conflict(fact)
+        if self._is_older(event, fact):
+            return self._outcome(REPLAYED, fact)
+        arrived = fingerprint(event, self.policy)
+        if arrived != fact.fingerprint:
+            return self._differs(event, fact, arrived)
+        if event.source_version != fact.event.source_version:
+            fact.event = replace(fact.event, source_version=event.source_version)
+            fact.changed = True
+        if fact.state == PARKED:
+            self._first(fact)
+        return self._outcome(REPLAYED, fact)
+
+    def _differs(self, event: Event, fact: Fact, arrived: bytes) -> Outcome:
+        if self.policy.amendments == "conflict":
+            return self._conflict(fact)
+        if self.policy.amendments == "ignore":
+            return self._outcome(REPLAYED, fact)
+        self.revisions.append(Revision(fact.event_id, fact.revision, fact.event, fact.fingerprint))
+        fact.event, fact.fingerprint, fact.revision, fact.changed = event, arrived, fact.revision + 1, True
+        if fact.state == DECIDED:
+            self._redecide(fact)
+        elif fact.state in (PARKED, QUARANTINED):
+            self._first(fact)
+        return self._outcome(AMENDED, fact)
+
+    def _retract(self, event: Event, fact: Fact) -> Outcome:
+        if fact.state != NEW:
+            return self._outcome(REPLAYED, fact) if fact.event.retracts == event.retracts else self._conflict(fact)
+        assert event.retracts is not None
+        target = self.facts[event.source, event.retracts]
+        was = target.state
+        self._stand(fact, DECIDED)
+        fact.member_id = target.member_id
+        fact.changed = fact.member_id is not None
+        taken = self._take_back(target, fact)
+        verdict = {"retracts": target.event_id, "was": was}
+        fact.points = -taken
+        fact.decisions += 1
+        reversal = self.book.transactions[-1].id if taken else None
+        self.decisions.append(
+            DecisionRow(fact.event_id, fact.decisions, 1, fact.member_id, "retraction", -taken, verdict, {}, reversal)
+        )
+        return self._outcome(RECORDED, fact)
+
+    def _take_back(self, target: Fact, by: Fact) -> int:
+        """Undo what the target did, whatever state it is in; the points taken back."""
+        taken = 0
+        if target.event.retracts is not None or target.state in (RETRACTED, CLOSED):
+            return 0
+        if target.state in (NEW, AWAITED):
+            target.state = AWAITED
+        elif target.state in (PARKED, QUARANTINED):
+            self._stand(target, CLOSED)
+        else:
+            taken = self._undo(target)
+            self._withdraw_rewards(target, keep_rules=())
+            self._withdraw_crossings(target)
+            self._stand(target, RETRACTED)
+        target.retracted_by = by.event_id
+        target.changed = True
+        return taken
+
+    def _redecide(self, fact: Fact) -> None:
+        """Compensate and decide again; a reward that both decisions give stays as it is."""
+        member_before = fact.member_id
+        self._undo(fact)
+        fact.member_id = self._member_of(fact.event) or fact.member_id
+        moved_person = fact.member_id != member_before
+        if moved_person:
+            self._withdraw_rewards(fact, keep_rules=())
+            self._withdraw_crossings(fact, member_before)
+        verdict = self._decide(fact, "amendment")
+        if not moved_person:
+            kept = tuple(result.rule for result in verdict.results if result.reward)
+            self._withdraw_rewards(fact, keep_rules=kept)
+            self._withdraw_crossings(fact)
+
+    # -- Steps -----------------------------------------------------------------------------------------------------
+
+    def _member_of(self, event: Event) -> str | None:
+        names = (event.member, *event.alternatives)
+        return next((self._members[name] for name in names if name in self._members), None)
+
+    def _person(self, member_id: str, at: datetime) -> Person:
+        """The member in the version in effect at the instant; the first version stands for all that was before it."""
+        versions = self._people[member_id]
+        return next((person for since, person in reversed(versions) if since <= at), versions[0][1])
+
+    def _decide(self, fact: Fact, kind: str) -> Verdict:
+        assert fact.member_id is not None
+        event_type = self.configuration.event_types.get(fact.event.type)
+        event = replace(fact.event, data=values(event_type, fact.event.data)) if event_type else fact.event
+        person = self._person(fact.member_id, event.occurred_at)
+        inputs = self._inputs(event, person)
+        verdict = decide(self.configuration, event, person, inputs, fact.recorded_at)
+        transaction = self._earn(fact, verdict)
+        self._count(fact.member_id, verdict.moved, 1)
+        self._cross(fact, verdict)
+        self._give_by_rule(fact, verdict)
+        fact.points = verdict.points
+        fact.moved = verdict.moved
+        self._keep_decision(fact, kind, verdict, self._kept_inputs(person, inputs), transaction)
+        return verdict
+
+    def _inputs(self, event: Event, person: Person) -> Inputs:
+        account = self.book.accounts[member_account(person.id, UNIT)]
+        keys = sorted(keys_needed(self.configuration, event, person))
+        read = {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters}
+        marks = {mark: n for mark in self._milestones if (n := self._marks.get((person.id, mark), 0))}
+        return Inputs(read, account.lifetime, account.balance, marks)
+
+    def _kept_inputs(self, person: Person, inputs: Inputs) -> dict[str, Any]:
+        kept: dict[str, Any] = {
+            "engine": ENGINE,
+            "configuration": self.configuration.number,
+            "member_version": person.version,
+            "lifetime": inputs.lifetime,
+            "balance": inputs.balance,
+        }
+        if inputs.counters:
+            kept["counters"] = [[*key[:2], key[2].isoformat(), *used] for key, used in inputs.counters.items()]
+        if inputs.marks:
+            kept["marks"] = dict(inputs.marks)
+        return kept
+
+    def _earn(self, fact: Fact, verdict: Verdict) -> str | None:
+        if not verdict.grants:
+            fact.earning = None
+            return None
+        assert fact.member_id is not None
+        transaction = self.book.earn(
+            member=member_account(fact.member_id, UNIT),
+            grants=verdict.grants,
+            business_key=f"event:{fact.event_id}:{fact.revision}",
+            effective_at=fact.event.occurred_at,
+            event_id=fact.event_id,
+        )
+        fact.earning = (transaction, verdict.points)
+        return transaction.id
+
+    def _undo(self, fact: Fact) -> int:
+        """Reverse what the fact earned and uncount what it moved; the points taken back."""
+        assert fact.member_id is not None
+        self._count(fact.member_id, fact.moved, -1)
+        fact.moved = {}
+        if fact.earning is None:
+            return 0
+        original, amount = fact.earning
+        self.book.reverse_earn(
+            original,
+            member=member_account(fact.member_id, UNIT),
+            amount=amount,
+            business_key=f"reverse:{original.id}",
+            effective_at=self.book.recorded_at,
+        )
+        fact.earning = None
+        fact.points = 0
+        return amount
+
+    def _count(self, member_id: str, moved: Mapping[CounterKey, tuple[int, int]], sign: int) -> None:
+        for key, (uses, total) in moved.items():
+            was_uses, was_total = self._counters.get((member_id, key), (0, 0))
+            now = (was_uses + sign * uses, was_total + sign * total)
+            self._counters[member_id, key] = self.changed_counters[member_id, key] = now
+
+    def _cross(self, fact: Fact, verdict: Verdict) -> None:
+        assert fact.member_id is not None
+        for milestone, n in verdict.crossed:
+            crossing = Crossing(self._new_id("crs"), fact.member_id, milestone.mark, n, fact.event_id)
+            self._crossings.append(crossing)
+            self.new_crossings.append(crossing)
+            self._marks[fact.member_id, milestone.mark] = n
+            self._give(fact, milestone.reward, crossing=crossing)
+
+    def _give_by_rule(self, fact: Fact, verdict: Verdict) -> None:
+        given = {reward.rule for reward in self._rewards_of(fact) if reward.state != "withdrawn"}
+        for result in verdict.results:
+            if result.reward and result.rule not in given:
+                self._give(fact, result.reward, rule=result.rule)
+
+    def _give(self, fact: Fact, reward: str, *, crossing: Crossing | None = None, rule: str | None = None) -> None:
+        assert fact.member_id is not None
+        crossing_id = crossing.id if crossing else None
+        given = GivenReward(self._new_id("rwd"), fact.member_id, reward, fact.event_id, crossing_id, rule)
+        self._rewards.append(given)
+        self.new_rewards.append(given)
+
+    def _rewards_of(self, fact: Fact) -> list[GivenReward]:
+        return [reward for reward in self._rewards if reward.event_id == fact.event_id]
+
+    def _withdraw_rewards(self, fact: Fact, *, keep_rules: Iterable[str]) -> None:
+        """Withdraw what rules gave for this fact and nobody has ordered yet."""
+        for reward in self._rewards_of(fact):
+            if reward.rule is not None and reward.rule not in keep_rules:
+                self._withdraw(reward)
+
+    def _withdraw_crossings(self, fact: Fact, member_id: str | None = None) -> None:
+        """Withdraw the crossings that no longer stand, from the highest down to the first that was placed or stands."""
+        member = member_id or fact.member_id
+        assert member is not None
+        lifetime = self.book.accounts[member_account(member, UNIT)].lifetime
+        standing = [c for c in self._crossings if c.member_id == member and c.state == "standing"]
+        for mark in {crossing.mark for crossing in standing}:
+            ladder = sorted((c for c in standing if c.mark == mark), key=lambda c: c.n, reverse=True)
+            for crossing in ladder:
+                if crossing.placed or self._stands(crossing, fact, lifetime):
+                    break
+                self._withdraw_crossing(crossing)
+
+    def _stands(self, crossing: Crossing, fact: Fact, lifetime: int) -> bool:
+        milestone: Milestone | None = self._milestones.get(crossing.mark)
+        if milestone is None:
+            return True
+        if milestone.on == "balance":
+            return crossing.event_id != fact.event_id
+        return still_crossed(milestone, crossing.n, lifetime)
+
+    def _withdraw_crossing(self, crossing: Crossing) -> None:
+        crossing.state = "withdrawn"
+        self.withdrawn_crossings.append(crossing)
+        self._marks[crossing.member_id, crossing.mark] = crossing.n - 1
+        for reward in self._rewards:
+            if reward.crossing_id == crossing.id:
+                self._withdraw(reward)
+
+    def _withdraw(self, reward: GivenReward) -> None:
+        if reward.state in ("unlocked", "offered"):
+            reward.state = "withdrawn"
+            self.withdrawn_rewards.append(reward)
+
+    def _keep_decision(
+        self, fact: Fact, kind: str, verdict: Verdict, inputs: Mapping[str, Any], transaction_id: str | None
+    ) -> None:
+        fact.decisions += 1
+        self.decisions.append(
+            DecisionRow(
+                fact.event_id,
+                fact.decisions,
+                fact.revision,
+                fact.member_id,
+                kind,
+                verdict.points,
+                verdict.as_json(),
+                inputs,
+                transaction_id,
+            )
+        )
+
+    def _stand(self, fact: Fact, state: str) -> None:
+        fact.changed = fact.changed or fact.state != NEW
+        fact.state = state
+
+    def _is_older(self, event: Event, fact: Fact) -> bool:
+        ours, theirs = fact.event.source_version, event.source_version
+        return ours is not None and theirs is not None and theirs < ours
+
+    def _conflict(self, fact: Fact) -> Outcome:
+        detail = f"{fact.event.external_id} of {fact.event.source} is already known with other content"
+        return replace(self._outcome(CONFLICT, fact), code="event_conflict", detail=detail)
+
+    def _outcome(self, status: str, fact: Fact) -> Outcome:
+        rewards = tuple(reward.id for reward in self._rewards_of(fact) if reward.state != "withdrawn")
+        return Outcome(status, fact.event_id, fact.state, fact.member_id, fact.points, rewards)
+
+
+def moved_from_json(verdict: Mapping[str, Any]) -> dict[CounterKey, tuple[int, int]]:
+    """The counters that a kept verdict moved."""
+    return {
+        (name, period, date.fromisoformat(on)): (uses, total)
+        for name, period, on, uses, total in verdict.get("moved", ())
+    }

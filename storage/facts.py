@@ -1,0 +1,270 @@
+"""Facts as rows: the events of intake with what their last decision did, counters, marks, crossings and rewards.
+
+Everything here is locked FOR NO KEY UPDATE where it will be changed; FOR UPDATE would deadlock with foreign keys.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy import update as sql_update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.deciding import CounterKey
+from domain.events import Event, Identity
+from domain.intake import RETRACTED, Crossing, Fact, FactKey, GivenReward, moved_from_json
+from storage import ledger, sets
+from storage.sets import Rows
+from storage.tables import events
+
+# Between source and external id where both are one text: ASCII's unit separator, which no name holds.
+_BETWEEN = "\x1f"
+
+_COLUMNS = (
+    "id", "program_id", "source", "external_id", "state", "type", "member_id", "identity_source",
+    "identity_external_id", "alternatives", "data", "fingerprint", "source_version", "retracts", "retracted_by",
+    "occurred_at", "recorded_at", "error",
+)  # fmt: skip
+_SELECT = """SELECT id, source, external_id, state, type, member_id, identity_source, identity_external_id,
+    alternatives, data, fingerprint, source_version, revision, retracts, retracted_by, occurred_at, recorded_at, error
+    FROM events"""
+_LOCK = text(
+    f"""{_SELECT} WHERE program_id = :program_id AND (source, external_id) IN
+        (SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[])))
+    ORDER BY source COLLATE "C", external_id COLLATE "C" FOR NO KEY UPDATE"""
+)
+_LOCK_BY_ID = text(
+    f"""{_SELECT} WHERE program_id = :program_id AND id = ANY(:ids) AND state = :state
+    ORDER BY source COLLATE "C", external_id COLLATE "C" FOR NO KEY UPDATE"""
+)
+_LAST_DECISIONS = text(
+    """SELECT DISTINCT ON (event_id) event_id, n, points, verdict FROM decisions
+    WHERE program_id = :program_id AND event_id = ANY(:ids) ORDER BY event_id, n DESC"""
+)
+_UPDATE = text(
+    """UPDATE events SET state = n.state, type = n.type, member_id = n.member_id, identity_source = n.identity_source,
+        identity_external_id = n.identity_external_id, alternatives = n.alternatives, data = n.data,
+        fingerprint = n.fingerprint, source_version = n.source_version, revision = n.revision,
+        retracted_by = n.retracted_by, occurred_at = n.occurred_at, error = n.error
+    FROM unnest(CAST(:ids AS text[]), CAST(:states AS text[]), CAST(:types AS text[]), CAST(:members AS text[]),
+        CAST(:identity_sources AS text[]), CAST(:identities AS text[]), CAST(:alternatives AS jsonb[]),
+        CAST(:data AS jsonb[]), CAST(:fingerprints AS bytea[]), CAST(:source_versions AS bigint[]),
+        CAST(:revisions AS int[]), CAST(:retracted_by AS text[]), CAST(:occurred_at AS timestamptz[]),
+        CAST(:errors AS text[]))
+        AS n(id, state, type, member_id, identity_source, identity_external_id, alternatives, data, fingerprint,
+            source_version, revision, retracted_by, occurred_at, error)
+    WHERE events.program_id = :program_id AND events.id = n.id"""
+)
+
+
+async def insert(session: AsyncSession, program_id: str, new: Sequence[Fact]) -> set[str]:
+    """Insert facts in the given order, which must be sorted by key; the ids of those that were not there yet."""
+    values = [_row(program_id, fact) for fact in new]
+    suffix = "ON CONFLICT (program_id, source, external_id) DO NOTHING RETURNING id"
+    return {row["id"] for row in await sets.insert(session, Rows(events, _COLUMNS, values, suffix))}
+
+
+async def lock(session: AsyncSession, program_id: str, keys: Sequence[FactKey]) -> dict[FactKey, Fact]:
+    """The facts under these keys, locked in the order of their keys, with what their last decision did."""
+    columns = {"sources": [source for source, _ in keys], "external_ids": [external for _, external in keys]}
+    found = await session.execute(_LOCK, {"program_id": program_id, **columns})
+    locked = [_fact(row) for row in found.mappings()]
+    await _add_decisions(session, program_id, locked)
+    return {fact.key: fact for fact in locked}
+
+
+async def lock_by_id(session: AsyncSession, program_id: str, ids: Collection[str], state: str) -> list[Fact]:
+    """Those of these events that are in the state, locked in the order of their keys, given back in recorded order."""
+    found = await session.execute(_LOCK_BY_ID, {"program_id": program_id, "ids": list(ids), "state": state})
+    return sorted((_fact(row) for row in found.mappings()), key=lambda fact: fact.event_id)
+
+
+async def update(session: AsyncSession, program_id: str, changed: Sequence[Fact]) -> None:
+    """Bring the rows of these facts to what they are now."""
+    rows = [_row(program_id, fact) for fact in changed]
+    by_name = {name: [row[n] for row in rows] for n, name in enumerate(_COLUMNS)}
+    columns = {
+        "ids": by_name["id"],
+        "states": by_name["state"],
+        "types": by_name["type"],
+        "members": by_name["member_id"],
+        "identity_sources": by_name["identity_source"],
+        "identities": by_name["identity_external_id"],
+        "alternatives": [sets.as_json(value) for value in by_name["alternatives"]],
+        "data": [sets.as_json(value) for value in by_name["data"]],
+        "fingerprints": by_name["fingerprint"],
+        "source_versions": by_name["source_version"],
+        "revisions": [fact.revision for fact in changed],
+        "retracted_by": by_name["retracted_by"],
+        "occurred_at": by_name["occurred_at"],
+        "errors": by_name["error"],
+    }
+    await session.execute(_UPDATE, {"program_id": program_id, **columns})
+
+
+async def quarantine(session: AsyncSession, program_id: str, event_id: str, error: str) -> None:
+    """Keep that this event could not be decided, and why."""
+    statement = sql_update(events).where(events.c.program_id == program_id, events.c.id == event_id)
+    await session.execute(statement.values(state="quarantined", error=error))
+
+
+async def find_parked(session: AsyncSession, program_id: str, names: Collection[Identity], limit: int) -> list[str]:
+    """Parked events that name one of these people, by any of the names they carry, oldest first."""
+    statement = text(
+        """SELECT id FROM events WHERE program_id = :program_id AND state = 'parked' AND (
+            (identity_source, identity_external_id) IN
+                (SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[])))
+            OR alternatives ?| CAST(:pairs AS text[]))
+        ORDER BY id LIMIT :limit"""
+    )
+    parameters = {
+        "program_id": program_id,
+        "sources": [name.source for name in names],
+        "external_ids": [name.external_id for name in names],
+        "pairs": [_pair(name) for name in names],
+        "limit": limit,
+    }
+    return list((await session.execute(statement, parameters)).scalars())
+
+
+async def find_decidable(session: AsyncSession, limit: int) -> list[tuple[str, str]]:
+    """(program, event) of parked events whose member has become known, of all programs, oldest first."""
+    statement = text(
+        """SELECT DISTINCT e.program_id, e.id FROM events e CROSS JOIN LATERAL (
+            SELECT e.identity_source, e.identity_external_id UNION ALL
+            SELECT split_part(a, chr(31), 1), split_part(a, chr(31), 2) FROM jsonb_array_elements_text(e.alternatives) a
+        ) AS k(source, external_id)
+        JOIN identities i ON i.program_id = e.program_id AND i.source = k.source AND i.external_id = k.external_id
+        WHERE e.state = 'parked' ORDER BY e.id LIMIT :limit"""
+    )
+    return [(program, event) for program, event in await session.execute(statement, {"limit": limit})]
+
+
+# -- What deciding reads -------------------------------------------------------------------------------------------
+
+
+async def counters_of(
+    session: AsyncSession, program_id: str, keys: Collection[tuple[str, CounterKey]]
+) -> dict[tuple[str, CounterKey], tuple[int, int]]:
+    """By member and key, (uses, total) of the counters that exist."""
+    if not keys:
+        return {}
+    statement = text(
+        """SELECT c.member_id, c.name, c.period, c.period_on, c.uses, c.total FROM counters c
+        JOIN unnest(CAST(:members AS text[]), CAST(:names AS text[]), CAST(:periods AS text[]), CAST(:days AS date[]))
+            AS k(member_id, name, period, period_on)
+            ON c.member_id = k.member_id AND c.name = k.name AND c.period = k.period AND c.period_on = k.period_on
+        WHERE c.program_id = :program_id"""
+    )
+    columns = {
+        "members": [member for member, _ in keys],
+        "names": [key[0] for _, key in keys],
+        "periods": [key[1] for _, key in keys],
+        "days": [key[2] for _, key in keys],
+    }
+    found = await session.execute(statement, {"program_id": program_id, **columns})
+    return {(member, (name, period, on)): (uses, total) for member, name, period, on, uses, total in found}
+
+
+async def marks(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[tuple[str, str], int]:
+    """By member and milestone, the highest crossing that stands."""
+    statement = text(
+        """SELECT member_id, milestone, max(n) FROM crossings
+        WHERE program_id = :program_id AND member_id = ANY(:ids) AND state = 'standing' GROUP BY member_id, milestone"""
+    )
+    found = await session.execute(statement, {"program_id": program_id, "ids": list(member_ids)})
+    return {(member, mark): n for member, mark, n in found}
+
+
+async def lock_crossings(session: AsyncSession, program_id: str, member_ids: Collection[str]) -> list[Crossing]:
+    """These members' crossings that stand, locked in id order; placed once their reward was ordered."""
+    statement = text(
+        """SELECT c.id, c.member_id, c.milestone, c.n, c.event_id, c.state,
+            EXISTS (SELECT FROM rewards r WHERE r.crossing_id = c.id AND r.state IN ('ordered', 'in_review'))
+        FROM crossings c WHERE c.program_id = :program_id AND c.member_id = ANY(:ids) AND c.state = 'standing'
+        ORDER BY c.id FOR NO KEY UPDATE OF c"""
+    )
+    found = await session.execute(statement, {"program_id": program_id, "ids": list(member_ids)})
+    return [Crossing(*row) for row in found]
+
+
+async def lock_rewards(
+    session: AsyncSession, program_id: str, event_ids: Sequence[str], member_ids: Collection[str]
+) -> list[GivenReward]:
+    """What these events gave, and what is still open of these members' rewards, locked in id order."""
+    statement = text(
+        """SELECT id, member_id, reward, event_id, crossing_id, rule, state FROM rewards
+        WHERE program_id = :program_id AND (event_id = ANY(:events)
+            OR (member_id = ANY(:members) AND state IN ('unlocked', 'offered')))
+        ORDER BY id FOR NO KEY UPDATE"""
+    )
+    parameters = {"program_id": program_id, "events": list(event_ids), "members": list(member_ids)}
+    return [GivenReward(*row) for row in await session.execute(statement, parameters)]
+
+
+# -- Rows and facts ------------------------------------------------------------------------------------------------
+
+
+def without_nul(event: Event, data: Mapping[str, Any]) -> Event:
+    """The event with text that PostgreSQL can keep."""
+
+    def clean(value: str) -> str:
+        return value.replace("\x00", "\ufffd")
+
+    member = Identity(clean(event.member.source), clean(event.member.external_id))
+    retracts = clean(event.retracts) if event.retracts is not None else None
+    return replace(
+        event, external_id=clean(event.external_id), type=clean(event.type), member=member, retracts=retracts, data=data
+    )
+
+
+def _pair(name: Identity) -> str:
+    return f"{name.source}{_BETWEEN}{name.external_id}"
+
+
+def _row(program_id: str, fact: Fact) -> tuple[Any, ...]:
+    event = fact.event
+    return (
+        fact.event_id, program_id, event.source, event.external_id, fact.state, event.type, fact.member_id,
+        event.member.source, event.member.external_id, [_pair(name) for name in event.alternatives], dict(event.data),
+        fact.fingerprint, event.source_version, event.retracts, fact.retracted_by, event.occurred_at, fact.recorded_at,
+        fact.error,
+    )  # fmt: skip
+
+
+def _fact(row: Mapping[Any, Any]) -> Fact:
+    event = Event(
+        source=row["source"],
+        external_id=row["external_id"],
+        type=row["type"],
+        member=Identity(row["identity_source"], row["identity_external_id"]),
+        occurred_at=row["occurred_at"],
+        data=row["data"],
+        source_version=row["source_version"],
+        retracts=row["retracts"],
+        alternatives=tuple(Identity(*pair.split(_BETWEEN, 1)) for pair in row["alternatives"]),
+    )
+    return Fact(
+        event_id=row["id"],
+        event=event,
+        fingerprint=row["fingerprint"],
+        state=row["state"],
+        recorded_at=row["recorded_at"],
+        member_id=row["member_id"],
+        revision=row["revision"],
+        retracted_by=row["retracted_by"],
+        error=row["error"],
+    )
+
+
+async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequence[Fact]) -> None:
+    by_id = {fact.event_id: fact for fact in locked}
+    found = await session.execute(_LAST_DECISIONS, {"program_id": program_id, "ids": list(by_id)})
+    for event_id, n, points, verdict in found:
+        fact = by_id[event_id]
+        fact.decisions = n
+        if fact.state != RETRACTED:
+            fact.points, fact.moved = points, moved_from_json(verdict)
+    for event_id, earning in (await ledger.transactions_of_events(session, program_id, by_id)).items():
+        by_id[event_id].earning = earning

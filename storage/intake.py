@@ -1,0 +1,481 @@
+"""Intake: the one door by which anything is earned. One transaction takes 1 to 500 events of one program.
+
+It takes the facts' keys in one sorted pass, locks what it will change in the fixed order (events, members, crossings
+and rewards, accounts), lets domain.intake decide event by event, and writes what came of it set by set. A batch that
+fails on data is halved by savepoints until the event that fails stands alone, quarantined. Deciding a batch equals
+deciding its events one by one in order.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import structlog
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.configuration import Configuration
+from domain.deciding import keys_needed
+from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint
+from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
+from domain.outbox import Kind, Lane, OutboxRow
+from domain.outcomes import QUARANTINED as WAS_QUARANTINED
+from domain.outcomes import REJECTED, Outcome
+from domain.schemas import faults
+from storage import configurations, facts, ledger, outbox, people
+from storage.database import Database
+from storage.failures import is_transient, sqlstate
+from storage.ids import new_id
+from storage.sets import Rows, insert_all
+from storage.tables import counters, crossings, decisions, event_revisions, identities, members, rewards
+
+MAX_BATCH = 500  # events
+CLOCK_TOLERANCE = timedelta(minutes=5)
+MAX_TRIES = 6  # of a batch that lost a race or found the database away
+FIRST_BACKOFF_SECONDS = 0.02
+MAX_RACES = 3  # unique and foreign keys that another transaction got in between
+
+log = structlog.get_logger(__name__)
+
+
+class Undecidable(Exception):
+    """The domain raised on this data; its cause is attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one call takes: the program's configuration as of now, its sources' policy and who the names are."""
+
+    program_id: str
+    configuration: Configuration
+    policy: SourcePolicy
+    members: dict[Identity, str]
+    as_of: datetime
+
+
+@dataclass(slots=True)
+class _Work:
+    """Facts with what to do to each of them, in order."""
+
+    facts: dict[FactKey, Fact]
+    # The events to decide, each of the fact under the same key.
+    events: Sequence[Event]
+    steps: list[Callable[[Intake], Outcome]] = field(default_factory=list)
+    # Members from whom something may be taken back, and the facts by which.
+    debited: set[str] = field(default_factory=set)
+    standing: list[Fact] = field(default_factory=list)
+
+
+async def record_batch(
+    database: Database, program_id: str, events: Sequence[Event], policy: SourcePolicy, *, as_of: datetime
+) -> list[Outcome]:
+    """`record` in a transaction of its own, tried again (bounded) when the database was away or a race was lost."""
+
+    async def attempt() -> list[Outcome]:
+        async with database.begin() as session:
+            return await record(session, program_id, events, policy, as_of=as_of)
+
+    return await retrying(attempt)
+
+
+async def record(
+    session: AsyncSession, program_id: str, events: Sequence[Event], policy: SourcePolicy, *, as_of: datetime
+) -> list[Outcome]:
+    """Take 1 to 500 events of one program in order; one outcome each, in the same order.
+
+    `as_of` is the instant at which the book records. Raises LookupError for an unknown program, ValueError for an empty
+    or too large batch, and the database's transient errors, after which the whole transaction is to be tried again.
+    """
+    if not 1 <= len(events) <= MAX_BATCH:
+        raise ValueError(f"a batch holds 1 to {MAX_BATCH} events, not {len(events)}")
+    batch = await _open(session, program_id, _names(events), policy, as_of)
+    refused = {n: _refusal(batch, event) for n, event in enumerate(events)}
+    accepted = [event for n, event in enumerate(events) if refused[n] is None]
+    taken = iter(await _isolate(session, batch, accepted, _take) if accepted else ())
+    return [refusal or next(taken) for refusal in refused.values()]
+
+
+async def decide_parked(
+    session: AsyncSession, program_id: str, event_ids: Collection[str], *, as_of: datetime
+) -> list[Outcome]:
+    """Decide these events if they are parked and their members have become known; at most 500."""
+    return await _decide_standing(session, program_id, event_ids, PARKED, as_of)
+
+
+async def retry_quarantined(
+    session: AsyncSession, program_id: str, event_ids: Collection[str], *, as_of: datetime
+) -> list[Outcome]:
+    """Decide these quarantined events again; those that fail again stay quarantined. At most 500."""
+    return await _decide_standing(session, program_id, event_ids, QUARANTINED, as_of)
+
+
+async def find_parked(session: AsyncSession, program_id: str, names: Collection[Identity]) -> list[str]:
+    """Parked events that name one of these people, at most 500, oldest first."""
+    return await facts.find_parked(session, program_id, names, MAX_BATCH)
+
+
+async def find_decidable(session: AsyncSession) -> list[tuple[str, str]]:
+    """(program, event) of parked events whose member has become known, of all programs, at most 500."""
+    return await facts.find_decidable(session, MAX_BATCH)
+
+
+async def retrying(attempt: Callable[[], Awaitable[list[Outcome]]]) -> list[Outcome]:
+    """Run a whole transaction again while it fails for no fault of its data, with growing random pauses."""
+    for tried in range(1, MAX_TRIES):
+        try:
+            return await attempt()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.info("intake tried again", sqlstate=sqlstate(error), tried=tried)
+            await asyncio.sleep(random.uniform(0.5, 1.5) * FIRST_BACKOFF_SECONDS * 2**tried)
+    return await attempt()
+
+
+# -- Before anything is locked -------------------------------------------------------------------------------------
+
+
+def _names(events: Sequence[Event]) -> set[Identity]:
+    return {name for event in events for name in (event.member, *event.alternatives)}
+
+
+_RESOLVE = text(
+    f"""SELECT {identities.c.source}, {identities.c.external_id}, {identities.c.member_id} FROM identities
+    JOIN unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[])) AS k(source, external_id)
+        ON identities.source = k.source AND identities.external_id = k.external_id
+    WHERE identities.program_id = :program_id"""
+)
+
+
+async def _open(
+    session: AsyncSession, program_id: str, names: Collection[Identity], policy: SourcePolicy, as_of: datetime
+) -> Batch:
+    configuration = await configurations.get_active(session, program_id)
+    known: dict[Identity, str] = {}
+    if names:
+        columns = {"sources": [n.source for n in names], "external_ids": [n.external_id for n in names]}
+        found = await session.execute(_RESOLVE, {"program_id": program_id, **columns})
+        known = {Identity(source, external_id): member for source, external_id, member in found}
+        known |= await _own_names(session, program_id, names)
+    return Batch(program_id, configuration, policy, known, as_of)
+
+
+async def _own_names(session: AsyncSession, program_id: str, names: Collection[Identity]) -> dict[Identity, str]:
+    """Members named by our own id."""
+    wanted = [name.external_id for name in names if name.source == MEMBER_ID]
+    if not wanted:
+        return {}
+    query = select(members.c.id).where(members.c.program_id == program_id, members.c.id.in_(wanted))
+    return {Identity(MEMBER_ID, member): member for member in (await session.execute(query)).scalars()}
+
+
+def _refusal(batch: Batch, event: Event) -> Outcome | None:
+    if event.occurred_at > batch.as_of + CLOCK_TOLERANCE:
+        return Outcome(REJECTED, code="occurred_in_future", detail=f"occurred_at is after {batch.as_of.isoformat()}")
+    if event.retracts is not None:
+        return None
+    event_type = batch.configuration.event_types.get(event.type)
+    if event_type is None:
+        return Outcome(
+            REJECTED, code="unknown_event_type", detail=f"the program has no event type {event.type[:100]!r}"
+        )
+    found = faults(event_type, event.data)
+    detail = "; ".join(str(fault) for fault in found)
+    return Outcome(REJECTED, code="invalid_event_data", detail=detail) if found else None
+
+
+# -- Isolation: what fails on data stands alone --------------------------------------------------------------------
+
+Decide = Callable[[AsyncSession, Batch, Sequence[Any]], Awaitable[list[Outcome]]]
+
+
+async def _isolate(session: AsyncSession, batch: Batch, items: Sequence[Any], decide: Decide) -> list[Outcome]:
+    for race in range(MAX_RACES + 1):
+        try:
+            async with session.begin_nested():
+                return await decide(session, batch, items)
+        except Exception as error:
+            state = sqlstate(error)
+            if state in ("23505", "23503") and race < MAX_RACES:
+                continue
+            if not isinstance(error, Undecidable) and (state is None or state[:2] not in ("22", "23")):
+                raise
+            if len(items) == 1:
+                return [await _quarantine(session, batch, items[0], error)]
+            break
+    middle = len(items) // 2
+    first = await _isolate(session, batch, items[:middle], decide)
+    return [*first, *await _isolate(session, batch, items[middle:], decide)]
+
+
+async def _quarantine(session: AsyncSession, batch: Batch, item: Event | Fact, error: Exception) -> Outcome:
+    """Keep what could not be decided, so that nothing is lost and a later try may succeed."""
+    cause = error.__cause__ or error
+    reason = f"{type(cause).__name__} {sqlstate(error) or ''}".strip()
+    log.error("event quarantined", reason=reason, exc_info=cause if sqlstate(error) is None else None)
+    if isinstance(item, Fact):
+        await facts.quarantine(session, batch.program_id, item.event_id, reason)
+        return Outcome(WAS_QUARANTINED, item.event_id, QUARANTINED, code="event_quarantined", detail=reason)
+    fact = Fact(new_id("evt"), _storable(item), fingerprint(item, batch.policy), QUARANTINED, batch.as_of, error=reason)
+    inserted = await facts.insert(session, batch.program_id, [fact])
+    event_id = fact.event_id if inserted else None
+    state = QUARANTINED if inserted else ""
+    return Outcome(WAS_QUARANTINED, event_id, state, code="event_quarantined", detail=reason)
+
+
+def _storable(event: Event) -> Event:
+    """The event as PostgreSQL can keep it: text with NUL characters is kept as escaped JSON."""
+    kept = orjson.dumps(dict(event.data)).decode()
+    data = {"unstorable_json": kept} if "\\u0000" in kept else event.data
+    return facts.without_nul(event, data)
+
+
+# -- Taking events -------------------------------------------------------------------------------------------------
+
+
+async def _take(session: AsyncSession, batch: Batch, taken: Sequence[Event]) -> list[Outcome]:
+    work = await _claim(session, batch, taken)
+    work.steps = [_taking(event) for event in taken]
+    return await _settle(session, batch, work)
+
+
+def _taking(event: Event) -> Callable[[Intake], Outcome]:
+    return lambda intake: intake.take(event)
+
+
+def _deciding(fact: Fact) -> Callable[[Intake], Outcome]:
+    return lambda intake: intake.decide_now(fact)
+
+
+async def _claim(session: AsyncSession, batch: Batch, taken: Sequence[Event]) -> _Work:
+    """Insert the new facts' keys, tombstones for retractions of unknown ones included, and lock those that exist."""
+    new = _new_facts(batch, taken)
+    inserted = await facts.insert(session, batch.program_id, [new[key] for key in sorted(new)])
+    known = sorted(key for key, fact in new.items() if fact.event_id not in inserted)
+    existing = await facts.lock(session, batch.program_id, known) if known else {}
+    for fact in new.values():
+        if fact.state != AWAITED:
+            fact.state = NEW
+    work = _Work({**new, **existing}, taken, standing=list(existing.values()))
+    seen: set[FactKey] = set()
+    for event in taken:
+        key = (event.source, event.external_id)
+        target = (event.source, event.retracts) if event.retracts is not None else key
+        if event.retracts is not None or key in existing or key in seen:
+            work.debited |= _people_of(batch, work.facts[target], event)
+        seen.add(key)
+    return work
+
+
+def _new_facts(batch: Batch, taken: Sequence[Event]) -> dict[FactKey, Fact]:
+    """A fact for each key, in the state in which its row is inserted: right unless something else turns up."""
+    new: dict[FactKey, Fact] = {}
+    for event in taken:
+        key = (event.source, event.external_id)
+        if key not in new:
+            member = next(iter(_people_of(batch, None, event)), None) if event.retracts is None else None
+            state = DECIDED if member or event.retracts is not None else PARKED
+            print_ = fingerprint(event, batch.policy)
+            new[key] = Fact(new_id("evt"), event, print_, state, batch.as_of, member)
+    for event in taken:
+        if event.retracts is not None and (target := (event.source, event.retracts)) not in new:
+            new[target] = _tombstone(event, new[event.source, event.external_id].event_id, batch.as_of)
+    return new
+
+
+def _tombstone(retraction: Event, by: str, as_of: datetime) -> Fact:
+    assert retraction.retracts is not None
+    awaited = Event(retraction.source, retraction.retracts, "", Identity("", ""), retraction.occurred_at, {})
+    return Fact(new_id("evt"), awaited, b"", AWAITED, as_of, retracted_by=by)
+
+
+def _people_of(batch: Batch, fact: Fact | None, event: Event) -> set[str]:
+    """Whom the event names, and to whom the fact belongs."""
+    names = (event.member, *event.alternatives)
+    named = next((batch.members[name] for name in names if name in batch.members), None)
+    found = {named} if named else set()
+    return found | {fact.member_id} if fact and fact.member_id else found
+
+
+async def _decide_standing(
+    session: AsyncSession, program_id: str, event_ids: Collection[str], state: str, as_of: datetime
+) -> list[Outcome]:
+    found = await facts.lock_by_id(session, program_id, event_ids, state)
+    if not found:
+        return []
+    batch = await _open(session, program_id, _names([fact.event for fact in found]), SourcePolicy(), as_of)
+
+    async def decide_again(session: AsyncSession, batch: Batch, items: Sequence[Fact]) -> list[Outcome]:
+        # Read again: a savepoint that was rolled back may have left changes in memory.
+        again = await facts.lock_by_id(session, program_id, [fact.event_id for fact in items], state)
+        by_key = {fact.key: fact for fact in again}
+        work = _Work(by_key, [fact.event for fact in again], [_deciding(fact) for fact in again])
+        return await _settle(session, batch, work)
+
+    return await _isolate(session, batch, found, decide_again)
+
+
+# -- Locking, deciding, writing ------------------------------------------------------------------------------------
+
+
+async def _settle(session: AsyncSession, batch: Batch, work: _Work) -> list[Outcome]:
+    loaded = await _load(session, batch, work)
+    intake = Intake(batch.configuration, batch.policy, loaded, new_id)
+    before = {account.id: account.lifetime for account in loaded.book.accounts.values()}
+    outcomes = [_decided(step, intake) for step in work.steps]
+    await _write(session, batch, intake, before)
+    return outcomes
+
+
+def _decided(step: Callable[[Intake], Outcome], intake: Intake) -> Outcome:
+    try:
+        return step(intake)
+    except Exception as error:
+        raise Undecidable(str(error)) from error
+
+
+async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
+    program_id = batch.program_id
+    named = [(event, _people_of(batch, work.facts[event.source, event.external_id], event)) for event in work.events]
+    involved = sorted(work.debited.union(*(those for _, those in named)))
+    everybody = await people.lock(session, program_id, involved)
+    keys = {
+        (member, key)
+        for event, those in named
+        for member in those
+        for _, person in everybody[member]
+        for key in keys_needed(batch.configuration, event, person)
+    }
+    keys |= {(fact.member_id, key) for fact in work.standing if fact.member_id for key in fact.moved}
+    standing_ids = [fact.event_id for fact in work.standing]
+    return Loaded(
+        facts=work.facts,
+        members=batch.members,
+        people=everybody,
+        counters=await facts.counters_of(session, program_id, keys),
+        marks=await facts.marks(session, program_id, involved) if batch.configuration.milestones else {},
+        crossings=await facts.lock_crossings(session, program_id, work.debited) if work.debited else [],
+        rewards=await facts.lock_rewards(session, program_id, standing_ids, work.debited) if standing_ids else [],
+        book=await ledger.open_book(
+            session, program_id, involved, recorded_at=batch.as_of, debited=sorted(work.debited)
+        ),
+    )
+
+
+async def _write(session: AsyncSession, batch: Batch, intake: Intake, before: dict[str, int]) -> None:
+    program_id, as_of = batch.program_id, batch.as_of
+    changed = [fact for fact in intake.facts.values() if fact.changed]
+    if changed:
+        await facts.update(session, program_id, changed)
+    await _withdraw(session, program_id, intake, as_of)
+    effects = _effects(program_id, intake, before, as_of)
+    await insert_all(
+        session,
+        [
+            *ledger.rows(intake.book),
+            _revision_rows(program_id, intake, as_of),
+            _decision_rows(program_id, intake, as_of),
+            _counter_rows(program_id, intake),
+            _crossing_rows(program_id, intake, as_of),
+            _reward_rows(program_id, intake, as_of),
+            outbox.rows(effects, now=as_of),
+        ],
+    )
+    await ledger.update_lots(session, intake.book)
+
+
+async def _withdraw(session: AsyncSession, program_id: str, intake: Intake, as_of: datetime) -> None:
+    for table, gone in ((crossings, intake.withdrawn_crossings), (rewards, intake.withdrawn_rewards)):
+        if gone:
+            stamp = {"updated_at": as_of} if table is rewards else {}
+            statement = update(table).where(
+                table.c.program_id == program_id, table.c.id.in_(bindparam("ids", expanding=True))
+            )
+            ids = [row.id for row in gone]
+            await session.execute(statement.values(state="withdrawn", **stamp), {"ids": ids})
+
+
+def _effects(program_id: str, intake: Intake, before: dict[str, int], as_of: datetime) -> list[OutboxRow]:
+    new = {reward.id for reward in intake.new_rewards}
+    effects = [
+        OutboxRow(program_id, Lane.TEMPORAL, Kind.START_REWARD, {"reward_id": reward.id})
+        for reward in intake.new_rewards
+        if reward.state != "withdrawn"
+    ]
+    effects += [
+        OutboxRow(program_id, Lane.TEMPORAL, Kind.WAKE_REWARD, {"reward_id": reward.id})
+        for reward in intake.withdrawn_rewards
+        if reward.id not in new
+    ]
+    for account in intake.book.changed_accounts.values():
+        if account.lifetime != before.get(account.id, 0):
+            effects.append(_score(program_id, intake, account.id, as_of))
+    return effects
+
+
+def _score(program_id: str, intake: Intake, account_id: str, as_of: datetime) -> OutboxRow:
+    account = intake.book.accounts[account_id]
+    member_id = f"mem_{account_id[4:].split('.')[0]}"
+    payload = {
+        "member_id": member_id,
+        "unit": account.unit,
+        "score": account.lifetime,
+        "reached_at": as_of.isoformat(),
+        "version": account.version,
+        "department": intake.department(member_id),
+    }
+    return OutboxRow(program_id, Lane.REDIS, Kind.SCORE, payload)
+
+
+def _revision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
+    columns = ("program_id", "event_id", "revision", "type", "data", "fingerprint", "source_version", "occurred_at",
+               "recorded_at")  # fmt: skip
+    values = [
+        (program_id, r.event_id, r.revision, r.event.type, dict(r.event.data), r.fingerprint, r.event.source_version,
+         r.event.occurred_at, as_of)
+        for r in intake.revisions
+    ]  # fmt: skip
+    return Rows(event_revisions, columns, values)
+
+
+def _decision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
+    columns = ("program_id", "event_id", "n", "revision", "member_id", "kind", "points", "verdict", "inputs",
+               "transaction_id", "recorded_at")  # fmt: skip
+    values = [
+        (program_id, d.event_id, d.n, d.revision, d.member_id, d.kind, d.points, d.verdict, d.inputs, d.transaction_id,
+         as_of)
+        for d in intake.decisions
+    ]  # fmt: skip
+    return Rows(decisions, columns, values)
+
+
+def _counter_rows(program_id: str, intake: Intake) -> Rows:
+    columns = ("program_id", "member_id", "name", "period", "period_on", "uses", "total")
+    values = [(program_id, member, *key, *now) for (member, key), now in sorted(intake.changed_counters.items())]
+    conflict = """ON CONFLICT (member_id, name, period, period_on)
+        DO UPDATE SET uses = excluded.uses, total = excluded.total"""
+    return Rows(counters, columns, values, conflict)
+
+
+def _crossing_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
+    columns = ("id", "program_id", "member_id", "milestone", "n", "state", "event_id", "configuration", "crossed_at")
+    number = intake.configuration.number
+    values = [
+        (c.id, program_id, c.member_id, c.mark, c.n, c.state, c.event_id, number, as_of) for c in intake.new_crossings
+    ]
+    return Rows(crossings, columns, values)
+
+
+def _reward_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
+    columns = ("id", "program_id", "member_id", "reward", "configuration", "crossing_id", "event_id", "rule", "state",
+               "created_at", "updated_at")  # fmt: skip
+    number = intake.configuration.number
+    values = [
+        (r.id, program_id, r.member_id, r.reward, number, r.crossing_id, r.event_id, r.rule, r.state, as_of, as_of)
+        for r in intake.new_rewards
+    ]
+    return Rows(rewards, columns, values)
