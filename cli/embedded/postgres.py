@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from cli.embedded.processes import Program
+from cli.embedded.processes import Program, ProgramFailed, identity
 
 VERSION = 18
 PORT = 5432  # only part of the socket's name
@@ -89,13 +89,10 @@ class Cluster:
 
     def _initdb(self) -> None:
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        subprocess.run(
-            [_binaries() / "initdb", "--auth=trust", "-U", SUPERUSER, "-D", self.data, *locale],
-            check=True,
-            capture_output=True,
-            user=server_user(),
-            cwd="/",
-        )
+        command = [str(_binaries() / "initdb"), "--auth=trust", "-U", SUPERUSER, "-D", str(self.data), *locale]
+        made = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **identity(server_user()))
+        if made.returncode:
+            raise ProgramFailed(f"initdb ended with status {made.returncode}\n{made.stderr}")
 
     def _give_to_server_user(self) -> None:
         if user := server_user():

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 import psutil
 
@@ -103,7 +103,6 @@ class Child:
 
 
 def _spawn(program: Program, log: int) -> "subprocess.Popen[bytes]":
-    owner = pwd.getpwnam(program.user) if program.user else None
     return subprocess.Popen(
         program.argv,
         stdin=subprocess.DEVNULL,
@@ -113,10 +112,24 @@ def _spawn(program: Program, log: int) -> "subprocess.Popen[bytes]":
         env={**os.environ, **program.environment},
         start_new_session=True,
         umask=0o077,
-        user=owner.pw_uid if owner else None,
-        group=owner.pw_gid if owner else None,
-        extra_groups=[] if owner else None,
+        **identity(program.user),
     )
+
+
+class Identity(TypedDict, total=False):
+    """As whom a subprocess runs; empty for ourselves."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def identity(user: str | None) -> Identity:
+    """All of another user's identity: one that keeps our group is denied where our group is."""
+    if user is None:
+        return {}
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
 def _kill_group(leader: int) -> None:

@@ -49,7 +49,7 @@ def find_binary(progress: Progress) -> Path:
     if found := _on_path() or _existing(cached):
         return found
     with _lock(cached.parent):
-        return _existing(cached) or _download(cached, progress) or _build(cached, progress)
+        return _existing(cached) or download(cached, progress) or build(cached, progress)
 
 
 def cached_binary() -> Path:
@@ -84,7 +84,8 @@ def _lock(directory: Path) -> Iterator[None]:
         yield
 
 
-def _download(target: Path, progress: Progress) -> Path | None:
+def download(target: Path, progress: Progress) -> Path | None:
+    """Have the SDK fetch the binary; None where that cannot be."""
     progress(f"downloading Temporal {CLI_VERSION}")
     with tempfile.TemporaryDirectory(dir=target.parent) as directory:
         try:
@@ -103,7 +104,8 @@ async def _run_downloaded(directory: str) -> None:
     await environment.shutdown()
 
 
-def _build(target: Path, progress: Progress) -> Path:
+def build(target: Path, progress: Progress) -> Path:
+    """Build the binary with Go from pinned sources; raises NoTemporal."""
     go = shutil.which("go") or _existing(Path("/usr/local/go/bin/go"))
     if go is None or not (GO_MODULE / "go.mod").exists():
         raise NoTemporal(
