@@ -1,0 +1,175 @@
+"""Reconcile: whatever the rows say is unfinished, Temporal is working on.
+
+A loop beside the relay and not a schedule, because it must outlive a lost Temporal database: it makes namespace and
+search attributes, then looks for the workflow behind each unfinished row and starts it where it is closed or missing.
+The rows guard against repeats, so starting once too often is harmless.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from google.protobuf.duration_pb2 import Duration
+from prometheus_client import Counter
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    RegisterNamespaceRequest,
+    UpdateNamespaceRequest,
+)
+from temporalio.client import ActivityExecutionDescription, Client, WorkflowExecutionDescription
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.time import Clock
+from relay import temporal
+from relay.outages import is_outage, namespace_is_missing
+from storage import unfinished
+from storage.database import Database
+from storage.unfinished import UnfetchedObject
+from workflows import starts
+from workflows.starts import ObjectToFetch, Start
+
+PASS_SECONDS = 15.0
+PAGE_ROWS = 50
+# One page each: what a deployment with many waiting offers costs Temporal is 50 requests in this time.
+PAGE_SECONDS = 0.5
+# Younger rows are the relay's.
+YOUNG = timedelta(seconds=15)
+# A workflow that ends with its row unfinished is not started again and again without a pause.
+LATELY = timedelta(seconds=60)
+RETENTION = timedelta(days=30)
+
+_STARTED = Counter("laurel_reconcile_started_total", "Work that Temporal had lost and was given again", ["kind"])
+
+log = structlog.get_logger()
+Row = TypeVar("Row")
+
+
+class Reconcile:
+    """Any number may run; the client may be lazy."""
+
+    def __init__(self, client: Client, database: Database, *, clock: Clock) -> None:
+        self._client = client
+        self._database = database
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Reconcile until cancelled; while anything is away, try again at the next pass."""
+        while True:
+            try:
+                await self.prepare()
+                await self.heal()
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                log.info("reconcile interrupted", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(PASS_SECONDS)
+
+    # -- Namespace and search attributes ---------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """The namespace is there, keeps histories for `RETENTION` or longer, and knows our search attributes."""
+        await self._ensure_namespace()
+        await self._ensure_search_attributes()
+
+    async def _ensure_namespace(self) -> None:
+        service, name = self._client.workflow_service, self._client.namespace
+        retention = Duration(seconds=int(RETENTION.total_seconds()))
+        try:
+            found = await service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+        except RPCError as error:
+            if not namespace_is_missing(error):
+                raise
+            request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=retention)
+            await _unless_exists(service.register_namespace(request))
+            return
+        if found.config.workflow_execution_retention_ttl.seconds < retention.seconds:
+            config = NamespaceConfig(workflow_execution_retention_ttl=retention)
+            await service.update_namespace(UpdateNamespaceRequest(namespace=name, config=config))
+
+    async def _ensure_search_attributes(self) -> None:
+        service, name = self._client.operator_service, self._client.namespace
+        known = await service.list_search_attributes(ListSearchAttributesRequest(namespace=name))
+        missing = {key.name for key in temporal.SEARCH_ATTRIBUTES} - known.custom_attributes.keys()
+        if missing:
+            keywords = dict.fromkeys(sorted(missing), IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
+            request = AddSearchAttributesRequest(namespace=name, search_attributes=keywords)
+            await _unless_exists(service.add_search_attributes(request))
+
+    # -- What is unfinished ----------------------------------------------------------------------------------------
+
+    async def heal(self) -> int:
+        """Give Temporal everything unfinished that it is not working on; how much that was."""
+        before = self._clock() - YOUNG
+        orders = partial(unfinished.list_orders, before=before, limit=PAGE_ROWS)
+        rewards = partial(unfinished.list_rewards, before=before, limit=PAGE_ROWS)
+        objects = partial(unfinished.list_objects, before=before, limit=PAGE_ROWS)
+        healed = 0
+        async for page in self._pages(orders):
+            healed += await _sum(self._restart(starts.order(row.program_id, row.id)) for row in page)
+        async for page in self._pages(rewards):
+            healed += await _sum(self._restart(starts.reward(row.program_id, row.id)) for row in page)
+        async for page_of_objects in self._pages(objects):
+            healed += await _sum(self._fetch(row) for row in page_of_objects)
+        return healed
+
+    async def _pages(self, read: Callable[..., Awaitable[Sequence[Row]]]) -> AsyncIterator[Sequence[Row]]:
+        after = None
+        while True:
+            async with self._database.begin() as session:
+                page = await read(session, after=after)
+            yield page
+            if len(page) < PAGE_ROWS:
+                return
+            after = page[-1]
+            await asyncio.sleep(PAGE_SECONDS)
+
+    async def _restart(self, start: Start) -> bool:
+        describe = self._client.get_workflow_handle(start.workflow_id).describe(rpc_timeout=temporal.RPC_TIMEOUT)
+        if await self._in_hand(describe):
+            return False
+        await temporal.start(self._client, start, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        self._report(start.workflow, start.workflow_id)
+        return True
+
+    async def _fetch(self, row: UnfetchedObject) -> bool:
+        target = ObjectToFetch(row.program_id, row.connection_id, row.object_id, row.kind)
+        describe = self._client.get_activity_handle(target.activity_id).describe(rpc_timeout=temporal.RPC_TIMEOUT)
+        if await self._in_hand(describe):
+            return False
+        await temporal.fetch(self._client, target)
+        self._report(starts.FETCH_OBJECT, target.activity_id)
+        return True
+
+    async def _in_hand(self, describe: Awaitable[WorkflowExecutionDescription | ActivityExecutionDescription]) -> bool:
+        """Whether it runs, or has ended so lately that its rows deserve another look first."""
+        try:
+            found = await describe
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND or namespace_is_missing(error):
+                raise
+            return False
+        return found.close_time is None or found.close_time > self._clock() - LATELY
+
+    def _report(self, kind: str, id: str) -> None:
+        _STARTED.labels(kind).inc()
+        log.warning("started again", kind=kind, workflow_id=id)
+
+
+async def _sum(steps: Iterable[Awaitable[bool]]) -> int:
+    return sum(await asyncio.gather(*steps))
+
+
+async def _unless_exists(request: Awaitable[object]) -> None:
+    """Another worker may have been first."""
+    try:
+        await request
+    except RPCError as error:
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:
+            raise
