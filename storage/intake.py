@@ -392,11 +392,8 @@ async def _withdraw(session: AsyncSession, program_id: str, intake: Intake, as_o
     for table, gone in ((crossings, intake.withdrawn_crossings), (rewards, intake.withdrawn_rewards)):
         if gone:
             stamp = {"updated_at": as_of} if table is rewards else {}
-            statement = update(table).where(
-                table.c.program_id == program_id, table.c.id.in_(bindparam("ids", expanding=True))
-            )
-            ids = [row.id for row in gone]
-            await session.execute(statement.values(state="withdrawn", **stamp), {"ids": ids})
+            these = table.c.program_id == program_id, table.c.id.in_([row.id for row in gone])
+            await session.execute(update(table).where(*these).values(state="withdrawn", **stamp))
 
 
 def _effects(program_id: str, intake: Intake, before: dict[str, int], as_of: datetime) -> list[OutboxRow]:
