@@ -336,8 +336,8 @@ class Book:
             lot.allocated -= hold.lots[lot.id]
             self.changed_lots[lot.id] = lot
             self.moves.append(LotMove(transaction.id, lot.id, kind, -hold.lots[lot.id]))
-        self._repay_debt(transaction, hold.account_id, sorted(lots, key=_first_in))
         self._expire_lapsed(hold.account_id, transaction.business_key, transaction.effective_at)
+        self._repay_debt(transaction, hold.account_id, sorted(lots, key=_first_in))
 
     def _repay_debt(self, transaction: Transaction, account_id: str, lots: Iterable[Lot]) -> None:
         account = self.accounts[account_id]

@@ -1,0 +1,221 @@
+"""The ledger's book: what always holds, whatever is done in whatever order."""
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from domain.ledger import (
+    Account,
+    Book,
+    Grant,
+    Hold,
+    InsufficientPoints,
+    NotOpen,
+    Transaction,
+    held_account,
+    member_account,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MEMBER = "mem_ada"
+ADA = member_account(MEMBER, "points")
+HELD = held_account(MEMBER, "points")
+
+
+def counting() -> Callable[[str], str]:
+    """Ids that sort in the order in which they are made."""
+    numbers = itertools.count()
+    return lambda prefix: f"{prefix}_{next(numbers):06}"
+
+
+def new_book(at: datetime = START) -> Book:
+    return Book("prg_acme", counting(), at, [Account(ADA, "points", True), Account(HELD, "points", True)])
+
+
+def earn(book: Book, amount: int, key: str, lapses_in_days: int | None = None) -> Transaction:
+    expires_at = START + timedelta(days=lapses_in_days) if lapses_in_days is not None else None
+    return book.earn(
+        member=ADA, grants=[Grant(amount, expires_at)], business_key=key, effective_at=START, event_id=f"evt_{key}"
+    )
+
+
+def hold(book: Book, amount: int, key: str) -> Hold:
+    return book.hold(member=ADA, held=HELD, amount=amount, business_key=key, effective_at=START, order_id=f"ord_{key}")
+
+
+def test_a_hold_takes_the_lots_that_lapse_first():
+    book = new_book()
+    late = earn(book, 50, "late", lapses_in_days=90)
+    never = earn(book, 50, "never")
+    soon = earn(book, 50, "soon", lapses_in_days=30)
+
+    held = hold(book, 120, "card")
+
+    taken = {book.lots[lot_id].transaction_id: amount for lot_id, amount in held.lots.items()}
+    assert taken == {soon.id: 50, late.id: 50, never.id: 20}
+
+
+def test_a_hold_for_more_than_is_available_moves_nothing():
+    book = new_book()
+    earn(book, 100, "one")
+    before = len(book.entries)
+
+    with pytest.raises(InsufficientPoints, match="100 points available, 101 needed"):
+        hold(book, 101, "card")
+
+    assert (len(book.entries), book.accounts[ADA].balance) == (before, 100)
+
+
+def test_released_value_of_a_lot_that_has_lapsed_meanwhile_expires_at_once():
+    book = new_book()
+    earn(book, 100, "one", lapses_in_days=10)
+    held = hold(book, 100, "card")
+    book.recorded_at = START + timedelta(days=11)
+
+    book.release(held, business_key="release", effective_at=START)
+
+    assert book.accounts[ADA].balance == 0
+    assert [t.kind for t in book.transactions[-2:]] == ["release", "expire"]
+
+
+def test_a_refund_gives_back_to_the_lots_it_came_from():
+    book = new_book()
+    earn(book, 60, "one", lapses_in_days=10)
+    earn(book, 60, "two", lapses_in_days=20)
+    held = hold(book, 100, "card")
+    book.settle(held, business_key="settle", effective_at=START)
+
+    book.refund(held, business_key="refund", effective_at=START)
+
+    assert sorted(lot.remaining for lot in book.lots.values()) == [60, 60]
+
+
+def test_what_was_spent_before_it_is_taken_back_becomes_debt_that_the_next_earning_repays():
+    book = new_book()
+    first = earn(book, 100, "one")
+    book.settle(hold(book, 80, "card"), business_key="settle", effective_at=START)
+
+    book.reverse_earn(first, member=ADA, amount=100, business_key="reverse", effective_at=START)
+    debt = book.accounts[ADA].debt
+    earn(book, 90, "two")
+
+    assert (debt, book.accounts[ADA].debt, book.accounts[ADA].balance) == (80, 0, 10)
+
+
+def test_taking_back_takes_its_own_lot_before_the_others():
+    book = new_book()
+    first = earn(book, 100, "one", lapses_in_days=90)
+    second = earn(book, 100, "two", lapses_in_days=10)
+
+    book.reverse_earn(first, member=ADA, amount=100, business_key="reverse", effective_at=START)
+
+    remaining = {lot.transaction_id: lot.remaining for lot in book.lots.values()}
+    assert remaining == {first.id: 0, second.id: 100}
+
+
+def test_a_hold_is_closed_once():
+    book = new_book()
+    earn(book, 100, "one")
+    held = hold(book, 100, "card")
+    book.settle(held, business_key="settle", effective_at=START)
+
+    with pytest.raises(NotOpen, match="is settled"):
+        book.release(held, business_key="release", effective_at=START)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Every operation in any order, against plain arithmetic."""
+
+    earnings = Bundle("earnings")
+    open_holds = Bundle("open_holds")
+    settled = Bundle("settled")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.book = new_book()
+        self.keys = itertools.count()
+        self.held = 0
+
+    def key(self) -> str:
+        return f"key {next(self.keys)}"
+
+    @rule(target=earnings, amount=st.integers(1, 1_000), days=st.none() | st.integers(0, 40))
+    def earn(self, amount: int, days: int | None) -> tuple[Transaction, int]:
+        return earn(self.book, amount, self.key(), days), amount
+
+    @rule(earning=consumes(earnings))
+    def reverse(self, earning: tuple[Transaction, int]) -> None:
+        original, amount = earning
+        self.book.reverse_earn(original, member=ADA, amount=amount, business_key=self.key(), effective_at=START)
+
+    @rule(target=open_holds, share=st.integers(1, 100))
+    def hold(self, share: int) -> Hold | None:
+        amount = max(1, self.book.accounts[ADA].balance * share // 100)
+        try:
+            held = hold(self.book, amount, self.key())
+        except InsufficientPoints:
+            return None
+        self.held += amount
+        return held
+
+    @rule(target=settled, held=consumes(open_holds))
+    def settle(self, held: Hold | None) -> Hold | None:
+        if held is not None:
+            self.book.settle(held, business_key=self.key(), effective_at=START)
+            self.held -= held.amount
+        return held
+
+    @rule(held=consumes(open_holds))
+    def release(self, held: Hold | None) -> None:
+        if held is not None:
+            self.book.release(held, business_key=self.key(), effective_at=START)
+            self.held -= held.amount
+
+    @rule(held=consumes(settled))
+    def refund(self, held: Hold | None) -> None:
+        if held is not None:
+            self.book.refund(held, business_key=self.key(), effective_at=START)
+
+    @rule(days=st.integers(1, 20))
+    def time_passes(self, days: int) -> None:
+        self.book.recorded_at += timedelta(days=days)
+
+    @invariant()
+    def lots_less_debt_make_the_balance(self) -> None:
+        account = self.book.accounts[ADA]
+        assert account.balance == sum(lot.remaining for lot in self.book.lots.values()) - account.debt
+        assert account.balance >= -account.debt
+        assert min((lot.remaining for lot in self.book.lots.values()), default=0) >= 0
+
+    @invariant()
+    def held_is_what_open_holds_hold(self) -> None:
+        assert self.book.accounts[HELD].balance == self.held
+
+    @invariant()
+    def entries_balance_and_versions_are_dense(self) -> None:
+        assert sum(entry.amount for entry in self.book.entries) == 0
+        for account in (ADA, HELD):
+            entries = [entry for entry in self.book.entries if entry.account_id == account]
+            assert [entry.version for entry in entries] == list(range(1, len(entries) + 1))
+            balances = list(itertools.accumulate(entry.amount for entry in entries))
+            assert [entry.balance for entry in entries] == balances
+
+    @invariant()
+    def moves_explain_every_lot(self) -> None:
+        for lot in self.book.lots.values():
+            moved = sum(move.amount for move in self.book.moves if move.lot_id == lot.id)
+            assert lot.remaining == lot.granted - moved
+
+    @invariant()
+    def no_transaction_moves_a_lot_twice_for_one_reason(self) -> None:
+        moves = [(move.transaction_id, move.lot_id, move.kind) for move in self.book.moves]
+        assert len(moves) == len(set(moves))
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
