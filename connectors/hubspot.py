@@ -14,13 +14,22 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, TypeVar
 
-import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from connectors.breakers import Breaker
 from connectors.errors import BadSignature, GarbledAnswer, MalformedNotice, Rejected, StaleNotice, TooLarge
 from connectors.http import Answer, Outside
-from connectors.sources import MILLISECOND, Matters, Notice, Request, instant, milliseconds, require_json, require_size
+from connectors.sources import (
+    MILLISECOND,
+    Matters,
+    Notice,
+    Request,
+    instant,
+    load_json,
+    milliseconds,
+    require_json,
+    require_size,
+)
 from domain.events import Event, Identity, SourcePolicy
 from domain.vendors import minor_digits
 
@@ -109,15 +118,15 @@ class Notification(BaseModel):
 
 def notices(request: Request) -> list[Notice]:
     """One notice for each object that each notification concerns; raises MalformedNotice or TooLarge."""
+    elements = load_json(request.body)
+    if not isinstance(elements, list):
+        raise MalformedNotice("not an array of notifications")
+    if len(elements) > NOTIFICATIONS_MAX:
+        raise TooLarge(f"{len(elements)} notifications, at most {NOTIFICATIONS_MAX} are taken")
     try:
-        elements = orjson.loads(request.body)
-        if not isinstance(elements, list):
-            raise MalformedNotice("not an array of notifications")
-        if len(elements) > NOTIFICATIONS_MAX:
-            raise TooLarge(f"{len(elements)} notifications, at most {NOTIFICATIONS_MAX} are taken")
         return [notice for element in elements for notice in _notices_of(element)]
-    except (orjson.JSONDecodeError, ValidationError):
-        raise MalformedNotice("not an array of HubSpot's notifications in UTF-8") from None
+    except ValidationError:
+        raise MalformedNotice("not an array of HubSpot's notifications") from None
 
 
 def _notices_of(element: Mapping[str, Any]) -> Iterable[Notice]:

@@ -1,16 +1,19 @@
 """The contract that every source keeps: what arrives over HTTP is verified as bytes first and read only then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
+
+import orjson
 
 from connectors.errors import MalformedNotice, TooLarge, WrongContentType
 from domain.events import SourcePolicy
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+JSON_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +49,23 @@ class Notice:
 class Source(Protocol):
     """Takes in what one kind of outside system sends; a module of connectors keeps it. Pure: no IO, no clock, no state.
 
-    `verify` must be called first and looks at raw bytes only. It raises TooLarge, BadSignature, StaleNotice,
-    WrongContentType or WrongVersion and nothing else, whatever a stranger puts into headers or body, and compares
-    secrets in constant time. `notices` may assume a verified request and raises MalformedNotice or TooLarge.
+    `verify` comes first and looks at raw bytes only. It raises BadSignature, StaleNotice, TooLarge, WrongContentType or
+    WrongVersion and nothing else, whatever a stranger puts into headers or body, and compares secrets in constant time.
 
-    A source whose notices only say that something changed leaves their objects to be fetched and translated later. A
-    source whose payload is complete gives notices that matter NEVER and translates the payload in the same request.
-    Both translate into events whose external_id is the business fact's, never the notice's.
+    What the source's systems report becomes events whose external_id is the business fact's, never the notice's.
     """
 
     KIND: str
     POLICY: SourcePolicy
 
     def verify(self, request: Request, secret: str, now: datetime) -> None: ...
+
+
+class NoticeSource(Source, Protocol):
+    """A source that only says that something changed: the objects of its notices are fetched and translated later.
+
+    `notices` takes a verified request and raises MalformedNotice or TooLarge.
+    """
 
     def notices(self, request: Request) -> Sequence[Notice]: ...
 
@@ -75,6 +82,31 @@ def require_json(request: Request) -> None:
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media_type.strip().lower() != "application/json" or charset not in ("", "utf-8"):
         raise WrongContentType("only application/json in UTF-8 is taken")
+
+
+def load_json(body: bytes) -> Any:
+    """The body as JSON that can be stored and written again: UTF-8, no NUL in texts, not nested without end.
+
+    Raises MalformedNotice.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise MalformedNotice("not JSON in UTF-8") from None
+    level = [value]
+    for _ in range(JSON_MAX_DEPTH):
+        if not level:
+            return value
+        if any(isinstance(part, str) and "\0" in part for part in level):
+            raise MalformedNotice("a text contains NUL")
+        level = [child for part in level for child in _children(part)]
+    raise MalformedNotice(f"nested deeper than {JSON_MAX_DEPTH} levels")
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return (*value.keys(), *value.values())
+    return value if isinstance(value, list) else ()
 
 
 def milliseconds(instant: datetime) -> int:
