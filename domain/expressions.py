@@ -12,7 +12,20 @@ from typing import Any
 import cel
 
 MAX_EXPRESSION_LENGTH = 1_000  # characters
+NAMES = frozenset({"event", "member", "totals"})
+FUNCTIONS = frozenset(
+    {
+        *("size", "contains", "startsWith", "endsWith", "matches"),
+        *("string", "int", "uint", "double", "type", "dyn", "timestamp", "duration"),
+        *("getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear"),
+        *("getHours", "getMinutes", "getSeconds", "getMilliseconds"),
+    }
+)
+
 _TOTAL = re.compile(r"\btotals\.([A-Za-z_]\w*)")
+_LITERAL_OR_COMMENT = re.compile(r"""'{3}.*?'{3}|"{3}.*?"{3}|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|//[^\n]*""", re.DOTALL)
+_POSITION = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_LOOP = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 
 
 class ExpressionError(Exception):
@@ -27,7 +40,42 @@ def compiled(text: str) -> cel.Program:
     try:
         return cel.compile(text)
     except ValueError as error:
-        raise ExpressionError(str(error)) from None
+        raise ExpressionError(_syntax_error(str(error))) from None
+
+
+def _syntax_error(message: str) -> str:
+    found = _POSITION.search(message)
+    return f"line {found[1]}, character {found[2]}: {found[3][:200]}" if found else message[:200]
+
+
+def check(text: str) -> None:
+    """Raise ExpressionError for what can be told without an event: syntax, unknown names and functions, loops.
+
+    Loops are refused because nested ones take time exponential in the expression's length; lists are for `in`.
+    """
+    program = compiled(text)
+    bare = _LITERAL_OR_COMMENT.sub("''", text)
+    if loop := _LOOP.search(bare):
+        raise ExpressionError(f"{loop[1]}(...) is not offered: write the cases out, or use `in`")
+    if unknown := sorted(set(program.variables()) - NAMES):
+        raise ExpressionError(f"unknown name {unknown[0]}: an expression sees event, member and totals")
+    functions = set(program.functions())
+    if "_[_]" in functions:
+        raise ExpressionError("access by [...] is not offered: write event.name")
+    if unknown := sorted(name for name in functions - FUNCTIONS if name[0].isalpha()):
+        raise ExpressionError(f"unknown function {unknown[0]}: known are {', '.join(sorted(FUNCTIONS))}")
+
+
+def literals(text: str) -> tuple[frozenset[str], frozenset[int]]:
+    """The texts and the whole numbers that an expression compares with."""
+    quoted = _LITERAL_OR_COMMENT.findall(text)
+    numbers = re.findall(r"(?<![\w.])\d{1,18}(?![\w.])", _LITERAL_OR_COMMENT.sub("''", text))
+    return frozenset(part[1:-1] for part in quoted if not part.startswith("//")), frozenset(map(int, numbers))
+
+
+def fields_used(text: str, of: str) -> frozenset[str]:
+    """The names that an expression reads of `event`, `member` or `member.custom`."""
+    return frozenset(re.findall(rf"(?<![\w.]){re.escape(of)}\.([A-Za-z_]\w*)", _LITERAL_OR_COMMENT.sub("''", text)))
 
 
 def totals_used(text: str) -> frozenset[str]:

@@ -1,0 +1,334 @@
+"""What definitions must keep beyond their shape: limits, references between sections, and expressions that hold.
+
+Each check yields Faults with the path to the value, so that whoever read the value can say where it stands.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from domain.configuration import Aggregate, CatalogItem, EventType, Field, Milestone, Reward, Rule
+from domain.definitions import SECTIONS, Definitions
+from domain.expressions import ExpressionError, check, fields_used, totals_used
+from domain.samples import EVENT_ATTRIBUTES, MEMBER_ATTRIBUTES, breakages, expressions
+from domain.schemas import CHECKS, MAX_INTEGER
+from domain.shapes import Fault, Path
+
+MAX_DEFINITIONS = 1_000  # in one section
+MAX_RULES = 100  # of one event type
+MAX_FIELDS = 100
+MAX_CONDITIONS = 20
+MAX_CAPS = 10
+MAX_LIST = 300  # of anything else
+MAX_KEY = 64  # characters
+MAX_TITLE = 200
+MAX_TEXT = 5_000
+MAX_STRING_FIELD = 10_000
+MAX_POINTS = 1_000_000_000
+MAX_MONEY_MINOR = 10**12
+MAX_DAYS = 3_650
+
+_KEY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+# What CEL keeps for itself (its language definition, "Identifiers") or fields already have.
+_RESERVED = {
+    *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"),
+    *("namespace", "null", "package", "return", "true", "var", "void", "while", *EVENT_ATTRIBUTES),
+}
+_RULE_WORDS = {"award", "outside its window"}
+
+Told = Iterator[Fault]
+
+
+def check_definitions(definitions: Definitions) -> list[Fault]:
+    """Every fault of the definitions, in the order of their sections and keys."""
+    return [
+        *_sizes(definitions),
+        *(
+            fault
+            for section in SECTIONS
+            for key, definition in definitions.section(section).items()
+            for fault in _check_one(definitions, section, key, definition)
+        ),
+    ]
+
+
+def _sizes(definitions: Definitions) -> Told:
+    for section in SECTIONS:
+        if (count := len(definitions.section(section))) > MAX_DEFINITIONS:
+            yield Fault((section,), f"{count} definitions, at most {MAX_DEFINITIONS} are taken")
+    counts: dict[str, int] = {}
+    for key, rule in definitions.rules.items():
+        counts[rule.event_type] = counts.get(rule.event_type, 0) + 1
+        if counts[rule.event_type] == MAX_RULES + 1:
+            yield Fault(("rules", key), f"{rule.event_type} has more than {MAX_RULES} rules")
+
+
+def _check_one(definitions: Definitions, section: str, key: str, definition: Any) -> Told:
+    pattern, wanted = (_NAME, "letters, digits and _") if section == "aggregates" else (_KEY, "a-z, 0-9 and . _ -")
+    path = (section, key)
+    if len(key) > MAX_KEY or not pattern.fullmatch(key):
+        yield Fault(path, f"a key has at most {MAX_KEY} characters: {wanted}")
+    yield from _texts(path, definition)
+    checks: Mapping[str, Callable[[Path, Any, Definitions], Iterable[Fault]]] = {
+        "event_types": _event_type,
+        "aggregates": _aggregate,
+        "rules": _rule,
+        "milestones": _milestone,
+        "rewards": _reward,
+        "catalog": _item,
+    }
+    yield from checks[section](path, definition, definitions)
+
+
+def _texts(path: Path, definition: Any) -> Told:
+    for name, most in (("title", MAX_TITLE), ("name", MAX_TITLE), ("description", MAX_TEXT), ("terms", MAX_TEXT)):
+        if len(getattr(definition, name, "")) > most:
+            yield Fault((*path, name), f"longer than {most} characters")
+
+
+# -- Event types and aggregates ------------------------------------------------------------------------------------
+
+
+def _event_type(path: Path, event_type: EventType, _: Definitions) -> Told:
+    if len(event_type.fields) > MAX_FIELDS:
+        yield Fault((*path, "fields"), f"{len(event_type.fields)} fields, at most {MAX_FIELDS} are taken")
+    for name, field in event_type.fields.items():
+        yield from _field((*path, "fields", name), name, field)
+
+
+def _field(path: Path, name: str, field: Field) -> Told:
+    if len(name) > MAX_KEY or not _NAME.fullmatch(name):
+        yield Fault(path, f"a field's name has at most {MAX_KEY} letters, digits and _, and begins with no digit")
+    if name in _RESERVED:
+        yield Fault(path, f"{name} cannot name a field: expressions give it another meaning")
+    if field.type not in CHECKS:
+        yield Fault((*path, "type"), f"unknown type {field.type}: known are {', '.join(CHECKS)}")
+        return
+    yield from _texts(path, field)
+    numeric, text = field.type in ("integer", "number"), field.type == "string"
+    for limit, value in (("minimum", field.minimum), ("maximum", field.maximum)):
+        if value is not None and not numeric:
+            yield Fault((*path, limit), f"{limit} is for integer and number fields")
+        if value is not None and abs(value) > MAX_INTEGER:
+            yield Fault((*path, limit), f"must lie within {MAX_INTEGER} of zero")
+    if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
+        yield Fault((*path, "minimum"), "is above the maximum")
+    if not 1 <= field.max_length <= MAX_STRING_FIELD:
+        yield Fault((*path, "max_length"), f"must be 1 to {MAX_STRING_FIELD}")
+    if field.enum and not text:
+        yield Fault((*path, "enum"), "enum is for string fields")
+    yield from _list(path, "enum", field.enum)
+    if any(len(value) > field.max_length for value in field.enum):
+        yield Fault((*path, "enum"), f"has a value of more than {field.max_length} characters (max_length)")
+
+
+def _aggregate(path: Path, aggregate: Aggregate, definitions: Definitions) -> Told:
+    yield from _refers(path, "event_type", aggregate.event_type, "event type", definitions.event_types)
+    event_type = definitions.event_types.get(aggregate.event_type)
+    if aggregate.field is None or event_type is None:
+        return
+    yield from _refers(path, "field", aggregate.field, f"field of {aggregate.event_type}", event_type.fields)
+    field = event_type.fields.get(aggregate.field)
+    if field and field.type != "integer":
+        yield Fault((*path, "field"), f"only integer fields can be summed, {aggregate.field} is a {field.type}")
+
+
+# -- Rules ---------------------------------------------------------------------------------------------------------
+
+
+def _rule(path: Path, rule: Rule, definitions: Definitions) -> Told:
+    yield from _refers(path, "event_type", rule.event_type, "event type", definitions.event_types)
+    if rule.reward is not None:
+        yield from _refers(path, "reward", rule.reward, "reward", definitions.rewards)
+    if rule.award is None and rule.reward is None:
+        yield Fault(path, "a rule gives an award, a reward or both")
+    if rule.starts_at and rule.ends_at and rule.starts_at >= rule.ends_at:
+        yield Fault((*path, "ends_at"), "is not after starts_at")
+    yield from _award(path, rule)
+    yield from _caps(path, rule)
+    yield from _conditions(path, rule)
+    yield from _expressions(path, rule, definitions)
+
+
+def _award(path: Path, rule: Rule) -> Told:
+    if rule.award and rule.award.unit != "points":
+        yield Fault((*path, "award", "unit"), f"unknown unit {rule.award.unit}: known is points")
+    if rule.award and rule.award.expires_after_days is not None:
+        yield from _within((*path, "award", "expires_after_days"), rule.award.expires_after_days, 1, MAX_DAYS)
+
+
+def _caps(path: Path, rule: Rule) -> Told:
+    yield from _bounded((*path, "caps"), rule.caps, MAX_CAPS)
+    seen = set()
+    for n, cap in enumerate(rule.caps):
+        at = (*path, "caps", n)
+        if cap.per in seen:
+            yield Fault(at, "another cap has the same period: write points and times in one")
+        seen.add(cap.per)
+        if cap.points is None and cap.times is None:
+            yield Fault(at, "a cap limits points, times or both")
+        if cap.points is not None:
+            yield from _within((*at, "points"), cap.points, 1, MAX_POINTS)
+        if cap.times is not None:
+            yield from _within((*at, "times"), cap.times, 1, MAX_POINTS)
+        if cap.times is not None and cap.per is None:
+            yield Fault((*at, "times"), "a rule awards an event once anyway: cap the points, or the times per period")
+        if cap.points is not None and rule.award is None:
+            yield Fault((*at, "points"), "this rule awards no points")
+
+
+def _conditions(path: Path, rule: Rule) -> Told:
+    yield from _bounded((*path, "when"), rule.when, MAX_CONDITIONS)
+    names = [condition.name for condition in rule.when]
+    for n, name in enumerate(names):
+        if not 1 <= len(name) <= MAX_TITLE:
+            yield Fault((*path, "when", n, "name"), f"a condition's name has 1 to {MAX_TITLE} characters")
+        if name in _RULE_WORDS or name in names[:n]:
+            yield Fault((*path, "when", n, "name"), f"{name!r} already names something else in this rule")
+
+
+def _expressions(path: Path, rule: Rule, definitions: Definitions) -> Told:
+    """Faults that reading the expressions shows; when there are none, those that trying them shows."""
+    event_type = definitions.event_types.get(rule.event_type)
+    where: dict[str, Path] = {c.name: (*path, "when", n, "expression") for n, c in enumerate(rule.when)}
+    where["award"] = (*path, "award", "expression")
+    seen = list(_read_expressions(rule, where, event_type, definitions))
+    yield from seen
+    if (
+        not seen
+        and event_type
+        and len(where) == len(rule.when) + 1
+        and all(f.type in CHECKS for f in event_type.fields.values())
+    ):
+        for broken in breakages(rule, event_type, definitions.aggregates):
+            yield Fault(where[broken.name], broken.cause)
+
+
+def _read_expressions(
+    rule: Rule, where: Mapping[str, Path], event_type: EventType | None, definitions: Definitions
+) -> Told:
+    for name, text in expressions(rule).items():
+        try:
+            check(text)
+        except ExpressionError as error:
+            yield Fault(where[name], str(error))
+            continue
+        yield from _unknown(where[name], "totals", totals_used(text), definitions.aggregates, "aggregates")
+        yield from _unknown(where[name], "member", fields_used(text, "member"), MEMBER_ATTRIBUTES, "members")
+        if event_type:
+            known = [*event_type.fields, *EVENT_ATTRIBUTES]
+            yield from _unknown(where[name], "event", fields_used(text, "event"), known, event_type.key)
+
+
+def _unknown(path: Path, of: str, used: Collection[str], known: Collection[str], whose: str) -> Told:
+    for name in sorted(set(used) - set(known)):
+        yield Fault(path, f"{of}.{name}: {whose} have no {name}{_close(name, known)}")
+
+
+# -- Milestones, rewards, catalog ----------------------------------------------------------------------------------
+
+
+def _milestone(path: Path, milestone: Milestone, definitions: Definitions) -> Told:
+    yield from _refers(path, "reward", milestone.reward, "reward", definitions.rewards)
+    if milestone.on not in ("lifetime", "balance"):
+        yield Fault((*path, "on"), f"unknown {milestone.on}: known are lifetime, balance")
+    if (milestone.every is None) == (milestone.at is None):
+        yield Fault(path, "a milestone has either every or at")
+    if milestone.every is not None and milestone.on == "balance":
+        yield Fault((*path, "every"), "on balance a milestone is crossed once: write at")
+    for name, points in (("every", milestone.every), ("at", milestone.at)):
+        if points is not None:
+            yield from _within((*path, name), points, 1, MAX_POINTS)
+    if milestone.unit != "points":
+        yield Fault((*path, "unit"), f"unknown unit {milestone.unit}: known is points")
+
+
+def _reward(path: Path, reward: Reward, definitions: Definitions) -> Told:
+    yield from _list(path, "items", reward.items)
+    if not reward.items:
+        yield Fault((*path, "items"), "a reward has at least one catalog item")
+    if reward.automatic and len(reward.items) != 1:
+        yield Fault((*path, "items"), "an automatic reward has exactly one item, there is nobody to choose")
+    yield from _within((*path, "value_minor"), reward.value_minor, 1, MAX_MONEY_MINOR)
+    yield from _currency(path, reward.currency)
+    yield from _within((*path, "price_points"), reward.price_points, 0, MAX_POINTS)
+    yield from _within((*path, "offer_days"), reward.offer_days, 1, MAX_DAYS)
+    yield from _within((*path, "remind_days"), reward.remind_days, 1, MAX_DAYS)
+    if not reward.automatic and reward.remind_days >= reward.offer_days:
+        yield Fault((*path, "remind_days"), f"must be less than offer_days ({reward.offer_days})")
+    for n, key in enumerate(reward.items):
+        yield from _reward_item((*path, "items", n), reward, key, definitions.catalog)
+
+
+def _reward_item(path: Path, reward: Reward, key: str, catalog: Mapping[str, CatalogItem]) -> Told:
+    item = catalog.get(key)
+    if item is None:
+        yield Fault(path, f"no catalog item {key}{_close(key, catalog)}")
+    elif item.currency != reward.currency:
+        yield Fault(path, f"{key} is in {item.currency}, this reward in {reward.currency}")
+    elif item.denominations and reward.value_minor not in item.denominations:
+        yield Fault(
+            path, f"{key} is not offered at {reward.value_minor}: its denominations are {_joined(item.denominations)}"
+        )
+
+
+def _item(path: Path, item: CatalogItem, _: Definitions) -> Told:
+    yield from _currency(path, item.currency)
+    yield from _within((*path, "points_per_unit"), item.points_per_unit, 1, MAX_POINTS)
+    for name in ("images", "countries", "denominations"):
+        yield from _list(path, name, getattr(item, name))
+    for n, country in enumerate(item.countries):
+        if not _COUNTRY.fullmatch(country):
+            yield Fault((*path, "countries", n), f"{country!r} is not an ISO 3166 code of two letters, as US")
+    for n, value in enumerate(item.denominations):
+        yield from _within((*path, "denominations", n), value, 1, MAX_MONEY_MINOR)
+    for n, image in enumerate(item.images):
+        if not image.startswith("https://") or len(image) > MAX_TITLE * 10:
+            yield Fault((*path, "images", n), "an image is an https:// address")
+    if item.vendor != "own" and not item.product:
+        yield Fault(path, f"product is required: the code under which {item.vendor} sells it")
+    if item.vendor == "own" and not item.denominations:
+        yield Fault(path, "denominations is required: no vendor says what the program's own item is worth")
+
+
+# -- Words that recur ----------------------------------------------------------------------------------------------
+
+
+def _refers(path: Path, name: str, key: str, what: str, known: Collection[str]) -> Told:
+    if key not in known:
+        yield Fault((*path, name), f"no {what} {key}{_close(key, known)}")
+
+
+def _close(name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f": did you mean {close[0]}?" if close else ""
+
+
+def _within(path: Path, value: int, least: int, most: int) -> Told:
+    if not least <= value <= most:
+        yield Fault(path, f"must be {least} to {most}")
+
+
+def _bounded(path: Path, values: Sequence[Any], most: int) -> Told:
+    if len(values) > most:
+        yield Fault(path, f"{len(values)} entries, at most {most} are taken")
+
+
+def _list(path: Path, name: str, values: Sequence[Any]) -> Told:
+    yield from _bounded((*path, name), values, MAX_LIST)
+    for n, value in enumerate(values):
+        if value in values[:n]:
+            yield Fault((*path, name, n), f"{value} is listed twice")
+
+
+def _currency(path: Path, currency: str) -> Told:
+    if not _CURRENCY.fullmatch(currency):
+        yield Fault((*path, "currency"), f"{currency!r} is not an ISO 4217 code of three letters, as USD")
+
+
+def _joined(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values))

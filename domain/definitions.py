@@ -1,0 +1,210 @@
+"""Definitions: what a configuration is made of, by section and key, as people write it and as snapshots store it.
+
+A snapshot's body writes every field out, so that a default that changes later changes no snapshot. A definition's
+version is the number of the snapshot in which it last changed; a key that was removed and comes back is never confused
+with what it was.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import Any
+
+import orjson
+
+from domain.configuration import Aggregate, CatalogItem, Configuration, EventType, Milestone, Reward, Rule
+from domain.shapes import Fault, read, write
+
+Definition = EventType | Aggregate | Rule | Milestone | Reward | CatalogItem
+
+# The sections of a folder and what one definition in each of them is.
+SECTIONS: Mapping[str, type[Definition]] = {
+    "event_types": EventType,
+    "aggregates": Aggregate,
+    "rules": Rule,
+    "milestones": Milestone,
+    "rewards": Reward,
+    "catalog": CatalogItem,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Every definition of a program by section and key."""
+
+    event_types: Mapping[str, EventType] = field(default_factory=dict)
+    aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    milestones: Mapping[str, Milestone] = field(default_factory=dict)
+    rewards: Mapping[str, Reward] = field(default_factory=dict)
+    catalog: Mapping[str, CatalogItem] = field(default_factory=dict)
+
+    def section(self, name: str) -> Mapping[str, Definition]:
+        found: Mapping[str, Definition] = getattr(self, name)
+        return found
+
+    def __len__(self) -> int:
+        return sum(len(self.section(name)) for name in SECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One definition that an application adds (no `before`), removes (no `after`) or changes.
+
+    `fields` has what differs as (path, before, after), for example ("award.expression", "50", "60"); of an added or
+    removed definition whatever is not the default.
+    """
+
+    section: str
+    key: str
+    kind: str  # added, removed, changed
+    fields: tuple[tuple[str, Any, Any], ...]
+
+
+# -- Reading and writing -------------------------------------------------------------------------------------------
+
+
+def read_definitions(data: Mapping[str, Any], faults: list[Fault]) -> Definitions:
+    """Definitions in files: sections of keys; whatever does not fit goes to `faults` and is left out."""
+    faults.extend(Fault((name,), _unknown_section(name)) for name in data if name not in SECTIONS)
+    return Definitions(**{name: _read_section(name, data.get(name) or {}, faults, {"version": 0}) for name in SECTIONS})
+
+
+def read_body(body: Mapping[str, Any]) -> Definitions:
+    """Definitions in a snapshot's body; raises ValueError for a body that this code cannot read."""
+    faults: list[Fault] = []
+    found = Definitions(**{name: _read_section(name, body[name], faults, {}) for name in SECTIONS})
+    if faults:
+        raise ValueError(f"snapshot cannot be read: {'.'.join(map(str, faults[0].path))}: {faults[0].message}")
+    return found
+
+
+def write_body(definitions: Definitions) -> dict[str, Any]:
+    """The body of a snapshot, which `read_body` turns back into equal definitions."""
+    return {
+        name: {key: write(found, leave_out=(key_field(name),)) for key, found in definitions.section(name).items()}
+        for name in SECTIONS
+    }
+
+
+def digest(definitions: Definitions) -> bytes:
+    """SHA-256 of the definitions without their versions: equal for equal configurations."""
+    plain = {name: {key: _content(name, d) for key, d in definitions.section(name).items()} for name in SECTIONS}
+    return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def key_field(section: str) -> str:
+    """The field that a definition's key fills."""
+    return "name" if section == "aggregates" else "key"
+
+
+def _read_section(name: str, data: Any, faults: list[Fault], given: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        faults.append(Fault((name,), "must be a mapping of keys to definitions"))
+        return {}
+    known = {field.name for field in fields(SECTIONS[name])}
+    filled = {field: value for field, value in given.items() if field in known}
+    found = {
+        key: read(SECTIONS[name], inner, (name, key), faults, **{key_field(name): key}, **filled)
+        for key, inner in sorted(data.items())
+    }
+    return {key: definition for key, definition in found.items() if definition is not None}
+
+
+def _unknown_section(name: str) -> str:
+    return f"unknown section {name}: known are {', '.join(SECTIONS)}"
+
+
+# -- From one snapshot to the next ---------------------------------------------------------------------------------
+
+
+def definitions_of(configuration: Configuration) -> Definitions:
+    """The definitions that a configuration was built of."""
+    return Definitions(
+        event_types=configuration.event_types,
+        aggregates=configuration.aggregates,
+        rules={rule.key: rule for rules in configuration.rules.values() for rule in rules},
+        milestones={milestone.key: milestone for milestone in configuration.milestones},
+        rewards=configuration.rewards,
+        catalog=configuration.catalog,
+    )
+
+
+def snapshot(program_id: str, number: int, definitions: Definitions) -> Configuration:
+    """The configuration of these definitions, indexed as deciding needs it."""
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for _, rule in sorted(definitions.rules.items()):
+        rules[rule.event_type] = (*rules.get(rule.event_type, ()), rule)
+    return Configuration(
+        program_id=program_id,
+        number=number,
+        event_types=definitions.event_types,
+        rules=rules,
+        aggregates=definitions.aggregates,
+        milestones=tuple(milestone for _, milestone in sorted(definitions.milestones.items())),
+        rewards=definitions.rewards,
+        catalog=definitions.catalog,
+    )
+
+
+def number_versions(before: Definitions, after: Definitions, number: int) -> Definitions:
+    """`after` with the version of each definition: as before where nothing changed, else `number`."""
+
+    def versioned(section: str) -> Any:
+        earlier = before.section(section)
+        return {key: _versioned(section, earlier.get(key), d, number) for key, d in after.section(section).items()}
+
+    return Definitions(**{name: versioned(name) for name in SECTIONS})
+
+
+def changes(before: Definitions, after: Definitions) -> list[Change]:
+    """What differs, by section and key; versions do not count."""
+    return [
+        change
+        for name in SECTIONS
+        for key in sorted(before.section(name).keys() | after.section(name).keys())
+        if (change := _change(name, key, before.section(name).get(key), after.section(name).get(key)))
+    ]
+
+
+def _versioned(section: str, before: Definition | None, after: Definition, number: int) -> Definition:
+    if isinstance(after, Aggregate):
+        return after
+    same = before is not None and _content(section, before) == _content(section, after)
+    return replace(after, version=before.version if same and not isinstance(before, Aggregate | None) else number)
+
+
+def _change(section: str, key: str, before: Definition | None, after: Definition | None) -> Change | None:
+    old, new = _flat_content(section, before), _flat_content(section, after)
+    if before is None or after is None:
+        kind, defaults = "added" if before is None else "removed", _defaults(SECTIONS[section])
+    else:
+        kind, defaults = "changed", {}
+    names = list(dict.fromkeys([*old, *new]))
+    differing = tuple(
+        (name, old.get(name), new.get(name))
+        for name in names
+        if old.get(name) != new.get(name) and (name not in defaults or (old | new)[name] != defaults[name])
+    )
+    return Change(section, key, kind, differing) if differing or kind != "changed" else None
+
+
+def _flat_content(section: str, definition: Definition | None) -> dict[str, Any]:
+    return {} if definition is None else _flat(_content(section, definition))
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Leaves by dotted path; an empty mapping or list has none."""
+    if not isinstance(value, dict | list):
+        return {path: value}
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    return {leaf: v for name, part in parts for leaf, v in _flat(part, f"{path}.{name}" if path else str(name)).items()}
+
+
+def _defaults(shape: type[Definition]) -> dict[str, Any]:
+    return _flat({field.name: write(field.default) for field in fields(shape) if field.default is not MISSING})
+
+
+def _content(section: str, definition: Definition) -> dict[str, Any]:
+    content: dict[str, Any] = write(definition, leave_out=(key_field(section), "version"))
+    return content

@@ -1,0 +1,214 @@
+"""Samples: situations in which a rule may find itself, made from the schema, to try its expressions before they count.
+
+The CEL library checks no field and no type until an expression runs, so a rule is judged in up to MAX_SITUATIONS
+situations: each field that it reads at its least, its greatest, around every number that it compares with, with every
+text that it compares with, and absent. What breaks in one of them would one day break on a real event.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from math import gcd, prod
+from typing import Any
+
+import cel
+
+from domain.configuration import Aggregate, Cap, EventType, Field, Rule
+from domain.expressions import context, fields_used, literals, totals_used
+from domain.rules import judge
+from domain.schemas import faults, limits, values
+
+MAX_SITUATIONS = 300
+MAX_TOTAL = 1_000_000
+
+# What expressions see of a member; all but ALWAYS_TEXT may be null.
+MEMBER_ATTRIBUTES = (
+    "time_zone", "country", "location", "department", "role", "hired_on", "performance_tier", "status", "custom",
+)  # fmt: skip
+ALWAYS_TEXT = frozenset({"time_zone", "status"})
+EVENT_ATTRIBUTES = ("type", "source", "occurred_at")
+
+_ABSENT = object()
+_MONDAY = datetime(2027, 1, 4, 12, tzinfo=UTC)
+# Over a week these fall on each weekday and on many hours.
+_INSTANTS = tuple(_MONDAY + timedelta(days=n, hours=5 * n) for n in range(7))
+_EDGES = {
+    "boolean": (True, False),
+    "timestamp": ("1970-01-01T00:00:00Z", "2100-12-31T23:59:59+02:00"),
+    "date": ("1970-01-01", "2100-12-31"),
+}
+
+Name = tuple[str, str]
+Candidates = Mapping[Name, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What expressions see, and what of it differs between situations: by ("event", "amount") and the like."""
+
+    differing: Mapping[Name, Any]
+    event: Mapping[str, Any]
+    member: Mapping[str, Any]
+    totals: Mapping[str, int]
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it holds a custom attribute, whose type no schema tells."""
+        return bool(self.member["custom"])
+
+    def context(self) -> cel.Context:
+        return context(self.event, self.member, self.totals)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{'.'.join(name)} is {_shown(value)}" for name, value in self.differing.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """Why an expression of a rule broke ("award" names the award's, else the condition), and where."""
+
+    name: str
+    cause: str
+
+
+def expressions(rule: Rule) -> dict[str, str]:
+    """The rule's expressions in the order in which they are evaluated: its conditions by name, then "award"."""
+    texts = {condition.name: condition.expression for condition in rule.when}
+    return texts | ({"award": rule.award.expression} if rule.award else {})
+
+
+def breakages(rule: Rule, event_type: EventType, aggregates: Mapping[str, Aggregate]) -> list[Breakage]:
+    """Each expression that breaks when its turn comes in some situation, or whenever it runs if its turn never came."""
+    always = replace(rule, starts_at=None, ends_at=None, caps=())
+    tried = list(situations(rule, event_type, aggregates))
+    broken, reached = _judged(always, tried)
+    for name in expressions(rule).keys() - reached:
+        alone, _ = _judged(_only(always, name), tried, every=True)
+        broken |= alone
+    return [Breakage(name, broken[name]) for name in expressions(rule) if name in broken]
+
+
+def situations(rule: Rule, event_type: EventType, aggregates: Mapping[str, Aggregate]) -> Iterator[Situation]:
+    """Up to MAX_SITUATIONS situations that differ in what the rule's expressions read."""
+    reads = _Reads(list(expressions(rule).values()))
+    candidates: dict[Name, list[Any]] = {
+        ("event", name): _of_field(field, reads) if name in reads.event else _one_of_field(field, reads)
+        for name, field in event_type.fields.items()
+    }
+    candidates |= {("event", name): _of_event(name, reads) for name in EVENT_ATTRIBUTES if name in reads.event}
+    candidates |= {("member", name): _of_member(name, reads) for name in reads.member - {"custom"}}
+    candidates |= {("member.custom", name): [_ABSENT, *reads.texts, *reads.numbers, True] for name in reads.custom}
+    candidates |= {
+        ("totals", name): _of_total(aggregates[name], event_type, reads) for name in reads.totals & aggregates.keys()
+    }
+    varied = frozenset(name for name, options in candidates.items() if len(options) > 1)
+    return (_situation(event_type, chosen, varied) for chosen in _combinations(candidates))
+
+
+class _Reads:
+    """What some expressions read and compare with."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self.event = self._all(texts, lambda text: fields_used(text, "event"))
+        self.member = self._all(texts, lambda text: fields_used(text, "member"))
+        self.custom = self._all(texts, lambda text: fields_used(text, "member.custom"))
+        self.totals = self._all(texts, totals_used)
+        self.texts = sorted(self._all(texts, lambda text: literals(text)[0]))
+        self.numbers = sorted({n + d for text in texts for n in literals(text)[1] for d in (-1, 0, 1)})
+
+    @staticmethod
+    def _all(texts: list[str], names: Callable[[str], Iterable[str]]) -> frozenset[str]:
+        return frozenset(name for text in texts for name in names(text))
+
+
+def _of_field(field: Field, reads: _Reads) -> list[Any]:
+    """Valid values first, the absence of an optional field last."""
+    probe = EventType("probe", 0, {"value": field})
+    given = [value for value in _unchecked(field, reads) if not faults(probe, {"value": value})]
+    return list(dict.fromkeys(given)) + ([] if field.required else [_ABSENT])
+
+
+def _one_of_field(field: Field, reads: _Reads) -> list[Any]:
+    return _of_field(field, reads)[:1] if field.required else [_ABSENT]
+
+
+def _unchecked(field: Field, reads: _Reads) -> Iterable[Any]:
+    if field.type == "string":
+        return [*field.enum, *reads.texts, "", "x", "x" * field.max_length]
+    if field.type in ("integer", "number"):
+        least, most = limits(field)
+        return [max(least, min(most, 1)), least, most, 0, *reads.numbers, *([0.5] if field.type == "number" else [])]
+    return [*_EDGES[field.type], *reads.texts]
+
+
+def _of_event(name: str, reads: _Reads) -> list[Any]:
+    return list(_INSTANTS) if name == "occurred_at" else ["api", *reads.texts]
+
+
+def _of_member(name: str, reads: _Reads) -> list[Any]:
+    return ["x", *reads.texts, *([] if name in ALWAYS_TEXT else [None])]
+
+
+def _of_total(aggregate: Aggregate, event_type: EventType, reads: _Reads) -> list[Any]:
+    """The event itself is counted, so the count of its own type begins at 1."""
+    least = 1 if aggregate.event_type == event_type.key and not aggregate.field else 0
+    return [least, *(n for n in reads.numbers if least < n < MAX_TOTAL), MAX_TOTAL]
+
+
+def _combinations(candidates: Candidates) -> Iterator[dict[Name, Any]]:
+    """All combinations, or MAX_SITUATIONS spread evenly over them: a golden step visits every region early."""
+    sizes = [len(values) for values in candidates.values()]
+    total = prod(sizes)
+    step = 1 if total <= MAX_SITUATIONS else int(total * 0.618)
+    while gcd(step, total) != 1:
+        step += 1
+    for n in islice(range(0, total * step, step), MAX_SITUATIONS):
+        index, chosen = n % total, {}
+        for name, options in candidates.items():
+            index, place = divmod(index, len(options))
+            chosen[name] = options[place]
+        yield chosen
+
+
+def _situation(event_type: EventType, chosen: Mapping[Name, Any], varied: frozenset[Name]) -> Situation:
+    def of(part: str) -> dict[str, Any]:
+        return {name: value for (where, name), value in chosen.items() if where == part and value is not _ABSENT}
+
+    event = of("event")
+    data = {name: value for name, value in event.items() if name in event_type.fields}
+    around = {"type": event_type.key, "source": "api", "occurred_at": _MONDAY, **event}
+    member = dict.fromkeys(MEMBER_ATTRIBUTES, "x") | of("member") | {"custom": of("member.custom")}
+    differing = {name: value for name, value in chosen.items() if name in varied}
+    return Situation(differing, around | values(event_type, data), member, of("totals"))
+
+
+def _judged(rule: Rule, tried: list[Situation], *, every: bool = False) -> tuple[dict[str, str], set[str]]:
+    """The first breakage of each expression, or with `every` only of those that broke in all; and whose turn came."""
+    order = list(expressions(rule))
+    broken: dict[str, str] = {}
+    reached: set[str] = set()
+    for situation in tried:
+        result = judge(rule, _MONDAY, situation.context(), _unused)
+        reached.update(order if result.matched else order[: order.index(result.failed or "") + 1])
+        if every and not result.error:
+            return {}, reached
+        if result.error and result.failed and (every or not situation.guessed):
+            broken.setdefault(result.failed, result.error + (f" when {situation}" if situation.differing else ""))
+    return broken, reached
+
+
+def _only(rule: Rule, name: str) -> Rule:
+    when = tuple(condition for condition in rule.when if condition.name == name)
+    return replace(rule, when=when, award=rule.award if name == "award" else None)
+
+
+def _unused(rule: Rule, cap: Cap) -> tuple[int, int]:
+    return 0, 0
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return "absent"
+    return value.isoformat() if isinstance(value, datetime) else json.dumps(value)[:40]

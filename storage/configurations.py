@@ -1,0 +1,148 @@
+"""Configurations: immutable snapshots of a program's definitions, of which one is active.
+
+Whoever takes events shares a lock on the program's configuration until its transaction ends; an application takes the
+lock alone. So no event is decided under a snapshot that is not active any more, and none escapes a back-fill.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select, text, update
+from sqlalchemy import insert as sql_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.configuration import Configuration
+from domain.definitions import (
+    Change,
+    Definitions,
+    changes,
+    definitions_of,
+    digest,
+    number_versions,
+    read_body,
+    snapshot,
+    write_body,
+)
+from storage import aggregates
+from storage.tables import configurations, programs
+
+MAX_CACHED = 200  # configurations in one process
+APPLY_TIMEOUT = "15min"  # for one statement of an application: back-fills read every event of a type
+
+_NONE = digest(Definitions())
+_LOCK_SPACE = 0x4C41  # advisory locks of two keys: this one and the program's hash
+_SHARE = text(f"SELECT pg_advisory_xact_lock_shared({_LOCK_SPACE}, hashtext(:program_id))")
+_OWN = text(f"SELECT pg_advisory_xact_lock({_LOCK_SPACE}, hashtext(:program_id))")
+
+# A snapshot that was rolled back may have left its number to another: the digest tells them apart.
+_cache: OrderedDict[tuple[str, int, bytes], Configuration] = OrderedDict()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The configuration that is active after an application and what it changed; nothing when it was the same."""
+
+    configuration: Configuration
+    changes: tuple[Change, ...]
+
+
+async def get_active(session: AsyncSession, program_id: str) -> Configuration:
+    """The active configuration, which stays active until the transaction ends; LookupError for an unknown program.
+
+    To be called before the transaction locks anything else.
+    """
+    await session.execute(_SHARE, {"program_id": program_id})
+    return await _get_present(session, program_id)
+
+
+async def get(session: AsyncSession, program_id: str, number: int) -> Configuration:
+    """The snapshot of this number (0 is the empty one); LookupError if there is none."""
+    if number == 0:
+        return Configuration(program_id, 0)
+    query = select(configurations.c.digest).where(
+        configurations.c.program_id == program_id, configurations.c.number == number
+    )
+    found = (await session.execute(query)).scalar()
+    if found is None:
+        raise LookupError(f"program {program_id} has no configuration {number}")
+    return await _get_cached(session, program_id, number, found)
+
+
+async def preview(session: AsyncSession, program_id: str, definitions: Definitions) -> tuple[int, list[Change]]:
+    """The active number and what applying these definitions would change now."""
+    active = await _get_present(session, program_id)
+    return active.number, changes(definitions_of(active), definitions)
+
+
+async def apply(
+    session: AsyncSession, program_id: str, definitions: Definitions, *, applied_by: str, applied_at: datetime
+) -> Applied:
+    """Make these definitions the active snapshot; their versions are given here, unchanged ones keep theirs.
+
+    The counters of aggregates that were not counted before are filled from the stored events first. Definitions are
+    taken as checked (`domain.definition_checks`). Nothing is written when nothing changes.
+    """
+    await session.execute(_OWN, {"program_id": program_id})
+    await session.execute(select(programs.c.program_id).where(_is(program_id)).with_for_update(key_share=True))
+    active = await _get_present(session, program_id)
+    before = definitions_of(active)
+    found = changes(before, definitions)
+    if not found:
+        return Applied(active, ())
+    versioned = number_versions(before, definitions, active.number + 1)
+    await session.execute(text(f"SET LOCAL statement_timeout = '{APPLY_TIMEOUT}'"))
+    new = aggregates.not_counted(before.aggregates, versioned.aggregates)
+    await aggregates.fill(session, program_id, new)
+    await _insert(session, program_id, active.number + 1, versioned, applied_by, applied_at)
+    return Applied(snapshot(program_id, active.number + 1, versioned), tuple(found))
+
+
+async def _insert(
+    session: AsyncSession, program_id: str, number: int, definitions: Definitions, applied_by: str, applied_at: datetime
+) -> None:
+    row = {
+        "program_id": program_id,
+        "number": number,
+        "body": write_body(definitions),
+        "digest": digest(definitions),
+        "applied_at": applied_at,
+        "applied_by": applied_by,
+    }
+    await session.execute(sql_insert(configurations).values(row))
+    await session.execute(update(programs).where(_is(program_id)).values(configuration=number))
+
+
+async def _get_present(session: AsyncSession, program_id: str) -> Configuration:
+    present = (programs.c.program_id == configurations.c.program_id) & (
+        programs.c.configuration == configurations.c.number
+    )
+    query = select(programs.c.configuration, configurations.c.digest)
+    query = query.select_from(programs.outerjoin(configurations, present)).where(_is(program_id))
+    row = (await session.execute(query)).first()
+    if row is None:
+        raise LookupError(f"no program {program_id}")
+    return await _get_cached(session, program_id, row.configuration, row.digest or _NONE)
+
+
+async def _get_cached(session: AsyncSession, program_id: str, number: int, digest_: bytes) -> Configuration:
+    key = (program_id, number, bytes(digest_))
+    if key not in _cache:
+        _cache[key] = await _load(session, program_id, number)
+        if len(_cache) > MAX_CACHED:
+            _cache.popitem(last=False)
+    _cache.move_to_end(key)
+    return _cache[key]
+
+
+async def _load(session: AsyncSession, program_id: str, number: int) -> Configuration:
+    if number == 0:
+        return Configuration(program_id, 0)
+    query = select(configurations.c.body).where(
+        configurations.c.program_id == program_id, configurations.c.number == number
+    )
+    return snapshot(program_id, number, read_body((await session.execute(query)).scalar_one()))
+
+
+def _is(program_id: str) -> ColumnElement[bool]:
+    return programs.c.program_id == program_id
