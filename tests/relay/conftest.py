@@ -1,0 +1,36 @@
+"""A relay's surroundings: a database, and a namespace of its own in the run's Temporal, made as Reconcile makes it."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from temporalio.client import Client
+
+from relay.reconcile import Reconcile
+from storage.database import Database
+from storage.keyring import Keyring
+from tests.eventually import eventually
+from workflows.plugin import LaurelPlugin
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, pool_size=6)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+async def client(temporal_address: str, db: Database) -> Client:
+    """A client with the plugin, in a new namespace that is ready."""
+    plugin = LaurelPlugin(Keyring({"test": os.urandom(32)}, "test"))
+    client = await Client.connect(temporal_address, namespace=f"test-{uuid.uuid4().hex}", plugins=[plugin])
+    reconcile = Reconcile(client, db, clock=now)
+    await eventually(reconcile.prepare)
+    return client

@@ -1,0 +1,110 @@
+"""Whatever the rows say is unfinished, Temporal works on."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from relay.reconcile import Reconcile
+from storage.database import Database
+from tests.relay.conftest import now
+from tests.relay.rows import connection_of, insert_notice, insert_order, insert_program, insert_reward
+
+
+async def test_a_new_temporal_gets_namespace_retention_and_search_attributes(client: Client, db: Database) -> None:
+    namespace = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    attributes = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+
+    assert namespace.config.workflow_execution_retention_ttl.ToTimedelta() == timedelta(days=30)
+    assert {"LaurelProgram", "LaurelStatus", "LaurelRef"} <= attributes.custom_attributes.keys()
+
+
+async def test_preparing_again_changes_nothing_and_fails_at_nothing(client: Client, db: Database) -> None:
+    await Reconcile(client, db, clock=now).prepare()
+
+
+async def test_missing_workflows_of_unfinished_rows_are_started(client: Client, db: Database) -> None:
+    program_id = await insert_program(db)
+    order_id, reward_id = await insert_order(db, program_id), await insert_reward(db, program_id, "offered")
+
+    healed = await Reconcile(client, db, clock=now).heal()
+
+    assert healed == 2
+    order = await client.get_workflow_handle(f"order/{order_id}").describe()
+    reward = await client.get_workflow_handle(f"reward/{reward_id}").describe()
+    assert (order.workflow_type, order.task_queue) == ("OrderWorkflow", "laurel")
+    assert (reward.workflow_type, reward.task_queue) == ("RewardWorkflow", "laurel")
+
+
+async def test_what_runs_is_left_alone(client: Client, db: Database) -> None:
+    order_id = await insert_order(db, await insert_program(db))
+    reconcile = Reconcile(client, db, clock=now)
+    await reconcile.heal()
+    before = await client.get_workflow_handle(f"order/{order_id}").describe()
+
+    healed = await reconcile.heal()
+
+    after = await client.get_workflow_handle(f"order/{order_id}").describe()
+    assert healed == 0
+    assert after.run_id == before.run_id
+
+
+async def test_finished_and_young_rows_are_left_alone(client: Client, db: Database) -> None:
+    program_id = await insert_program(db)
+    for state in ("delivered", "refunded", "failed"):
+        await insert_order(db, program_id, state)
+    for state in ("declined", "expired", "withdrawn"):
+        await insert_reward(db, program_id, state)
+    await insert_order(db, program_id, created_at=now())
+    await insert_notice(db, program_id, "1", "handled")
+    await insert_notice(db, program_id, "2", "ignored")
+
+    assert await Reconcile(client, db, clock=now).heal() == 0
+
+
+async def test_a_workflow_that_ended_before_its_row_is_started_again_after_a_while(
+    client: Client, db: Database
+) -> None:
+    order_id = await insert_order(db, await insert_program(db))
+    await Reconcile(client, db, clock=now).heal()
+    handle = client.get_workflow_handle(f"order/{order_id}")
+    before = await handle.describe()
+    await handle.terminate()
+    at_once = await Reconcile(client, db, clock=now).heal()
+
+    later = await Reconcile(client, db, clock=lambda: now() + timedelta(minutes=2)).heal()
+
+    after = await handle.describe()
+    assert (at_once, later) == (0, 1)
+    assert after.status is WorkflowExecutionStatus.RUNNING
+    assert after.run_id != before.run_id
+
+
+async def test_every_object_with_open_notices_is_fetched_once(client: Client, db: Database) -> None:
+    program_id = await insert_program(db)
+    for object_id in ("1", "1", "2"):
+        await insert_notice(db, program_id, object_id)
+    reconcile = Reconcile(client, db, clock=now)
+
+    healed = [await reconcile.heal(), await reconcile.heal()]
+
+    fetch = await client.get_activity_handle(f"fetch/{connection_of(program_id)}/1").describe()
+    assert healed == [2, 0]
+    assert (fetch.activity_type, fetch.task_queue) == ("fetch_object", "laurel-hubspot")
+
+
+async def test_more_rows_than_one_page_are_all_started(
+    client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.reconcile.PAGE_ROWS", 2)
+    monkeypatch.setattr("relay.reconcile.PAGE_SECONDS", 0)
+    program_id = await insert_program(db)
+    for object_id in ("1", "2", "3", "4", "5"):
+        await insert_order(db, program_id)
+        await insert_notice(db, program_id, object_id)
+
+    assert await Reconcile(client, db, clock=now).heal() == 10
