@@ -66,8 +66,8 @@ class Answer:
         """The body as JSON with exact decimals; raises GarbledAnswer."""
         try:
             return json.loads(self.body, parse_float=Decimal)
-        except (ValueError, RecursionError) as error:
-            raise GarbledAnswer(self.system, f"status {self.status} with a body that is not JSON") from error
+        except (ValueError, RecursionError):
+            raise GarbledAnswer(self.system, f"status {self.status} with a body that is not JSON") from None
 
 
 def refusal(answer: Answer) -> Rejected:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from sandbox.tremendous.catalog import PRODUCTS
+from sandbox.tremendous.catalog import PRODUCTS, number
 from sandbox.tremendous.store import Store
 
 INBOX_MAX = 200
@@ -82,7 +82,7 @@ def _entry(row: Any) -> str:
 
 
 def _summary(row: Any) -> str:
-    amount = f"{Decimal(row['denomination']):f} {row['currency_code']}"
+    amount = f"{number(Decimal(row['denomination'])):,} {row['currency_code']}"
     sender = f"<p>From {escape(row['sender_name'])}</p>" if row["sender_name"] else ""
     message = f"<p>{escape(row['message'])}</p>" if row["message"] else ""
     state = "<p><strong>Cancelled</strong></p>" if row["cancelled"] else ""

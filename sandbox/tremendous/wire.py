@@ -287,12 +287,12 @@ class Wire:
     def _validated_value(self, reward: dict[str, Any]) -> tuple[Product, Decimal, str]:
         names = reward.get("products")
         on_sale = {product.id: product for product in self._on_sale()}
-        products = [on_sale[name] for name in names if name in on_sale] if isinstance(names, list) else []
+        products = [on_sale[name] for name in map(str, names) if name in on_sale] if isinstance(names, list) else []
         if not products:
             raise _bad_reward(400, {"products": "At least one valid product required"})
         value = _dict(reward, "value")
         currency = value.get("currency_code", "USD")
-        if currency not in US_CENTS_FOR_ONE:
+        if not isinstance(currency, str) or currency not in US_CENTS_FOR_ONE:
             raise _bad_reward(400, {"value": {"currency_code": "is not supported"}})
         denomination = _decimal(value.get("denomination"))
         fitting = [product for product in products if product.accepts(denomination, currency)]
@@ -538,7 +538,7 @@ def _garbage() -> Response:
 
 
 def _too_many(retry_after: int) -> Response:
-    body = {"error": {"message": "Too many requests", "payload": {}}}
+    body = {"errors": {"message": "Too many requests", "payload": {}}}
     return JSONResponse(body, 429, {"retry-after": str(retry_after)})
 
 
