@@ -22,6 +22,7 @@ from domain.configuration import Configuration
 from domain.deciding import keys_needed
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint
 from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
+from domain.leaderboards import Standing
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
@@ -220,11 +221,14 @@ async def _quarantine(session: AsyncSession, batch: Batch, item: Event | Fact, e
     if isinstance(item, Fact):
         await facts.quarantine(session, batch.program_id, item.event_id, reason)
         return Outcome(WAS_QUARANTINED, item.event_id, QUARANTINED, code="event_quarantined", detail=reason)
-    fact = Fact(new_id("evt"), _storable(item), fingerprint(item, batch.policy), QUARANTINED, batch.as_of, error=reason)
-    inserted = await facts.insert(session, batch.program_id, [fact])
-    event_id = fact.event_id if inserted else None
-    state = QUARANTINED if inserted else ""
-    return Outcome(WAS_QUARANTINED, event_id, state, code="event_quarantined", detail=reason)
+    event = _storable(item)
+    fact = Fact(new_id("evt"), event, fingerprint(item, batch.policy), QUARANTINED, batch.as_of, error=reason)
+    if not await facts.insert(session, batch.program_id, [fact]):
+        # An amendment or a repeat: what stood before stands.
+        fact = (await facts.lock(session, batch.program_id, [fact.key]))[fact.key]
+    return Outcome(
+        WAS_QUARANTINED, fact.event_id, fact.state, fact.member_id, fact.points, (), "event_quarantined", reason
+    )
 
 
 def _storable(event: Event) -> Event:
@@ -416,16 +420,17 @@ def _effects(program_id: str, intake: Intake, before: dict[str, int], as_of: dat
 
 def _score(program_id: str, intake: Intake, account_id: str, as_of: datetime) -> OutboxRow:
     account = intake.book.accounts[account_id]
-    member_id = f"mem_{account_id[4:].split('.')[0]}"
-    payload = {
-        "member_id": member_id,
-        "unit": account.unit,
-        "score": account.lifetime,
-        "reached_at": as_of.isoformat(),
-        "version": account.version,
-        "department": intake.department(member_id),
-    }
-    return OutboxRow(program_id, Lane.REDIS, Kind.SCORE, payload)
+    person = intake.today(f"mem_{account_id[4:].split('.')[0]}")
+    standing = Standing(
+        member_id=person.id,
+        unit=account.unit,
+        points=account.lifetime,
+        reached_at=as_of,
+        version=account.version + person.version,
+        department=person.attributes["department"],
+        listed=not person.has_left,
+    )
+    return OutboxRow(program_id, Lane.REDIS, Kind.SCORE, standing.as_payload())
 
 
 def _revision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
