@@ -9,5 +9,6 @@ class CommandFailed(Exception):
 
 def settings_fault(error: ValidationError) -> str:
     """Each wrong setting by the name it has in the environment; never a value."""
-    faults = [(str(fault["loc"][0]).upper() if fault["loc"] else "", fault["msg"]) for fault in error.errors()]
+    told = [(fault["loc"], fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
+    faults = [(str(location[0]).upper() if location else "", message) for location, message in told]
     return "; ".join(f"{name}: {message}" if name else message for name, message in faults)

@@ -12,13 +12,14 @@ import pytest
 from psycopg import sql
 from redis.asyncio import Redis
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
 from cli.embedded.postgres import APPLICATION, OWNER, create_roles
 from settings import Settings
 from storage import schema
+from storage.database import Database
 from tests.servers import Run, Servers
 
 RUN = pytest.StashKey[Run]()
@@ -112,9 +113,9 @@ def owner_url(servers: Servers, database: str) -> str:
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine on this test's own database, as the application's role."""
-    engine = create_async_engine(database_url)
-    yield engine
-    await engine.dispose()
+    database = Database(database_url)
+    yield database.engine
+    await database.dispose()
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ class Stack:
         taken = {port: name for port, name in self.ports.names().items() if port not in unneeded and is_taken(port)}
         if taken:
             listing = ", ".join(f"{port} ({name})" for port, name in taken.items())
-            raise CommandFailed(f"port {listing} is taken; use others with --port-offset 100")
+            raise CommandFailed(f"taken ports: {listing}; use others with --port-offset 100")
 
     def _start_postgres(self) -> None:
         if self._settings.embedded("database_url"):
@@ -221,14 +221,15 @@ class Stack:
         return f"http://127.0.0.1:{self.ports.api}"
 
     def _start_sandboxes(self) -> None:
-        for name, module, port in (
-            ("Tremendous sandbox", "tremendous", self.ports.tremendous),
-            ("HubSpot sandbox", "hubspot", self.ports.hubspot),
-        ):
-            url = f"http://127.0.0.1:{port}"
-            argv = [sys.executable, "-m", f"sandbox.{module}", "--port", str(port)]
-            self.run(Program(name, argv, self._log(module), ready=partial(responds, url)))
-            self._note(name, "embedded", url)
+        cards = ["--data", str(self._file("tremendous.db"))]
+        self._start_sandbox("Tremendous sandbox", "tremendous", self.ports.tremendous, cards)
+        self._start_sandbox("HubSpot sandbox", "hubspot", self.ports.hubspot, [])
+
+    def _start_sandbox(self, name: str, module: str, port: int, options: list[str]) -> None:
+        url = f"http://127.0.0.1:{port}"
+        argv = [sys.executable, "-m", f"sandbox.{module}", "--port", str(port), *options]
+        self.run(Program(name, argv, self._log(module), ready=partial(responds, url)))
+        self._note(name, "embedded", url)
 
     def _start_laurel(self) -> None:
         self.environment |= {

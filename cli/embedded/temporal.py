@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -185,3 +186,11 @@ def answers(ui_url: str) -> bool:
         return httpx.get(f"{ui_url}/api/v1/namespaces/default", timeout=ANSWER_SECONDS).is_success
     except httpx.TransportError:
         return False
+
+
+def _say(progress: str) -> None:
+    sys.stderr.write(f"{progress}\n")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{find_binary(_say)}\n")
