@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, DecimalException
+from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -47,8 +47,12 @@ from domain.vendors import (
 
 T = TypeVar("T")
 
+LIVE_URL = "https://api.tremendous.com/api/v2/"
+SANDBOX_URL = "https://testflight.tremendous.com/api/v2/"
+
 _DETAIL_CHARACTERS = 200
 _NOTICE_TEXT_CHARACTERS = 200
+_TEST_PREFIX = "TEST_"
 _SIGNATURE_HEADER = "tremendous-webhook-signature"
 
 _ORDER_STATES = {
@@ -91,9 +95,13 @@ class Tremendous:
     )
 
     def __init__(self, base_url: str, secret: str, breaker: Breaker, bounds: Bounds | None = None) -> None:
-        self._live = not secret.startswith("TEST_")
+        self._live = not secret.startswith(_TEST_PREFIX)
         headers = {"authorization": f"Bearer {secret}", "accept": "application/json"}
         self._outside = Outside(base_url, headers=headers, breaker=breaker, refuse=_refusal, bounds=bounds)
+
+    @staticmethod
+    def base_url(secret: str) -> str:
+        return SANDBOX_URL if secret.startswith(_TEST_PREFIX) else LIVE_URL
 
     @property
     def is_live(self) -> bool:
@@ -126,10 +134,7 @@ class Tremendous:
 
     async def place(self, key: str, body: bytes) -> VendorOrder:
         answer = await self._outside.write("POST", "orders", body)
-        try:
-            return _understood(answer, lambda made: _order(made["order"]))
-        except GarbledAnswer as error:
-            raise Ambiguous(self.kind, f"order {key} was answered with {answer.status} and no order") from error
+        return _made(answer, lambda made: _order(made["order"]))
 
     async def find(self, key: str) -> VendorOrder | None:
         answer = await self._outside.read("orders", {"external_id": key})
@@ -154,7 +159,7 @@ class Tremendous:
 
     async def link(self, reward_id: str) -> GiftLink:
         answer = await self._outside.write("POST", f"rewards/{_segment(reward_id)}/generate_link")
-        return _understood(answer, lambda made: GiftLink(_text(made["reward"]["link"])))
+        return _made(answer, lambda made: GiftLink(_text(made["reward"]["link"])))
 
     async def cancel(self, reward_id: str) -> None:
         await self._change(f"rewards/{_segment(reward_id)}/cancel", b"", "not_cancellable")
@@ -190,8 +195,16 @@ def _understood(answer: Answer, read: Callable[[Any], T]) -> T:
     found = answer.json()
     try:
         return read(found)
-    except (KeyError, TypeError, ValueError, AttributeError, DecimalException) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise GarbledAnswer(answer.system, f"an answer of another shape ({type(error).__name__})") from None
+
+
+def _made(answer: Answer, read: Callable[[Any], T]) -> T:
+    """The answer to a write: one that cannot be understood leaves open what was done."""
+    try:
+        return _understood(answer, read)
+    except GarbledAnswer as error:
+        raise Ambiguous(answer.system, f"status {answer.status} to a write, with {error}") from None
 
 
 def _product(found: dict[str, Any]) -> VendorProduct:
@@ -237,7 +250,7 @@ def _order(found: dict[str, Any]) -> VendorOrder:
     currency = payment.get("currency_code")
     return VendorOrder(
         vendor_order_id=_text(found["id"]),
-        external_id=found.get("external_id"),
+        external_id=_optional_text(found.get("external_id")),
         state=_ORDER_STATES.get(found["status"], VendorOrderState.PENDING),
         rewards=tuple(_reward(reward) for reward in found.get("rewards") or ()),
         total=_optional_money(payment.get("total"), currency),
@@ -251,7 +264,7 @@ def _reward(found: dict[str, Any]) -> VendorReward:
     return VendorReward(
         reward_id=_text(found["id"]),
         money=_money(value["denomination"], value["currency_code"]),
-        recipient_email=(found.get("recipient") or {}).get("email"),
+        recipient_email=_optional_text((found.get("recipient") or {}).get("email")),
         product_codes=tuple(map(_text, found.get("products") or ())),
         method=DeliveryMethod(delivery["method"].lower()),
         delivery=_DELIVERY_STATES.get(delivery["status"], DeliveryState.PENDING),
@@ -328,6 +341,10 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
     return value
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _word(value: Any) -> str:

@@ -1,11 +1,13 @@
 """The contract that every vendor keeps, and the vendors by kind."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 from connectors.breakers import Breaker
 from connectors.http import Bounds
 from connectors.tremendous import Tremendous
+from domain.connections import Connection
 from domain.vendors import (
     FundingSource,
     GiftLink,
@@ -22,7 +24,7 @@ class Vendor(Protocol):
 
     Reads raise Unavailable, GarbledAnswer, Unauthorized or Rejected and have been retried a little already. Writes are
     sent once and raise Unavailable only if nothing was sent or the vendor said that it did nothing, Ambiguous if that
-    is not known.
+    is not known: then `find` or `get` tells what is true before anything is tried again.
 
     `Rejected.code` is one of: invalid_denomination, invalid_recipient, item_unavailable, invalid_funding_source,
     conflict (the key exists with another body), not_found, not_cancellable, not_resendable, unauthorized,
@@ -33,6 +35,11 @@ class Vendor(Protocol):
     capabilities: ClassVar[VendorCapabilities]
 
     def __init__(self, base_url: str, secret: str, breaker: Breaker, bounds: Bounds | None = None) -> None: ...
+
+    @staticmethod
+    def base_url(secret: str) -> str:
+        """Where the API of this credential's realm is reached."""
+        ...
 
     @property
     def is_live(self) -> bool:
@@ -99,3 +106,39 @@ class Vendor(Protocol):
 
 
 VENDORS: dict[str, type[Vendor]] = {Tremendous.kind: Tremendous}
+
+# By kind, the frozen bytes of a request: pure, so that an order stores them before anything is sent.
+REQUEST_BODIES: dict[str, Callable[[VendorRequest], bytes]] = {
+    kind: vendor.request_body for kind, vendor in VENDORS.items()
+}
+
+
+class Vendors:
+    """The vendors behind this process's connections: one client each, and a breaker that survives new credentials."""
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds
+        self._breakers: dict[str, Breaker] = {}
+        self._open: dict[str, tuple[bytes, Vendor]] = {}
+
+    async def of(self, connection: Connection) -> Vendor:
+        """The vendor of the connection with the credentials that it has now; raises KeyError for another kind."""
+        kind = VENDORS[connection.kind]
+        secret = connection.secrets["api_key"]
+        base_url = connection.config.get("base_url") or kind.base_url(secret)
+        made_of = hashlib.sha256(f"{base_url}\n{secret}".encode()).digest()
+        known = self._open.get(connection.id)
+        if known is not None and known[0] == made_of:
+            return known[1]
+        breaker = self._breakers.setdefault(connection.id, Breaker(connection.kind))
+        vendor = kind(base_url, secret, breaker, self._bounds)
+        self._open[connection.id] = (made_of, vendor)
+        if known is not None:
+            await known[1].aclose()
+        return vendor
+
+    async def aclose(self) -> None:
+        """No connection is left open."""
+        for _, vendor in self._open.values():
+            await vendor.aclose()
+        self._open.clear()

@@ -24,7 +24,11 @@ def minor_digits(currency: str) -> int:
     return _MINOR_DIGITS.get(currency, 2)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+# What fits into the database's bigint.
+MOST_MINOR = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Money:
     """An amount in minor units of an ISO 4217 currency."""
 
@@ -33,8 +37,11 @@ class Money:
 
     @classmethod
     def of(cls, amount: Decimal | int, currency: str) -> "Money":
-        """Money from an amount in major units; raises ValueError if it is finer than the minor unit."""
-        minor = Decimal(amount).scaleb(minor_digits(currency))
+        """Money from an amount in major units; raises ValueError if it is beyond reason or too fine for the currency."""
+        exact, digits = Decimal(amount), minor_digits(currency)
+        if not exact.is_finite() or abs(exact) > Decimal(MOST_MINOR).scaleb(-digits):
+            raise ValueError("an amount beyond reason")
+        minor = exact.scaleb(digits)
         if minor != minor.to_integral_value():
             raise ValueError(f"{amount} {currency} is finer than the currency's minor unit")
         return cls(int(minor), currency)
@@ -55,6 +62,10 @@ class Band:
     least_minor: int
     most_minor: int
     currency: str
+
+    @property
+    def fixed(self) -> bool:
+        return self.least_minor == self.most_minor
 
     def holds(self, money: Money) -> bool:
         return money.currency == self.currency and self.least_minor <= money.amount_minor <= self.most_minor

@@ -9,6 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from connectors.breakers import Breaker
 from connectors.errors import (
@@ -37,6 +43,7 @@ from domain.vendors import (
     differences,
 )
 from tests.notices import eventually, receiver
+from tests.sandboxes import running
 from tests.tremendous_controls import Controls, tremendous
 
 BOOKS = VendorRequest("ord_1", "SMPLBOOKSXUS", Money(25_00, "USD"), "Ada Example", "ada@example.com")
@@ -325,6 +332,66 @@ async def test_a_wrong_key_is_unauthorized_and_not_shown(sandbox: Controls) -> N
         await vendor.catalog()
     await vendor.aclose()
     assert "PROD_" not in str(refused.value)
+
+
+ORDER = {
+    "id": "ORD1",
+    "external_id": "ord_1",
+    "status": "EXECUTED",
+    "payment": {"total": 25, "fees": 0, "currency_code": "USD"},
+    "rewards": [
+        {
+            "id": "RWD1",
+            "value": {"denomination": 25, "currency_code": "USD"},
+            "recipient": {"email": "ada@example.com"},
+            "delivery": {"method": "EMAIL", "status": "SUCCEEDED"},
+        }
+    ],
+}
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*ORDER]), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def altered(found: Any, path: list[int], value: Any) -> Any:
+    """`found` with one of its parts, at any depth, replaced."""
+    if not path or not isinstance(found, dict | list) or not found:
+        return value
+    keys = list(found) if isinstance(found, dict) else list(range(len(found)))
+    key = keys[path[0] % len(keys)]
+    copy: Any = dict(found) if isinstance(found, dict) else list(found)
+    copy[key] = altered(found[key], path[1:], value)
+    return copy
+
+
+@given(path=st.lists(st.integers(0, 20), max_size=5), value=ANYTHING)
+async def test_an_answer_altered_anywhere_is_either_understood_or_named_as_garbled(
+    altering: dict[str, bytes], path: list[int], value: Any
+) -> None:
+    altering["body"] = json.dumps(altered({"order": ORDER}, path, value)).encode()
+    vendor = Tremendous(altering["url"].decode(), "TEST_key", Breaker("tremendous"), BOUNDS)
+
+    for call, garbled in ((vendor.get("ORD1"), GarbledAnswer), (vendor.place("ord_1", b"{}"), Ambiguous)):
+        try:
+            assert isinstance(differences(BOOKS, await call), tuple)
+        except garbled:
+            continue
+    await vendor.aclose()
+
+
+@pytest.fixture(scope="module")
+def altering() -> Iterator[dict[str, bytes]]:
+    """A vendor that answers every request with the body that is set."""
+    state: dict[str, bytes] = {}
+
+    async def answer(request: Request) -> Response:
+        return Response(state["body"])
+
+    with running(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])) as url:
+        state["url"] = url.encode()
+        yield state
 
 
 # -- Delivery --------------------------------------------------------------------------------------------------------

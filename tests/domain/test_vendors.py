@@ -59,6 +59,12 @@ def test_an_amount_finer_than_the_minor_unit_is_refused(amount: str, currency: s
         Money.of(Decimal(amount), currency)
 
 
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1E+999999", "92233720368547758.08"])
+def test_an_amount_beyond_reason_is_refused(amount: str) -> None:
+    with pytest.raises(ValueError, match="reason"):
+        Money.of(Decimal(amount), "USD")
+
+
 @pytest.mark.parametrize(
     ("minor", "accepted"), [(9_99, False), (10_00, True), (10_01, False), (25_00, True), (50_00, True), (50_01, False)]
 )
