@@ -33,7 +33,7 @@ from storage import unfinished
 from storage.database import Database
 from storage.unfinished import UnfetchedObject
 from workflows import starts
-from workflows.starts import ObjectToFetch, Start
+from workflows.starts import Start
 
 PASS_SECONDS = 15.0
 PAGE_ROWS = 50

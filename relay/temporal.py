@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.outbox import ClaimedRow, Kind
 from relay.outages import namespace_is_missing
 from workflows import queues, retries, starts
-from workflows.starts import ObjectToFetch, Start
+from workflows.starts import Start
 
 RPC_TIMEOUT = timedelta(seconds=10)
 FETCH_TIMEOUT = timedelta(seconds=90)
