@@ -214,12 +214,23 @@ class Settings(BaseSettings):
     worker_metrics_port: int = Field(
         8706, ge=1, le=65535, description="The TCP port on loopback where the worker serves Prometheus metrics."
     )
+    requests_per_minute: int = Field(
+        12_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests that one API key may make in a minute, over all API processes; beyond it they get 429.",
+    )
     shutdown_seconds: int = Field(
         20,
         ge=1,
         le=600,
         description="How long the API and the worker may finish what they have begun. Danger: a supervisor that kills "
         "earlier than this makes activities run twice.",
+    )
+    laurel_failpoint: str = Field(
+        "",
+        description="Named points at which the worker kills itself or hangs, as `name:kill,name:hang`, for fault tests. "
+        "Danger: it does; `production` refuses it.",
     )
 
     @classmethod
@@ -249,6 +260,8 @@ class Settings(BaseSettings):
             yield "LAUREL_PUBLIC_URL must be an https URL"
         if (self.laurel_state_dir / RUNNING_STACK_FILE).exists():
             yield f"LAUREL_STATE_DIR {self.laurel_state_dir} belongs to `laurel up`"
+        if self.laurel_failpoint:
+            yield "LAUREL_FAILPOINT must not be set"
         for name in EMBEDDABLE:
             if name not in self.model_fields_set:
                 yield f"{name.upper()} must name a real server"
