@@ -164,10 +164,9 @@ class Intake:
         """Decide a fact that was parked or quarantined; it stays parked while its member is unknown."""
         return self._first(fact)
 
-    def department(self, member_id: str) -> str | None:
-        """The member's department today."""
-        department = self._people[member_id][-1][1].attributes.get("department")
-        return department if isinstance(department, str) else None
+    def today(self, member_id: str) -> Person:
+        """The member by the newest version of the attributes."""
+        return self._people[member_id][-1][1]
 
     # -- What a fact can meet --------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ class Kind(StrEnum):
     WAKE_REWARD = "wake_reward"  # reward_id
     WAKE_ORDER = "wake_order"  # order_id
     FETCH_OBJECT = "fetch_object"  # connection_id, object_id, kind
-    SCORE = "score"  # member_id, unit, score, reached_at, version, department
+    SCORE = "score"  # a Standing: member_id, unit, score, reached_at, version, department, listed
     NOTIFICATION = "notification"  # notification_id
     IDENTITY_ARRIVED = "identity_arrived"  # identities: [[source, external_id], ...]
     DECIDE = "decide"  # event_ids
