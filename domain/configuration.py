@@ -84,7 +84,7 @@ class Award:
 class Cap:
     """At most `points` points and `times` awards of one rule to one member per period (or per event)."""
 
-    per: Period | None  # None is per event
+    per: Period | None = field(metadata={"none": "event"})  # None is per event, written as "event"
     points: int | None = None
     times: int | None = None
 

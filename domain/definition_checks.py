@@ -257,7 +257,7 @@ def _reward(path: Path, reward: Reward, definitions: Definitions) -> Told:
     yield from _currency(path, reward.currency)
     yield from _within((*path, "price_points"), reward.price_points, 0, MAX_POINTS)
     yield from _within((*path, "offer_days"), reward.offer_days, 1, MAX_DAYS)
-    yield from _within((*path, "remind_days"), reward.remind_days, 1, MAX_DAYS)
+    yield from _within((*path, "remind_days"), reward.remind_days, 0, MAX_DAYS)
     if not reward.automatic and reward.remind_days >= reward.offer_days:
         yield Fault((*path, "remind_days"), f"must be less than offer_days ({reward.offer_days})")
     for n, key in enumerate(reward.items):

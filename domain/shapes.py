@@ -1,11 +1,12 @@
 """Plain data into dataclasses and back: the type hints are the format, for files that people write and rows we store.
 
 Whatever does not fit becomes a Fault with the path to it, never an exception, so that a reader sees all faults at once.
-A key that is absent takes the field's default; null is taken only where the field may be None.
+A key that is absent takes the field's default; null is taken only where the field may be None. A field whose metadata
+has "none" writes None as that word.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from enum import StrEnum
@@ -42,7 +43,7 @@ def read(shape: type, data: Any, path: Path, faults: list[Fault], **given: Any) 
 def write(value: Any, leave_out: Iterable[str] = ()) -> Any:
     """Plain data that `read` turns back into an equal value; `leave_out` names fields of the outermost dataclass."""
     if is_dataclass(value):
-        return {field.name: write(getattr(value, field.name)) for field in fields(value) if field.name not in leave_out}
+        return {field.name: _write_field(value, field) for field in fields(value) if field.name not in leave_out}
     if isinstance(value, Mapping):
         return {name: write(inner) for name, inner in value.items()}
     if isinstance(value, tuple):
@@ -50,6 +51,11 @@ def write(value: Any, leave_out: Iterable[str] = ()) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return value.value if isinstance(value, StrEnum) else value
+
+
+def _write_field(owner: Any, field: Field[Any]) -> Any:
+    value = getattr(owner, field.name)
+    return field.metadata.get("none") if value is None else write(value)
 
 
 def _read_field(shape: type, field: Field[Any], data: Mapping[str, Any], path: Path, faults: list[Fault]) -> Any:
@@ -65,7 +71,22 @@ def _read_field(shape: type, field: Field[Any], data: Mapping[str, Any], path: P
 
 @cache
 def _readers(shape: type) -> Mapping[str, Reader]:
-    return {name: _reader(hint) for name, hint in get_type_hints(shape).items()}
+    hints = get_type_hints(shape)
+    return {field.name: _with_word(_reader(hints[field.name]), field.metadata.get("none")) for field in fields(shape)}
+
+
+def _with_word(reader: Reader, word: str | None) -> Reader:
+    """The reader, which takes None for the word alone."""
+    if word is None:
+        return reader
+
+    def read_word(data: Any, path: Path, faults: list[Fault]) -> Any:
+        inner: list[Fault] = []
+        value = None if data == word else reader("" if data is None else data, path, inner)
+        faults.extend(replace(fault, message=f"{fault.message}, or {word}") for fault in inner)
+        return value
+
+    return read_word
 
 
 def _reader(hint: Any) -> Reader:

@@ -39,6 +39,10 @@ _OWN = text(f"SELECT pg_advisory_xact_lock({_LOCK_SPACE}, hashtext(:program_id))
 _cache: OrderedDict[tuple[str, int, bytes], Configuration] = OrderedDict()
 
 
+class Outdated(Exception):
+    """Another configuration became active since the changes were shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """The configuration that is active after an application and what it changed; nothing when it was the same."""
@@ -76,16 +80,25 @@ async def preview(session: AsyncSession, program_id: str, definitions: Definitio
 
 
 async def apply(
-    session: AsyncSession, program_id: str, definitions: Definitions, *, applied_by: str, applied_at: datetime
+    session: AsyncSession,
+    program_id: str,
+    definitions: Definitions,
+    *,
+    applied_by: str,
+    applied_at: datetime,
+    expected: int | None = None,
 ) -> Applied:
     """Make these definitions the active snapshot; their versions are given here, unchanged ones keep theirs.
 
     The counters of aggregates that were not counted before are filled from the stored events first. Definitions are
-    taken as checked (`domain.definition_checks`). Nothing is written when nothing changes.
+    taken as checked (`domain.definition_checks`). Nothing is written when nothing changes. Raises Outdated if another
+    number than `expected` is active.
     """
     await session.execute(_OWN, {"program_id": program_id})
     await session.execute(select(programs.c.program_id).where(_is(program_id)).with_for_update(key_share=True))
     active = await _get_present(session, program_id)
+    if expected is not None and active.number != expected:
+        raise Outdated(f"configuration {active.number} has become active, not {expected}")
     before = definitions_of(active)
     found = changes(before, definitions)
     if not found:

@@ -1,0 +1,131 @@
+"""`laurel apply`: makes a reviewed folder the program's active configuration, after showing what would change."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.configurations import ConfigurationRefused, read_folder
+from cli.errors import CommandFailed
+from cli.programs import choose
+from cli.work import InProgram, Json, answer_json, now, opened
+from domain.definitions import Change, Definitions
+from settings import Settings
+from storage import configurations
+from storage.database import Database
+
+app = typer.Typer()
+
+_SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+_SHOWN_CHARACTERS = 100
+
+
+@app.command()
+def apply(
+    folder: Annotated[Path, typer.Argument(help="The folder with the configuration's .yaml files.")],
+    program: InProgram = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the changes, but apply nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Check a configuration folder, show what changes, and make it the program's active configuration."""
+    try:
+        definitions = read_folder(folder)
+    except ConfigurationRefused as refused:
+        if json:
+            answer_json({"faults": [_as_json(complaint) for complaint in refused.complaints]})
+        raise
+    answer = asyncio.run(
+        _apply(Settings(), definitions, program, ask=not yes and not json, dry_run=dry_run, quiet=json)
+    )
+    if json:
+        answer_json(answer)
+
+
+async def _apply(
+    settings: Settings, definitions: Definitions, wanted: str | None, *, ask: bool, dry_run: bool, quiet: bool
+) -> dict[str, Any]:
+    console = Console(soft_wrap=True, quiet=quiet)
+    async with opened(settings) as database:
+        async with database.begin() as session:
+            program = await choose(session, wanted)
+            number, changes = await configurations.preview(session, program.id, definitions)
+        show_changes(console, changes)
+        if dry_run or not changes:
+            console.print(f"Configuration {number} of {program.id} stays active: {_reason(changes)}.", highlight=False)
+            return _answer(program.id, number, changes, applied=False)
+        if ask and not typer.confirm(f"Make these {len(changes)} changes to {program.id}?"):
+            raise CommandFailed("nothing was applied")
+        try:
+            applied = await apply_definitions(database, program.id, definitions, expected=number)
+        except configurations.Outdated as error:
+            raise CommandFailed(f"{error}; look at the changes again") from None
+        active = applied.configuration.number
+        console.print(f"Configuration {active} of {program.id} is active.", style="bold", highlight=False)
+        return _answer(program.id, active, applied.changes, applied=bool(applied.changes))
+
+
+async def apply_definitions(
+    database: Database, program_id: str, definitions: Definitions, *, expected: int | None = None
+) -> configurations.Applied:
+    """Apply in one transaction, in the name of whoever runs this process; raises configurations.Outdated."""
+    async with database.begin() as session:
+        return await configurations.apply(
+            session, program_id, definitions, applied_by=_user(), applied_at=now(), expected=expected
+        )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
+def show_changes(console: Console, changes: Sequence[Change]) -> None:
+    """One line for each definition that changes, one below it for each field."""
+    for change in changes:
+        sign, colour = _SIGNS[change.kind]
+        console.print(
+            f"[{colour}]{sign} {change.section} [bold]{escape(change.key)}[/bold][/{colour}]", highlight=False
+        )
+        for name, before, after in change.fields:
+            shown = _shown(before) if change.kind == "removed" else _shown(after)
+            if change.kind == "changed":
+                shown = f"{_shown(before)} [dim]->[/dim] {_shown(after)}"
+            console.print(f"    {escape(name)}: {shown}", highlight=False)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "[dim]none[/dim]"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return escape(text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…")
+
+
+def _reason(changes: Sequence[Change]) -> str:
+    return "this was a dry run" if changes else "the folder changes nothing"
+
+
+def _as_json(complaint: Any) -> dict[str, Any]:
+    place = complaint.place
+    return {"file": place.file, "line": place.line, "column": place.column, "message": complaint.message}
+
+
+def _answer(program_id: str, number: int, changes: Sequence[Change], *, applied: bool) -> dict[str, Any]:
+    told = [
+        {
+            "section": change.section,
+            "key": change.key,
+            "kind": change.kind,
+            "fields": [{"field": name, "before": before, "after": after} for name, before, after in change.fields],
+        }
+        for change in changes
+    ]
+    return {"program": program_id, "configuration": number, "applied": applied, "changes": told}
