@@ -21,8 +21,6 @@ from connectors.errors import BadSignature, GarbledAnswer, MalformedNotice, Reje
 from connectors.http import Answer, Outside
 from connectors.sources import (
     MILLISECOND,
-    Matters,
-    Notice,
     Request,
     instant,
     load_json,
@@ -31,6 +29,7 @@ from connectors.sources import (
     require_size,
 )
 from domain.events import Event, Identity, SourcePolicy
+from domain.notices import Matters, Notice
 from domain.vendors import minor_digits
 
 KIND = "hubspot"

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any, Protocol
 
 import orjson
 
 from connectors.errors import MalformedNotice, TooLarge, WrongContentType
 from domain.events import SourcePolicy
+from domain.notices import Notice
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -24,26 +24,6 @@ class Request:
     url: str
     headers: Mapping[str, str]
     body: bytes
-
-
-class Matters(StrEnum):
-    """Whether a notice is worth asking the other system about its object."""
-
-    ALWAYS = "always"
-    IF_KNOWN = "if_known"  # only if its object has given us a fact, or is being asked about already
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One incoming notice: `notice_key` is the same however often it is sent, `object_id` is what it is about."""
-
-    notice_key: str
-    object_id: str
-    kind: str
-    occurred_at: datetime
-    matters: Matters
-    raw: Mapping[str, Any]
 
 
 class Source(Protocol):

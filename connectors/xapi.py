@@ -39,6 +39,7 @@ POLICY = SourcePolicy(amendments="conflict")
 BODY_MAX_BYTES = 4 * 2**20
 STATEMENTS_MAX = 500
 NAME_MAX_CHARACTERS = 200
+IDENTITY_MAX_CHARACTERS = 320
 
 COMPLETED = "http://adlnet.gov/expapi/verbs/completed"
 PASSED = "http://adlnet.gov/expapi/verbs/passed"
@@ -100,6 +101,7 @@ def answer_version(request: Request) -> str:
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _IRI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 _MBOX = re.compile(r"mailto:[^\s@:]+@[^\s@]+")
+_NAME = re.compile(r"[^\x00-\x1f\x7f]+")
 _LANGUAGE = re.compile(r"([a-zA-Z]{2,8}|[xi])(-[a-zA-Z0-9]{1,8})*")
 _DURATION = re.compile(
     r"P(\d+(\.\d+)?W|(?=\d|T\d)(\d+(\.\d+)?Y)?(\d+(\.\d+)?M)?(\d+(\.\d+)?D)?"
@@ -137,7 +139,7 @@ def _timestamp(value: object) -> datetime:
 
 Uuid = Annotated[str, _of(_UUID, "a UUID")]
 Iri = Annotated[str, _of(_IRI, "an IRI with a scheme")]
-Mbox = Annotated[str, _of(_MBOX, "a mailto IRI")]
+Mbox = Annotated[str, Field(max_length=IDENTITY_MAX_CHARACTERS), _of(_MBOX, "a mailto IRI")]
 Sha1 = Annotated[str, _of(re.compile("[0-9a-fA-F]{40}"), "a hex SHA-1")]
 Duration = Annotated[str, _of(_DURATION, "an ISO 8601 duration")]
 Language = Annotated[str, _of(_LANGUAGE, "a language tag")]
@@ -152,15 +154,15 @@ class _Part(BaseModel):
 
 
 class Account(_Part):
-    home_page: Iri
-    name: Annotated[str, Field(min_length=1)]
+    home_page: Annotated[Iri, Field(max_length=IDENTITY_MAX_CHARACTERS)]
+    name: Annotated[str, Field(max_length=IDENTITY_MAX_CHARACTERS), _of(_NAME, "a name without control characters")]
 
 
 class _Identified(_Part):
     name: str | None = None
     mbox: Mbox | None = None
     mbox_sha1sum: Annotated[Sha1 | None, Field(alias="mbox_sha1sum")] = None
-    openid: Iri | None = None
+    openid: Annotated[Iri, Field(max_length=IDENTITY_MAX_CHARACTERS)] | None = None
     account: Account | None = None
 
     def identifiers(self) -> int:

@@ -26,6 +26,7 @@ from temporalio.client import ActivityExecutionDescription, Client, WorkflowExec
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.notices import ObjectToFetch
 from domain.time import Clock
 from relay import temporal
 from relay.outages import is_outage, namespace_is_missing

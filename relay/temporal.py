@@ -18,6 +18,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.notices import ObjectToFetch
 from domain.outbox import ClaimedRow, Kind
 from relay.outages import namespace_is_missing
 from workflows import queues, retries, starts

@@ -36,18 +36,3 @@ def order(program_id: str, order_id: str) -> Start:
 def reward(program_id: str, reward_id: str) -> Start:
     """The workflow that turns an unlocked reward into an order, or ends it."""
     return Start("RewardWorkflow", f"reward/{reward_id}", Subject(program_id, reward_id), f"Reward {reward_id}")
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectToFetch:
-    """Something at an outside system that has changed; `kind` is the connection's."""
-
-    program_id: str
-    connection_id: str
-    object_id: str
-    kind: str
-
-    @property
-    def activity_id(self) -> str:
-        """One at a time per object, so that many notices make one request."""
-        return f"fetch/{self.connection_id}/{self.object_id}"

@@ -28,8 +28,9 @@ from connectors.errors import (
     WrongContentType,
 )
 from connectors.hubspot import Deal, HubSpot, Owner, Win, translate
-from connectors.sources import Matters, Request, Source, milliseconds
+from connectors.sources import NoticeSource, Request, milliseconds
 from domain.events import Identity, fingerprint
+from domain.notices import Matters
 from sandbox.hubspot import create_app
 from sandbox.hubspot.faults import Fault
 from tests.connectors.hubspot_notices import NOW, SECRET, URL, later, notification, request, signed
@@ -39,7 +40,7 @@ from tests.sandboxes import running
 
 
 def test_the_module_keeps_the_contract_of_a_source() -> None:
-    source: Source = hubspot
+    source: NoticeSource = hubspot
 
     assert source.KIND == "hubspot"
 

@@ -204,6 +204,8 @@ def test_a_valid_statement_is_taken(path: str, value: object) -> None:
         ("actor", {"mbox_sha1sum": "xyz"}),
         ("actor", {"openid": "ada"}),
         ("actor", {"account": {"name": "ada"}}),
+        ("actor", {"account": {"homePage": "https://lms.example.com", "name": "a\x1fb"}}),
+        ("actor", {"account": {"homePage": "https://lms.example.com", "name": "a" * 321}}),
         ("actor", {"objectType": "agent"} | AGENT),
         ("actor", {"objectType": {}} | AGENT),
         ("actor", {"objectType": "Group"}),
