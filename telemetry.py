@@ -78,7 +78,7 @@ def configure(level: str = "info", stream: TextIO = sys.stderr) -> None:
     sys.excepthook = _log_uncaught
 
 
-def hide_names(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def hide_names(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Hide values whose name says that they are secret, however deep."""
     return {key: _hidden(key, value) for key, value in event.items()}
 
@@ -100,7 +100,7 @@ def redact(text: str) -> str:
     return text
 
 
-def _render(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     return redact(orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode())
 
 

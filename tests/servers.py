@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.embedded.postgres import FAST_AND_LOSSY, SUPERUSER, Cluster
+from cli.embedded.postgres import SUPERUSER, Cluster
 from cli.embedded.processes import Child, Program, remember, stop_left_over
 from cli.embedded.redis import Redis
 from cli.embedded.temporal import DevelopmentServer, find_binary
 
+# A crash of the machine loses the tests' databases, which nobody would miss.
+FAST_AND_LOSSY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "4GB"}
 TIME_SKIPPING = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
     "frontend.WorkflowTimeSkippingMaxSkipPerSession": "100000",

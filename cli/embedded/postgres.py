@@ -23,7 +23,6 @@ MAX_CONNECTIONS = 200
 ROOT_RUNS_AS = "pgserver"  # the server refuses to run as root
 SUPERUSER, OWNER, APPLICATION = "postgres", "laurel_owner", "laurel_app"
 DURABLE: dict[str, str] = {}
-FAST_AND_LOSSY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "4GB"}
 
 
 class WrongVersion(Exception):

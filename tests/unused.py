@@ -1,1 +1,0 @@
-"""Names that look unused to vulture, each with the reason why it is not."""
