@@ -1,41 +1,40 @@
 """Named points at which a fault test has this process die or wait; nothing happens unless LAUREL_FAILPOINT says so.
 
-`LAUREL_FAILPOINT=before_place:kill` kills the process with SIGKILL when it passes `before_place`; `after_place:hang`
-stays there until somebody else kills it. Only a worker in development arms them.
+`LAUREL_FAILPOINT=before_place:kill` kills the process with SIGKILL when it reaches `before_place`; `hang` instead of
+`kill` has it stay there until somebody else kills it. A worker arms them in development only.
 """
 
 import asyncio
 import os
 import signal
 from enum import StrEnum
+from typing import Literal, get_args
 
-
-class Failpoint(StrEnum):
-    """The steps of an order between which a crash must not be seen from outside."""
-
-    BEFORE_PLACE = "before_place"
-    AFTER_PLACE = "after_place"
-    BEFORE_STORE = "before_store"
-    BEFORE_SETTLE = "before_settle"
+# The steps of an order between which a crash must not be seen from outside.
+Point = Literal["before_place", "after_vendor_took_it", "before_answer_stored", "before_settle"]
 
 
 class Action(StrEnum):
+    """What happens at an armed point."""
+
     KILL = "kill"
     HANG = "hang"
 
 
-_armed: dict[Failpoint, Action] = {}
+_armed: dict[str, Action] = {}
 
 
 def arm(text: str) -> None:
     """Arm the failpoints of "name:action,name:action"; raises ValueError for a name or an action that is not known."""
     for part in filter(None, text.split(",")):
-        name, _, action = part.partition(":")
-        _armed[Failpoint(name)] = Action(action)
+        point, _, action = part.partition(":")
+        if point not in get_args(Point):
+            raise ValueError(f"failpoint {point!r} is not one of {', '.join(get_args(Point))}")
+        _armed[point] = Action(action)
 
 
-async def passing(point: Failpoint) -> None:
-    """Say that this point is passed; returns at once unless it is armed."""
+async def reached(point: Point) -> None:
+    """Returns at once unless the point is armed."""
     action = _armed.get(point)
     if action is Action.KILL:
         os.kill(os.getpid(), signal.SIGKILL)
