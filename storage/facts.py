@@ -47,11 +47,11 @@ _UPDATE = text(
         identity_external_id = n.identity_external_id, alternatives = n.alternatives, data = n.data,
         fingerprint = n.fingerprint, source_version = n.source_version, revision = n.revision,
         retracted_by = n.retracted_by, occurred_at = n.occurred_at, error = n.error
-    FROM unnest(CAST(:ids AS text[]), CAST(:states AS text[]), CAST(:types AS text[]), CAST(:members AS text[]),
-        CAST(:identity_sources AS text[]), CAST(:identities AS text[]), CAST(:alternatives AS jsonb[]),
-        CAST(:data AS jsonb[]), CAST(:fingerprints AS bytea[]), CAST(:source_versions AS bigint[]),
-        CAST(:revisions AS int[]), CAST(:retracted_by AS text[]), CAST(:occurred_at AS timestamptz[]),
-        CAST(:errors AS text[]))
+    FROM unnest(CAST(:id AS text[]), CAST(:state AS text[]), CAST(:type AS text[]), CAST(:member_id AS text[]),
+        CAST(:identity_source AS text[]), CAST(:identity_external_id AS text[]), CAST(:alternatives AS jsonb[]),
+        CAST(:data AS jsonb[]), CAST(:fingerprint AS bytea[]), CAST(:source_version AS bigint[]),
+        CAST(:revision AS int[]), CAST(:retracted_by AS text[]), CAST(:occurred_at AS timestamptz[]),
+        CAST(:error AS text[]))
         AS n(id, state, type, member_id, identity_source, identity_external_id, alternatives, data, fingerprint,
             source_version, revision, retracted_by, occurred_at, error)
     WHERE events.program_id = :program_id AND events.id = n.id"""
@@ -82,25 +82,11 @@ async def lock_by_id(session: AsyncSession, program_id: str, ids: Collection[str
 
 async def update(session: AsyncSession, program_id: str, changed: Sequence[Fact]) -> None:
     """Bring the rows of these facts to what they are now."""
-    rows = [_row(program_id, fact) for fact in changed]
-    by_name = {name: [row[n] for row in rows] for n, name in enumerate(_COLUMNS)}
-    columns = {
-        "ids": by_name["id"],
-        "states": by_name["state"],
-        "types": by_name["type"],
-        "members": by_name["member_id"],
-        "identity_sources": by_name["identity_source"],
-        "identities": by_name["identity_external_id"],
-        "alternatives": [sets.as_json(value) for value in by_name["alternatives"]],
-        "data": [sets.as_json(value) for value in by_name["data"]],
-        "fingerprints": by_name["fingerprint"],
-        "source_versions": by_name["source_version"],
-        "revisions": [fact.revision for fact in changed],
-        "retracted_by": by_name["retracted_by"],
-        "occurred_at": by_name["occurred_at"],
-        "errors": by_name["error"],
-    }
-    await session.execute(_UPDATE, {"program_id": program_id, **columns})
+    columns = zip(_COLUMNS, zip(*(_row(program_id, fact) for fact in changed), strict=True), strict=True)
+    arrays = {name: sets.array(events.c[name], values) for name, values in columns}
+    arrays["revision"] = sets.array(events.c.revision, (fact.revision for fact in changed))
+    arrays["program_id"] = program_id
+    await session.execute(_UPDATE, arrays)
 
 
 async def quarantine(session: AsyncSession, program_id: str, event_id: str, error: str) -> None:
