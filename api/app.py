@@ -1,0 +1,112 @@
+"""The API as one application: settings -> connections -> middlewares -> routes. No logic."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from redis.asyncio import Redis
+from starlette.exceptions import HTTPException
+from temporalio.client import Client
+
+import telemetry
+from api import operations, problems
+from api.auth import Authentication, Keys
+from api.backends import Backends
+from api.cursors import Cursors
+from api.limits import Allowance, RateLimits
+from api.problems import Problem
+from api.requests import Requests
+from api.routes import ROUTERS
+from api.routes.health import VERSION
+from api.writer import Writer
+from domain.time import Clock
+from settings import Settings
+from storage.database import Database
+from storage.keyring import Keyring
+from storage.wakeups import Wakeups
+from workflows.plugin import data_converter
+
+DESCRIPTION = """\
+Events become points by reviewed rules; points become rewards. Every request names an API key of one program.
+
+Errors are `application/problem+json` (RFC 9457) with a stable `code`. Send an `Idempotency-Key` with every POST that
+you may have to repeat. Lists go on with `next_cursor`.
+"""
+REDIS_TIMEOUT_SECONDS = 2.0
+
+
+def utc_now() -> datetime:
+    """The process's clock."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> FastAPI:
+    """The application; without settings it is a process of its own, which reads them and writes the log."""
+    if settings is None:
+        settings = Settings()
+        telemetry.configure(settings.laurel_log_level)
+    database = Database(settings.database_url, pool_size=settings.database_pool_size)
+    app = FastAPI(
+        title="Laurel", version=VERSION, lifespan=_lifespan(settings, database, clock), redirect_slashes=False
+    )
+    app.openapi = operations.describe(app, DESCRIPTION)  # type: ignore[method-assign]
+    for router in ROUTERS:
+        app.include_router(router)
+    # The last one added stands outermost.
+    app.add_middleware(RateLimits, allowance=Allowance(settings.redis_url, settings.requests_per_minute, clock))
+    app.add_middleware(Authentication, keys=Keys(database, clock))
+    app.add_middleware(Requests)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    return app
+
+
+def _lifespan(
+    settings: Settings, database: Database, clock: Clock
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        keyring = Keyring.from_setting(settings.laurel_secret_keys)
+        wakeups = Wakeups(settings.listen_url)
+        writer = Writer(database, wakeups, clock)
+        redis = Redis.from_url(
+            settings.redis_url,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        )
+        temporal = await Client.connect(
+            settings.temporal_address,
+            namespace=settings.temporal_namespace,
+            data_converter=data_converter(keyring),
+            lazy=True,
+        )
+        cursors = Cursors(settings.laurel_secret_keys)
+        app.state.backends = Backends(
+            settings, clock, database, redis, temporal, keyring, wakeups, writer, cursors
+        )  # fmt: skip
+        ringing = asyncio.create_task(wakeups.send())
+        try:
+            yield
+        finally:
+            await writer.close()
+            ringing.cancel()
+            await redis.aclose()
+            await database.dispose()
+
+    return lifespan
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    """FastAPI's own validation concerns parameters only: bodies are parsed by api.bodies."""
+    assert isinstance(error, RequestValidationError)
+    faults = [{"parameter": str(fault["loc"][-1]), "detail": fault["msg"]} for fault in error.errors()]
+    return problems.answer(Problem("invalid_request", "faults in the parameters", errors=faults), request.url.path)
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "internal_error")
+    return problems.answer(Problem(code, headers=error.headers), request.url.path)

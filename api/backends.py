@@ -1,0 +1,36 @@
+"""What the routes work with, made once per process by `api.app` and found as `backends(request)`."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from starlette.requests import Request
+from temporalio.client import Client
+
+from api.cursors import Cursors
+from api.writer import Writer
+from domain.time import Clock
+from settings import Settings
+from storage.database import Database
+from storage.keyring import Keyring
+from storage.wakeups import Wakeups
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """The process's connections to what it needs, and its clock."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    redis: Redis
+    temporal: Client
+    keyring: Keyring
+    wakeups: Wakeups
+    writer: Writer
+    cursors: Cursors
+
+
+def backends(request: Request) -> Backends:
+    """The backends of the process that answers this request."""
+    found: Backends = request.app.state.backends
+    return found

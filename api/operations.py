@@ -1,0 +1,160 @@
+"""Operations: what each route needs, takes and answers, said once; the route enforces it and OpenAPI tells it.
+
+Bodies are read by the routes themselves (`bodies.read_json`): strictly, within a limit, after the key was checked.
+"""
+
+import inspect
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api import idempotency, problems
+from api.auth import require
+from api.schemas.problems import ProblemDocument
+from domain.scopes import Scope
+
+SECURITY_SCHEME = "api_key"
+# Every operation below /v1 may be answered with these.
+COMMON = (
+    "unauthenticated",
+    "forbidden",
+    "invalid_request",
+    "rate_limited",
+    "internal_error",
+    "overloaded",
+    "database_unavailable",
+)
+IDEMPOTENT = ("invalid_idempotency_key", "idempotency_key_in_use", "idempotency_key_reused")
+WITH_BODY = ("malformed_json", "body_too_large", "unsupported_media_type")
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}}
+REF = "#/components/schemas/{model}"
+
+# Models of bodies, which FastAPI does not see.
+_BODIES: set[type[BaseModel]] = {ProblemDocument}
+
+
+class Operation(APIRoute):
+    """A route that asks for its scope before anything is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        needed = scope_of(self)
+        # Endpoints that take the request alone need nothing of what FastAPI would work out for them.
+        is_plain = list(inspect.signature(self.endpoint).parameters) == ["request"]
+        handle = self.endpoint if is_plain else super().get_route_handler()
+        if needed is None:
+            return handle
+
+        async def guarded(request: Request) -> Response:
+            require(request, needed)
+            answer: Response = await handle(request)
+            return answer
+
+        return guarded
+
+
+def scope_of(route: APIRoute) -> Scope | None:
+    """The scope that a route needs; None for those that everybody may call."""
+    security = (route.openapi_extra or {}).get("security")
+    return Scope(security[0][SECURITY_SCHEME][0]) if security else None
+
+
+def operation(
+    scope: Scope,
+    answers: Mapping[int, Any],
+    *,
+    body: Any = None,
+    examples: Mapping[str, Any] | None = None,
+    refusals: Sequence[str] = (),
+    takes_key: bool = False,
+) -> dict[str, Any]:
+    """Arguments of a route's decorator: its scope, body, answers by status (the first is the usual one), problems."""
+    codes = [*COMMON, *refusals]
+    extra: dict[str, Any] = {"security": [{SECURITY_SCHEME: [scope.value]}]}
+    if body is not None:
+        codes += WITH_BODY
+        extra["requestBody"] = _request_body(body, examples or {})
+    if takes_key:
+        codes += IDEMPOTENT
+        extra["parameters"] = [_KEY_PARAMETER]
+    usual, *_ = answers
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"model": model, "description": _DESCRIPTIONS[status]} for status, model in answers.items()
+    }
+    return {
+        "status_code": usual,
+        "response_model": None,
+        "responses": responses | documented(codes),
+        "openapi_extra": extra,
+    }
+
+
+_DESCRIPTIONS = {200: "Done.", 201: "Made.", 202: "Taken, and not finished yet.", 207: "One result per item."}
+_KEY_PARAMETER = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "required": False,
+    "description": "A name for this request (a UUID, say): sent again under the same key, it is answered again and "
+    "not done again. Kept for a week.",
+    "schema": {"type": "string", "pattern": idempotency.PATTERN, "maxLength": 257},
+    "example": "0e2f7a1c-8a51-4b0f-9a3e-5d0f5c3b8a11",
+}
+
+
+def _request_body(body: Any, examples: Mapping[str, Any]) -> dict[str, Any]:
+    models = body if isinstance(body, tuple) else (body,)
+    _BODIES.update(models)
+    references = [{"$ref": REF.format(model=model.__name__)} for model in models]
+    content = {
+        "schema": references[0] if len(references) == 1 else {"oneOf": references},
+        "examples": {name: {"value": value} for name, value in examples.items()},
+    }
+    return {"required": True, "content": {"application/json": content}}
+
+
+def documented(codes: Sequence[str]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for these problem codes, one per status with an example of each code."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for kind in sorted({problems.TABLE[code] for code in codes}, key=lambda kind: (kind.status, kind.code)):
+        response = responses.setdefault(kind.status, _problem_response())
+        response["description"] = f"{response['description']} {kind.code}: {kind.title}".strip()
+        response["content"][problems.MEDIA_TYPE]["examples"][kind.code] = {"value": kind.document()}
+        if kind.retryable and kind.status != 500:
+            response["headers"] = RETRY_AFTER
+    return responses
+
+
+def _problem_response() -> dict[str, Any]:
+    schema = {"$ref": REF.format(model=ProblemDocument.__name__)}
+    return {"description": "", "content": {problems.MEDIA_TYPE: {"schema": schema, "examples": {}}}}
+
+
+def describe(app: FastAPI, description: str) -> Callable[[], dict[str, Any]]:
+    """What replaces `app.openapi`: FastAPI's document with the schemas of bodies, problems and security."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, description)
+        return app.openapi_schema
+
+    return openapi
+
+
+def _document(app: FastAPI, description: str) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version=app.version, description=description, routes=app.routes)
+    models = sorted(_BODIES, key=lambda model: model.__name__)
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REF)
+    components = document.setdefault("components", {})
+    components["schemas"] = components.get("schemas", {}) | definitions["$defs"]
+    components["securitySchemes"] = {
+        SECURITY_SCHEME: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: `Authorization: Bearer lrl_...`. It names the program and what may be done.",
+        }
+    }
+    return document

@@ -1,0 +1,196 @@
+"""Problems: every error that the API answers, in one table (RFC 9457, application/problem+json).
+
+A code is stable for ever; docs/errors.md says the same as this table. Errors of the layers below become problems here
+and nowhere else.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.responses import Response
+
+from storage.failures import is_transient
+
+MEDIA_TYPE = "application/problem+json"
+OUTAGE_RETRY_SECONDS = 2
+MAX_ERRORS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One code: the status it is answered with, and whether the same request may succeed later."""
+
+    code: str
+    status: int
+    retryable: bool
+    title: str
+    meaning: str
+
+    def document(self) -> dict[str, Any]:
+        """What every problem document of this code says."""
+        return {
+            "type": f"/errors/{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "retryable": self.retryable,
+        }
+
+
+TABLE = {
+    kind.code: kind
+    for kind in (
+        Kind(
+            "malformed_json", 400, False, "The body is not JSON.",
+            "The body could not be read as JSON in UTF-8; `detail` says where it ends to make sense.",
+        ),
+        Kind(
+            "invalid_idempotency_key", 400, False, "The Idempotency-Key header cannot be used.",
+            "A key is 1 to 255 printable ASCII characters without spaces, commas, quotes and backslashes, bare or in "
+            "double quotes.",
+        ),
+        Kind(
+            "unauthenticated", 401, False, "A valid API key is needed.",
+            "The Authorization header is missing, or its key is unknown, expired or revoked. A new key is valid at "
+            "once; a revoked one is refused within five seconds.",
+        ),
+        Kind(
+            "forbidden", 403, False, "The key lacks a scope.",
+            "The key is valid but lacks the scope that the operation needs; `scope` names it.",
+        ),
+        Kind(
+            "not_found", 404, False, "There is no such thing in this program.",
+            "The path or the id is unknown here. Another program's ids are answered the same way.",
+        ),
+        Kind(
+            "method_not_allowed", 405, False, "The method is not allowed here.",
+            "The path exists, the method does not; the Allow header names those that do.",
+        ),
+        Kind(
+            "idempotency_key_in_use", 409, True, "A request with this Idempotency-Key is still running.",
+            "Another request under the same key has not been answered yet. Send it again after Retry-After seconds and "
+            "get the first one's answer.",
+        ),
+        Kind(
+            "event_conflict", 409, False, "This fact was recorded before with other content.",
+            "An event of the same source and external_id exists and differs. Correct the external_id, or send a newer "
+            "`version` to amend it.",
+        ),
+        Kind(
+            "not_quarantined", 409, False, "The event is not quarantined.",
+            "Only an event that could not be decided can be decided again.",
+        ),
+        Kind(
+            "body_too_large", 413, False, "The body is too large.",
+            "An event may have 64 KiB, a batch 4 MiB, any other body 64 KiB.",
+        ),
+        Kind(
+            "unsupported_media_type", 415, False, "The body must be application/json.",
+            "The Content-Type header is missing or names something else than application/json in UTF-8.",
+        ),
+        Kind(
+            "invalid_request", 422, False, "The request does not fit its schema.",
+            "`errors` lists each fault: `pointer` (RFC 6901, from the root of the body) or `parameter`, and `detail`.",
+        ),
+        Kind(
+            "invalid_cursor", 422, False, "The cursor does not belong to this list.",
+            "Cursors are opaque and hold for the list and filters that gave them. Start again without one.",
+        ),
+        Kind(
+            "idempotency_key_reused", 422, False, "This Idempotency-Key was used for another request.",
+            "The key is known with another body or path. Use a new key for a new request.",
+        ),
+        Kind(
+            "unknown_event_type", 422, False, "The program has no such event type.",
+            "Event types are part of the program's configuration (`laurel apply`). Nothing was recorded.",
+        ),
+        Kind(
+            "invalid_event_data", 422, False, "The data do not fit the event type.",
+            "The event type's schema declares other fields, types or limits; `detail` names each fault. Nothing was "
+            "recorded.",
+        ),
+        Kind(
+            "occurred_in_future", 422, False, "The event lies in the future.",
+            "occurred_at is more than five minutes ahead of the server's clock. Nothing was recorded.",
+        ),
+        Kind(
+            "event_quarantined", 422, False, "The event is kept but could not be decided.",
+            "Deciding it failed; it is listed under GET /v1/events?state=quarantined and can be decided again with "
+            "POST /v1/events/{event_id}/retry once the cause is gone.",
+        ),
+        Kind(
+            "rate_limited", 429, True, "Too many requests for this key.",
+            "The key's requests of this minute are spent. Retry-After and the RateLimit header say when there are "
+            "more.",
+        ),
+        Kind(
+            "internal_error", 500, True, "Something went wrong here.",
+            "A fault of the server; nothing was acknowledged. The request id finds it in the log.",
+        ),
+        Kind(
+            "overloaded", 503, True, "Too much is waiting.",
+            "The queue of waiting events or connections is full; nothing was taken. Send it again after Retry-After "
+            "seconds.",
+        ),
+        Kind(
+            "database_unavailable", 503, True, "The database does not answer.",
+            "Nothing is acknowledged that is not committed. Send it again, best under the same Idempotency-Key.",
+        ),
+    )
+}  # fmt: skip
+
+
+class Problem(Exception):
+    """Answered as the problem of this code; `more` are its extension members."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        retry_after_seconds: int | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.kind = TABLE[code]
+        self.detail = detail
+        self.errors = errors
+        self.retry_after_seconds = retry_after_seconds
+        self.headers = dict(headers or {})
+        self.more = dict(more or {})
+
+    def as_json(self, instance: str | None = None) -> dict[str, Any]:
+        """The members of the problem document."""
+        document = self.kind.document()
+        if self.detail:
+            document["detail"] = self.detail
+        if instance:
+            document["instance"] = instance
+        if self.errors:
+            document["errors"] = list(self.errors[:MAX_ERRORS])
+        return document | self.more
+
+
+def answer(problem: Problem, instance: str | None = None) -> Response:
+    """The problem as a response."""
+    headers = dict(problem.headers)
+    if problem.retry_after_seconds is not None:
+        headers["Retry-After"] = str(problem.retry_after_seconds)
+    body = orjson.dumps(problem.as_json(instance))
+    return Response(body, problem.kind.status, headers, MEDIA_TYPE)
+
+
+def of(error: Exception) -> Problem:
+    """The problem that stands for this error; what nobody foresaw is internal_error, without its text."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, PoolTimeout):
+        return Problem("overloaded", retry_after_seconds=OUTAGE_RETRY_SECONDS)
+    if is_transient(error):
+        return Problem("database_unavailable", retry_after_seconds=OUTAGE_RETRY_SECONDS)
+    return Problem("internal_error")

@@ -1,0 +1,94 @@
+"""Every request has an id, a line in the access log and its place in the metrics; none ends without an answer."""
+
+import re
+import time
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import problems
+from storage.ids import new_id
+
+ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
+
+log = structlog.get_logger()
+
+_ANSWERED = Counter("laurel_http_requests_total", "Requests answered.", ("method", "route", "status"))
+_SECONDS = Histogram(
+    "laurel_http_request_seconds",
+    "From a request's arrival until its answer was handed over, in seconds.",
+    ("method", "route"),
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+
+class Requests:
+    """Outermost of the application: names each request, and turns what nobody caught into a problem.
+
+    What stands further in adds headers for the answer to `scope["answer_headers"]`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._metrics: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        extra = scope["answer_headers"] = [
+            (b"x-request-id", request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        status = 0
+
+        async def send_answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_answer)
+        except Exception as error:
+            problem = problems.of(error)
+            if problem.kind.code == "internal_error":
+                log.exception("request failed", path=scope["path"])
+            if not status:
+                await problems.answer(problem, scope["path"])(scope, receive, send_answer)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "(none)")
+        method = scope["method"] if scope["method"] in METHODS else "(other)"
+        key = (method, route, status)
+        if key not in self._metrics:
+            self._metrics[key] = _ANSWERED.labels(method, route, status), _SECONDS.labels(method, route)
+        answered, duration = self._metrics[key]
+        answered.inc()
+        duration.observe(seconds)
+        caller = scope.get("api_key")
+        log.info(
+            "request",
+            method=method,
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+            key=caller.id if caller else None,
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own X-Request-Id if it can be used, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and ACCEPTED_ID.fullmatch(value):
+            return str(value, "ascii")
+    return new_id("req")

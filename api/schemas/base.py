@@ -1,0 +1,108 @@
+"""What all bodies and answers share: strict models, and text, numbers and instants with their limits."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic.functional_validators import AfterValidator
+
+from api import cursors
+
+INT64_MAX = 2**63 - 1
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+
+# PostgreSQL's text holds every character but U+0000; names hold no control characters at all.
+TEXT_PATTERN = r"^[^\u0000]*$"
+NAME_PATTERN = r"^[^\u0000-\u001f\u007f]+$"
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class Strict(BaseModel):
+    """A request's body: no unknown members, no conversions."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Document(BaseModel):
+    """An answer's body."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+
+def _rfc3339(value: Any) -> Any:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("must be a date and time with an offset (RFC 3339)")
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the calendar") from None
+
+
+# The form was checked before, so text may be converted.
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_utc)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NAME_PATTERN)]
+SourceName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
+TypeKey = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
+Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
+Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
+
+
+def identifier(prefix: str) -> Any:
+    """The type of an id with this prefix."""
+    return Annotated[str, StringConstraints(pattern=rf"^{prefix}_[0-9a-v]{{26}}$")]
+
+
+MemberId = identifier("mem")
+EventId = identifier("evt")
+OrderId = identifier("ord")
+RewardId = identifier("rwd")
+NotificationId = identifier("ntf")
+TransactionId = identifier("txn")
+
+Item = TypeVar("Item")
+
+
+class Page(Document, Generic[Item]):
+    """One page of a list; `next_cursor` is absent on the last."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+class PageQuery(BaseModel):
+    """Where a list begins, and how long a page is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cursor: Annotated[str, StringConstraints(pattern=cursors.PATTERN)] | None = Field(
+        None, description="`next_cursor` of the page before."
+    )
+    limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="Items of a page.")
+
+
+class IdentityBody(Strict):
+    """A member's name in another system."""
+
+    source: SourceName
+    external_id: Name
+
+
+Scalar = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": 10_000, "pattern": TEXT_PATTERN},
+                {"type": "integer", "minimum": -(2**53) + 1, "maximum": 2**53 - 1},
+                {"type": "number", "minimum": -(2**53) + 1, "maximum": 2**53 - 1},
+                {"type": "boolean"},
+            ]
+        }
+    ),
+]

@@ -1,0 +1,76 @@
+"""Events as they stand, for reading; what happens to them is intake's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from storage.tables import decisions, events
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """One event: the fact, its state, and the points of its last decision."""
+
+    id: str
+    source: str
+    external_id: str
+    type: str
+    state: str
+    member_id: str | None
+    identity_source: str
+    identity_external_id: str
+    occurred_at: datetime
+    recorded_at: datetime
+    data: Mapping[str, Any]
+    revision: int
+    source_version: int | None
+    retracts: str | None
+    retracted_by: str | None
+    error: str | None
+    points: int
+
+
+_COLUMNS = tuple(name for name in RecordedEvent.__dataclass_fields__ if name != "points")
+
+
+def _select(program_id: str) -> Select[Any]:
+    last = (
+        select(decisions.c.points)
+        .where(decisions.c.program_id == program_id, decisions.c.event_id == events.c.id)
+        .order_by(decisions.c.n.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns = [events.c[name] for name in _COLUMNS]
+    return select(*columns, func.coalesce(last, 0).label("points")).where(events.c.program_id == program_id)
+
+
+async def find(session: AsyncSession, program_id: str, event_id: str) -> RecordedEvent | None:
+    """The program's event of this id; None if it has none."""
+    row = (await session.execute(_select(program_id).where(events.c.id == event_id))).mappings().one_or_none()
+    return RecordedEvent(**row) if row else None
+
+
+async def list_page(
+    session: AsyncSession,
+    program_id: str,
+    *,
+    state: str | None = None,
+    member_id: str | None = None,
+    before: str | None = None,
+    limit: int,
+) -> Sequence[RecordedEvent]:
+    """The program's events, newest first, those before the event `before` only."""
+    query = _select(program_id)
+    if state is not None:
+        query = query.where(events.c.state == state)
+    if member_id is not None:
+        query = query.where(events.c.member_id == member_id)
+    if before is not None:
+        query = query.where(events.c.id < before)
+    result = await session.execute(query.order_by(events.c.id.desc()).limit(limit))
+    return [RecordedEvent(**row) for row in result.mappings()]
