@@ -23,6 +23,7 @@ from domain.deciding import keys_needed
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint
 from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
 from domain.leaderboards import Standing
+from domain.ledger import Account
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
@@ -329,9 +330,8 @@ async def _decide_standing(
 async def _settle(session: AsyncSession, batch: Batch, work: _Work) -> list[Outcome]:
     loaded = await _load(session, batch, work)
     intake = Intake(batch.configuration, batch.policy, loaded, new_id)
-    before = {account.id: account.lifetime for account in loaded.book.accounts.values()}
     outcomes = [_decided(step, intake) for step in work.steps]
-    await _write(session, batch, intake, before)
+    await _write(session, batch, intake)
     return outcomes
 
 
@@ -370,13 +370,13 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
     )
 
 
-async def _write(session: AsyncSession, batch: Batch, intake: Intake, before: dict[str, int]) -> None:
+async def _write(session: AsyncSession, batch: Batch, intake: Intake) -> None:
     program_id, as_of = batch.program_id, batch.as_of
     changed = [fact for fact in intake.facts.values() if fact.changed]
     if changed:
         await facts.update(session, program_id, changed)
     await _withdraw(session, program_id, intake, as_of)
-    effects = _effects(program_id, intake, before, as_of)
+    effects = _effects(program_id, intake, as_of)
     await insert_all(
         session,
         [
@@ -400,7 +400,7 @@ async def _withdraw(session: AsyncSession, program_id: str, intake: Intake, as_o
             await session.execute(update(table).where(*these).values(state="withdrawn", **stamp))
 
 
-def _effects(program_id: str, intake: Intake, before: dict[str, int], as_of: datetime) -> list[OutboxRow]:
+def _effects(program_id: str, intake: Intake, as_of: datetime) -> list[OutboxRow]:
     new = {reward.id for reward in intake.new_rewards}
     effects = [
         OutboxRow(program_id, Lane.TEMPORAL, Kind.START_REWARD, {"reward_id": reward.id})
@@ -412,15 +412,12 @@ def _effects(program_id: str, intake: Intake, before: dict[str, int], as_of: dat
         for reward in intake.withdrawn_rewards
         if reward.id not in new
     ]
-    for account in intake.book.changed_accounts.values():
-        if account.lifetime != before.get(account.id, 0):
-            effects.append(_score(program_id, intake, account.id, as_of))
-    return effects
+    changed = (account for account in intake.book.changed_accounts.values() if account.running)
+    return [*effects, *(_score(program_id, intake, account, as_of) for account in changed)]
 
 
-def _score(program_id: str, intake: Intake, account_id: str, as_of: datetime) -> OutboxRow:
-    account = intake.book.accounts[account_id]
-    person = intake.today(f"mem_{account_id[4:].split('.')[0]}")
+def _score(program_id: str, intake: Intake, account: Account, as_of: datetime) -> OutboxRow:
+    person = intake.today(f"mem_{account.id[4:].split('.')[0]}")
     standing = Standing(
         member_id=person.id,
         unit=account.unit,
