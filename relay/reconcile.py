@@ -97,7 +97,7 @@ class Reconcile:
     async def _ensure_search_attributes(self) -> None:
         service, name = self._client.operator_service, self._client.namespace
         known = await service.list_search_attributes(ListSearchAttributesRequest(namespace=name))
-        missing = {key.name for key in temporal.SEARCH_ATTRIBUTES} - known.custom_attributes.keys()
+        missing = {key.name for key in starts.SEARCH_ATTRIBUTES} - known.custom_attributes.keys()
         if missing:
             keywords = dict.fromkeys(sorted(missing), IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
             request = AddSearchAttributesRequest(namespace=name, search_attributes=keywords)

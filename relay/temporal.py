@@ -9,7 +9,6 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.common import (
     ActivityIDConflictPolicy,
-    SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -26,12 +25,6 @@ from workflows.starts import Start
 
 RPC_TIMEOUT = timedelta(seconds=10)
 FETCH_TIMEOUT = timedelta(seconds=90)
-
-# Kept in clear by Temporal, so never anything about a person.
-PROGRAM = SearchAttributeKey.for_keyword("LaurelProgram")
-STATUS = SearchAttributeKey.for_keyword("LaurelStatus")
-REFERENCE = SearchAttributeKey.for_keyword("LaurelRef")
-SEARCH_ATTRIBUTES = (PROGRAM, STATUS, REFERENCE)
 
 
 class TemporalLane:
@@ -103,4 +96,6 @@ async def fetch(client: Client, target: ObjectToFetch) -> None:
 
 
 def _attributes(program_id: str, reference: str) -> TypedSearchAttributes:
-    return TypedSearchAttributes([SearchAttributePair(PROGRAM, program_id), SearchAttributePair(REFERENCE, reference)])
+    return TypedSearchAttributes(
+        [SearchAttributePair(starts.PROGRAM, program_id), SearchAttributePair(starts.REFERENCE, reference)]
+    )

@@ -6,8 +6,16 @@ system only says has changed is fetched by a standalone activity instead.
 
 from dataclasses import dataclass
 
+from temporalio.common import SearchAttributeKey
+
 WAKE = "wake"
 FETCH_OBJECT = "fetch_object"
+
+# Kept in clear by Temporal, so never anything about a person.
+PROGRAM = SearchAttributeKey.for_keyword("LaurelProgram")
+STATUS = SearchAttributeKey.for_keyword("LaurelStatus")
+REFERENCE = SearchAttributeKey.for_keyword("LaurelRef")
+SEARCH_ATTRIBUTES = (PROGRAM, STATUS, REFERENCE)
 
 
 @dataclass(frozen=True, slots=True)
