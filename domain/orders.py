@@ -4,7 +4,7 @@ An order and its delivery are two state machines, drawn in docs/states.md. Whate
 IllegalTransition. A refusal (OrderRefused) is decided before anything is held, and the same request gives the same one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -15,6 +15,7 @@ from domain.configuration import CatalogItem
 from domain.vendors import (
     DeliveryMethod,
     DeliveryState,
+    FundingSource,
     Money,
     VendorOrder,
     VendorOrderState,
@@ -214,12 +215,14 @@ def delivery_after(delivery: Delivery, event: DeliveryEvent) -> Delivery:
 class OrderRequest:
     """What a member, or the system for a member, wants: `value_minor` in minor units of the item's currency.
 
-    Without a recipient it goes to the member; `price_points` overrides the item's price (a reward names its own).
+    A `currency` that is not the item's is refused. Without a recipient it goes to the member; `price_points` replaces
+    the item's price (a reward names its own).
     """
 
     member_id: str
     item: str
     value_minor: int
+    currency: str | None = None
     recipient_email: str | None = None
     recipient_name: str | None = None
     delivery_method: DeliveryMethod = DeliveryMethod.EMAIL
@@ -295,7 +298,8 @@ def vendor_request(order: Order, *, funding_source_id: str | None = None) -> Ven
 
 def price(value: Money, points_per_unit: int) -> int:
     """Points for a value: major units times the price of one, rounded up to a whole point."""
-    return -(-value.amount_minor * points_per_unit // 10 ** minor_digits(value.currency))
+    minor_units: int = 10 ** minor_digits(value.currency)
+    return -(-value.amount_minor * points_per_unit // minor_units)
 
 
 def check_item(item: CatalogItem, value: Money, country: str | None, product: VendorProduct | None) -> None:
@@ -306,7 +310,7 @@ def check_item(item: CatalogItem, value: Money, country: str | None, product: Ve
     if allowed is not None and country not in allowed:
         where = country or "an unknown country"
         raise OrderRefused(Refusal.COUNTRY_NOT_SUPPORTED, f"{item.key} is not available in {where}")
-    listed = value.amount_minor in item.denominations if item.denominations else value.amount_minor > 0
+    listed = value.amount_minor in item.denominations if item.denominations else product is not None
     if value.currency != item.currency or not listed or (product is not None and not product.accepts(value)):
         raise OrderRefused(Refusal.INVALID_DENOMINATION, f"{item.key} is not offered as {value}")
 
@@ -392,6 +396,20 @@ def is_void(got: VendorOrder) -> bool:
     """Whether the vendor's order leaves no card out: it failed, was cancelled, or was paid back in full."""
     paid_back = got.refunded is not None and got.refunded.amount_minor > 0 and got.refunded == got.total
     return got.state in (VendorOrderState.FAILED, VendorOrderState.CANCELLED) or paid_back
+
+
+def has_funds(sources: Iterable[FundingSource], value: Money, funding_source_id: str | None) -> bool:
+    """Whether the source that pays could pay; where that cannot be told from here, the vendor will tell."""
+    for source in sources:
+        if source.funding_source_id == funding_source_id or (funding_source_id is None and source.method == "balance"):
+            return source.active and _covers(source.available, value)
+    return True
+
+
+def _covers(available: Money | None, value: Money) -> bool:
+    if available is None:
+        return True
+    return available.amount_minor >= (value.amount_minor if available.currency == value.currency else 1)
 
 
 def delivery_event(delivery: Delivery, told: DeliveryState) -> DeliveryEvent | None:

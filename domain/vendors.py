@@ -37,7 +37,7 @@ class Money:
 
     @classmethod
     def of(cls, amount: Decimal | int, currency: str) -> "Money":
-        """Money from an amount in major units; raises ValueError if it is beyond reason or too fine for the currency."""
+        """Money from an amount in major units; raises ValueError if it is beyond reason or too fine."""
         exact, digits = Decimal(amount), minor_digits(currency)
         if not exact.is_finite() or abs(exact) > Decimal(MOST_MINOR).scaleb(-digits):
             raise ValueError("an amount beyond reason")

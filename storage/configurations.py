@@ -60,6 +60,11 @@ async def get_active(session: AsyncSession, program_id: str) -> Configuration:
     return await _get_present(session, program_id)
 
 
+async def read_active(session: AsyncSession, program_id: str) -> Configuration:
+    """The configuration that is active now, for what may be read under one and done under the next; no lock."""
+    return await _get_present(session, program_id)
+
+
 async def get(session: AsyncSession, program_id: str, number: int) -> Configuration:
     """The snapshot of this number (0 is the empty one); LookupError if there is none."""
     if number == 0:

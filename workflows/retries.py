@@ -1,4 +1,4 @@
-"""How activities are retried, by what they touch. Use as `**retries.SQL`, with a summary beside it.
+"""How activities are retried, by what they touch. Use as `**described(SQL, "Settle the hold")`.
 
 Hopeless errors are made non-retryable where they are raised; everything else is retried as said here. Waits double up
 to the longest; without `schedule_to_close_timeout` an activity is retried until it succeeds.
@@ -28,3 +28,8 @@ VENDOR = ActivityConfig(
     schedule_to_close_timeout=timedelta(hours=1),
     retry_policy=PATIENTLY,
 )
+
+
+def described(config: ActivityConfig, summary: str) -> ActivityConfig:
+    """The same options, with the line that people read beside the activity."""
+    return {**config, "summary": summary}

@@ -1,0 +1,164 @@
+"""The story of an order, from its hold to the card that arrived or the points that came back."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.orders import OrderActivities, OrderAt, OrderStatus, OrderToReview
+from domain.orders import ENDED, Delivery, OrderState
+from workflows.retries import SQL, VENDOR, described
+from workflows.starts import STATUS, Subject
+
+# A new run begins beyond this many events, so that none is slow to replay.
+MAX_HISTORY_EVENTS = 400
+
+# How long to wait before looking again without being woken: half the time waited so far, within these bounds.
+FIRST_LOOK = timedelta(seconds=30)
+LAST_LOOK = timedelta(hours=6)
+
+DELIVERY_PATIENCE = timedelta(days=7)
+ADDRESS_PATIENCE = timedelta(days=14)
+
+
+Step = Callable[[OrderActivities, OrderAt], Awaitable[OrderStatus]]
+
+
+@workflow.defn
+class OrderWorkflow:
+    """An order is placed at its vendor once, paid for once, and seen through until it is delivered or refunded.
+
+    A paused program or an empty account makes it wait. An answer that was lost is looked up under the order's own key,
+    and never asked for under another. What the vendor made must be what was ordered, else a person decides. Then the
+    hold is settled and the card is on its way: it arrives, or it bounces and goes to another address, or it is taken
+    back and the points return. Signals only wake: each step reads the committed row, and so a new run can start
+    anywhere.
+    """
+
+    @workflow.init
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._woken = False
+        self._shown: OrderState | None = None
+
+    @workflow.signal
+    async def wake(self, outbox_id: int) -> None:
+        """Something about the order was committed."""
+        self._woken = True
+
+    @workflow.run
+    async def run(self, subject: Subject) -> str:
+        order = await self._step(OrderActivities.read_order, "Read how the order stands")
+        while order.state not in ENDED:
+            self._show(order)
+            try:
+                order = await self._continue(order)
+            except ActivityError:
+                order = await self._review("vendor_unavailable")
+            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+                workflow.continue_as_new(subject)
+        self._show(order)
+        return order.state
+
+    async def _continue(self, order: OrderStatus) -> OrderStatus:
+        match order.state:
+            case OrderState.PLACED:
+                return await self._at_vendor(OrderActivities.begin_order, "Check that the vendor can be paid")
+            case OrderState.PAUSED:
+                return await self._until_resumed(order)
+            case OrderState.AWAITING_FUNDS:
+                return await self._until_funded(order)
+            case OrderState.ORDERING:
+                return await self._at_vendor(OrderActivities.place_order, "Order the card")
+            case OrderState.UNANSWERED | OrderState.REJECTED:
+                return await self._at_vendor(OrderActivities.look_up_order, "Look the order up by its key")
+            case OrderState.ORDERED:
+                return await self._until_accepted(order)
+            case OrderState.ACCEPTED:
+                return await self._step(OrderActivities.settle_order, "Settle the hold")
+            case OrderState.SENT:
+                return await self._deliver(order)
+            case OrderState.CANCELLING:
+                return await self._take_back()
+            case _:
+                return await self._until_resolved(order)
+
+    # -- Waiting ---------------------------------------------------------------------------------------------------
+
+    async def _until_resumed(self, order: OrderStatus) -> OrderStatus:
+        await self._wait(order, "until the program's orders are resumed")
+        return await self._step(OrderActivities.resume_order, "See whether orders run again")
+
+    async def _until_funded(self, order: OrderStatus) -> OrderStatus:
+        await self._wait(order, "until the vendor's account is funded")
+        return await self._at_vendor(OrderActivities.begin_order, "Check that the vendor can be paid")
+
+    async def _until_accepted(self, order: OrderStatus) -> OrderStatus:
+        await self._wait(order, "until the vendor accepts the order")
+        return await self._at_vendor(OrderActivities.look_up_order, "See whether the vendor accepted the order")
+
+    async def _until_resolved(self, order: OrderStatus) -> OrderStatus:
+        await self._wait(order, "until a person resolves the review")
+        return await self._step(OrderActivities.read_order, "Read what was resolved")
+
+    # -- Delivery --------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, order: OrderStatus) -> OrderStatus:
+        waited = workflow.now() - order.since
+        if order.needs_link:
+            return await self._at_vendor(OrderActivities.fetch_link, "Fetch the card's link into its encrypted column")
+        if order.delivery is Delivery.READDRESSED:
+            return await self._at_vendor(OrderActivities.resend_card, "Send the card to the new address")
+        if order.delivery is Delivery.BOUNCED:
+            return await self._until_readdressed(order, waited)
+        if waited > DELIVERY_PATIENCE:
+            return await self._review("delivery_unknown")
+        await self._wait(order, "until the card arrives or bounces")
+        return await self._at_vendor(OrderActivities.check_delivery, "Ask the vendor where the card is")
+
+    async def _until_readdressed(self, order: OrderStatus, waited: timedelta) -> OrderStatus:
+        if waited > ADDRESS_PATIENCE:
+            return await self._review("no_address")
+        await self._wait(order, "until another address is given, or the order is cancelled")
+        return await self._step(OrderActivities.read_order, "Read what was decided")
+
+    async def _take_back(self) -> OrderStatus:
+        order = await self._at_vendor(OrderActivities.check_cancellation, "Look for a card that is out")
+        if order.state is OrderState.CANCELLING:
+            order = await self._at_vendor(OrderActivities.cancel_card, "Take the card back")
+        if order.state is OrderState.CANCELLING:
+            order = await self._at_vendor(OrderActivities.check_cancellation, "See whether the card was taken back")
+        return await self._review("not_cancellable") if order.state is OrderState.CANCELLING else order
+
+    # -- How -------------------------------------------------------------------------------------------------------
+
+    async def _step(self, step: Step, summary: str) -> OrderStatus:
+        return await workflow.execute_activity_method(step, self._at(), **described(SQL, summary))
+
+    async def _at_vendor(self, step: Step, summary: str) -> OrderStatus:
+        return await workflow.execute_activity_method(step, self._at(), **described(VENDOR, summary))
+
+    async def _review(self, reason: str) -> OrderStatus:
+        review = OrderToReview(self._at(), reason)
+        summary = "Ask a person to look at it"
+        return await workflow.execute_activity_method(OrderActivities.review_order, review, **described(SQL, summary))
+
+    def _at(self) -> OrderAt:
+        return OrderAt(self._subject.program_id, self._subject.id, workflow.now())
+
+    async def _wait(self, order: OrderStatus, for_what: str) -> None:
+        """Until somebody wakes it, or it is time to look without that."""
+        waited = workflow.now() - order.since
+        look_after = min(max(waited / 2, FIRST_LOOK), LAST_LOOK)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._woken, timeout=look_after, timeout_summary=f"Wait {for_what}")
+        self._woken = False
+
+    def _show(self, order: OrderStatus) -> None:
+        if order.state is not self._shown:
+            workflow.upsert_search_attributes([STATUS.value_set(order.state)])
+            self._shown = order.state
+        because = f" ({order.reason})" if order.reason else ""
+        workflow.set_current_details(f"**{order.title}**: {order.state}{because}; delivery {order.delivery}")
