@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import stamina
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+import connectors.http
 from connectors.breakers import Breaker, BreakerState
 from connectors.errors import (
     Ambiguous,
@@ -100,6 +102,12 @@ class Cut(Response):
     async def __call__(self, scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
         head = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]}
         await send(head)
+
+
+def test_no_other_connector_knows_the_client_library() -> None:
+    modules = Path(connectors.http.__file__).parent.glob("*.py")
+
+    assert [module.name for module in modules if "import httpx" in module.read_text()] == ["http.py"]
 
 
 async def test_a_read_carries_the_credentials_and_its_answer_is_exact(server: Server, outside: Outside) -> None:

@@ -5,12 +5,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from sandbox.tremendous.control import Control
+from sandbox.tremendous.courier import Courier
+from sandbox.tremendous.faults import KINDS
+from sandbox.tremendous.store import Store
+from sandbox.tremendous.wire import Wire
 from tests.notices import Receiver, eventually, receiver
 from tests.servers import free_port
 from tests.tremendous_controls import Controls, tremendous
@@ -251,3 +257,16 @@ def answers(url: str) -> bool:
         return httpx.get(url).status_code == 200
     except httpx.TransportError:
         return False
+
+
+# -- Documentation ---------------------------------------------------------------------------------------------------
+
+
+def test_every_fault_and_every_control_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sandboxes.md").read_text()
+    with closing(Store(None)) as store:
+        courier = Courier(store, delivery_seconds=0)
+        routes = Control(store, courier, Wire(store, courier, requests_per_second=None)).routes()
+    controls = {f"{method} {route.path}" for route in routes for method in (route.methods or set()) - {"HEAD"}}
+
+    assert {name for name in {*KINDS, *controls} if f"`{name}`" not in page} == set()
