@@ -1,0 +1,19 @@
+"""Notifications: something to tell a person, whatever the channel that carries it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What a member is told (None: the program's administrators); `reference` is the row that it is about."""
+
+    id: str
+    program_id: str
+    member_id: str | None
+    kind: str
+    subject: str
+    body: str
+    reference: str
+    created_at: datetime
+    read_at: datetime | None

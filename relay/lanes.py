@@ -1,0 +1,58 @@
+"""What each lane of the outbox does with a row."""
+
+from collections.abc import Mapping
+
+import structlog
+from redis.asyncio import Redis
+from temporalio.client import Client
+
+from domain.leaderboards import Standing
+from domain.outbox import ClaimedRow, Lane
+from domain.time import Clock
+from relay.intake import IntakeLane
+from relay.relay import Handler
+from relay.temporal import TemporalLane
+from storage import leaderboards, notifications
+from storage.database import Database
+
+log = structlog.get_logger()
+
+
+def handlers(client: Client, database: Database, redis: Redis, *, clock: Clock) -> Mapping[Lane, Handler]:
+    """Every lane's handler; the client may be lazy."""
+    return {
+        Lane.TEMPORAL: TemporalLane(client),
+        Lane.REDIS: RedisLane(redis),
+        Lane.NOTIFY: ConsoleLane(database),
+        Lane.INTAKE: IntakeLane(database, clock=clock),
+    }
+
+
+class RedisLane:
+    """Acts on the rows of the lane "redis": standings, which are absolute and refused if older."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def __call__(self, row: ClaimedRow) -> None:
+        await leaderboards.write(self._redis, row.program_id, [Standing.from_payload(row.payload)])
+
+
+class ConsoleLane:
+    """Acts on the rows of the lane "notify": tells the console, the channel that is always there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self, row: ClaimedRow) -> None:
+        async with self._database.begin() as session:
+            told = await notifications.get(session, row.program_id, row.payload["notification_id"])
+        log.info(
+            "notification",
+            notification_id=told.id,
+            program_id=told.program_id,
+            member_id=told.member_id,
+            kind=told.kind,
+            subject=told.subject,
+            body=told.body,
+        )
