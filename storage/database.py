@@ -40,6 +40,13 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one instant of the database throughout and can change nothing."""
+        reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        async with AsyncSession(reading, expire_on_commit=False) as session, session.begin():
+            yield session
+
     async def dispose(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
