@@ -17,10 +17,12 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
 from cli.embedded.postgres import APPLICATION, OWNER, create_roles
-from settings import Settings
+from settings import DEVELOPMENT_KEYS, SecretKeys, Settings
 from storage import schema
 from storage.database import Database
+from storage.keyring import Keyring
 from tests.servers import Run, Servers
+from workflows.plugin import LaurelPlugin
 
 RUN = pytest.StashKey[Run]()
 SERVERS = pytest.StashKey[Servers]()
@@ -149,8 +151,9 @@ def temporal_address(servers: Servers) -> str:
 
 @pytest.fixture(scope="session")
 async def temporal_client(temporal_address: str) -> Client:
-    """A client in real time."""
-    return await Client.connect(temporal_address)
+    """A client as every process has it, in real time."""
+    keyring = Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS))
+    return await Client.connect(temporal_address, plugins=[LaurelPlugin(keyring)])
 
 
 @pytest.fixture
