@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.notifications import Notification
 from domain.outbox import Kind, Lane, OutboxRow
 from storage import outbox
 from storage.ids import new_id
@@ -38,3 +40,13 @@ async def tell(
     if told is not None:
         row = OutboxRow(program_id, Lane.NOTIFY, Kind.NOTIFICATION, {"notification_id": told})
         await outbox.add(session, [row], now=now)
+
+
+async def get(session: AsyncSession, program_id: str, notification_id: str) -> Notification:
+    """The program's notification of this id; raises LookupError."""
+    columns = [notifications.c[name] for name in Notification.__dataclass_fields__]
+    own = select(*columns).where(notifications.c.program_id == program_id, notifications.c.id == notification_id)
+    row = (await session.execute(own)).mappings().first()
+    if row is None:
+        raise LookupError(f"no notification {notification_id}")
+    return Notification(**row)
