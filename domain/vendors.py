@@ -196,8 +196,7 @@ class VendorCapabilities:
     """What this vendor can do, as data.
 
     `cancel_when` and `resend_when` name the delivery states in which a card may be cancelled or sent again. Empty
-    `countries` means as the catalog says; `minimum` None means as the product says. `key_days` is how long the vendor
-    honours a key (None: for ever).
+    `countries` means as the catalog says; `minimum` None means as the product says.
     """
 
     delivery_methods: tuple[DeliveryMethod, ...]
@@ -207,7 +206,6 @@ class VendorCapabilities:
     tells_redemption: bool
     charges_fees: bool
     requests_per_second: int
-    key_days: int | None = None
     minimum: Money | None = None
     countries: tuple[str, ...] = ()
 
