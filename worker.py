@@ -1,0 +1,113 @@
+"""The worker process: Temporal's workers, and beside them the relay, Reconcile and the sweep of parked events.
+
+`python -m worker`. It starts and does what it can while Temporal or Redis is away. SIGTERM and Ctrl-C let it end what
+it has begun, for at most SHUTDOWN_SECONDS.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from redis.asyncio import Redis
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+import telemetry
+from activities import failpoints
+from activities.listing import activities_of
+from activities.orders import OrderActivities
+from connectors.vendors import Vendors
+from domain.time import Clock
+from relay.intake import IntakeLane
+from relay.lanes import handlers
+from relay.reconcile import Reconcile
+from relay.relay import Relay
+from relay.workers import Workers
+from settings import Settings
+from storage.database import Database
+from storage.keyring import Keyring
+from storage.wakeups import Wakeups
+from workflows import queues
+from workflows.clients import connect
+from workflows.orders import OrderWorkflow
+from workflows.queues import Queue
+
+WORKFLOWS = [OrderWorkflow]
+# Activities of one queue in this process; they share the database's pool with the relay.
+ACTIVITIES_AT_ONCE = 20
+
+
+async def run(settings: Settings, *, clock: Clock) -> None:
+    """Work until SIGTERM or Ctrl-C."""
+    keyring = Keyring.from_setting(settings.laurel_secret_keys)
+    database = Database(settings.database_url, pool_size=settings.database_pool_size)
+    redis = Redis.from_url(settings.redis_url)
+    vendors = Vendors()
+    to_temporal = partial(connect, settings.temporal_address, settings.temporal_namespace, keyring)
+    client = await to_temporal(lazy=True)
+
+    orders = OrderActivities(database, keyring, vendors, clock)
+    served = {queues.LAUREL: activities_of(orders), queues.TREMENDOUS: activities_of(orders)}
+    workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
+    lanes = handlers(client, database, redis, clock=clock)
+    relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
+    reconcile = Reconcile(client, database, clock=clock)
+    intake = IntakeLane(database, clock=clock)
+
+    try:
+        await serve(workers, relay, beside=(reconcile.run(), intake.run_sweep()))
+    finally:
+        await vendors.aclose()
+        await redis.aclose()
+        await database.dispose()
+
+
+def make_workers(
+    served: Mapping[Queue, Sequence[Callable[..., Any]]], grace: timedelta, client: Client
+) -> Sequence[Worker]:
+    """One worker per queue with that queue's activities; `laurel` runs the workflows."""
+    return [
+        Worker(
+            client,
+            task_queue=queue.name,
+            workflows=WORKFLOWS if queue is queues.LAUREL else [],
+            activities=activities,
+            max_concurrent_activities=ACTIVITIES_AT_ONCE,
+            max_task_queue_activities_per_second=queue.activities_per_second,
+            graceful_shutdown_timeout=grace,
+        )
+        for queue, activities in served.items()
+    ]
+
+
+async def serve(workers: Workers, relay: Relay, beside: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run everything until a signal, then let what is under way end."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with asyncio.TaskGroup() as tasks:
+        endless = [tasks.create_task(loop) for loop in beside]
+        async with asyncio.TaskGroup() as ending:
+            ending.create_task(workers.run())
+            ending.create_task(relay.run())
+            await stopping.wait()
+            workers.stop()
+            relay.stop()
+        for task in endless:
+            task.cancel()
+
+
+def main() -> None:
+    """Read the settings and work."""
+    settings = Settings()
+    telemetry.configure(settings.laurel_log_level)
+    telemetry.serve_metrics(settings.worker_metrics_port)
+    failpoints.arm(settings.laurel_failpoint)
+    asyncio.run(run(settings, clock=lambda: datetime.now(UTC)))
+
+
+if __name__ == "__main__":
+    main()

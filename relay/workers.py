@@ -1,4 +1,4 @@
-"""Temporal's workers in this process: there whenever Temporal is, and no reason for the process to end when it is not."""
+"""Temporal's workers in this process: there whenever Temporal is; while it is not, the process has other work."""
 
 import asyncio
 import contextlib
