@@ -28,6 +28,7 @@ from connectors.sources import (
     require_json,
     require_size,
 )
+from domain.connections import Connection
 from domain.events import Event, Identity, SourcePolicy
 from domain.notices import Matters, Notice
 from domain.vendors import minor_digits
@@ -169,17 +170,22 @@ class Win:
 class Deal:
     """A deal as it is now, with the stays in closed-won that its history still shows (HubSpot keeps 20 changes).
 
-    `amount` is in major units. A deal that was merged has the id of the deal that came of it, not the id asked for.
+    `amount` is in major units of `currency`, which is the account's own where the deal names none. A deal that was
+    merged has the id of the deal that came of it, not the id asked for.
     """
 
     id: str
     name: str
     amount: Decimal | None
-    currency: str | None
+    currency: str
     pipeline: str | None
     owner_id: str | None
     modified_at: datetime
     wins: tuple[Win, ...]
+
+    @property
+    def is_won(self) -> bool:
+        return bool(self.wins) and self.wins[-1].left_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +224,13 @@ class _DealAnswer(BaseModel):
     history: _DealHistory = Field(_DealHistory(), alias="propertiesWithHistory")
     archived_at: AwareDatetime | None = Field(None, alias="archivedAt")
 
-    def deal(self) -> Deal:
+    def deal(self, currency: str) -> Deal:
         properties = self.properties
         return Deal(
             id=self.id,
             name=(properties.dealname or "")[:NAME_MAX_CHARACTERS],
             amount=properties.amount,
-            currency=properties.deal_currency_code,
+            currency=currency,
             pipeline=properties.pipeline,
             owner_id=properties.hubspot_owner_id,
             modified_at=max(properties.hs_lastmodifieddate, self.archived_at or properties.hs_lastmodifieddate),
@@ -270,15 +276,17 @@ class HubSpot:
         """The deal, also if it is in HubSpot's bin; None if HubSpot knows no such deal any more."""
         params = {"properties": _PROPERTIES, "propertiesWithHistory": "hs_is_closed_won"}
         answer = await self._find(f"/crm/v3/objects/{DEAL_TYPE_ID}/{deal_id}", params)
-        return None if answer is None else _read(_DealAnswer, answer).deal()
+        if answer is None:
+            return None
+        found = _read(_DealAnswer, answer)
+        return found.deal(found.properties.deal_currency_code or await self._get_company_currency())
 
     async def get_owner(self, owner_id: str) -> Owner | None:
         """The owner, also if deactivated; None if HubSpot knows no such owner any more."""
         answer = await self._find(f"/crm/v3/owners/{owner_id}", {})
         return None if answer is None else _read(_OwnerAnswer, answer).owner()
 
-    async def get_company_currency(self) -> str:
-        """The account's own currency, which deals without a currency are in."""
+    async def _get_company_currency(self) -> str:
         return _read(_AccountAnswer, await self._outside.read("/account-info/v3/details")).currency
 
     async def _find(self, path: str, params: Mapping[str, str]) -> Answer | None:
@@ -289,6 +297,32 @@ class HubSpot:
                 if refusal.status != 404:
                     raise
         return None
+
+
+class HubSpots:
+    """The accounts behind this process's connections: one client each, and a breaker that survives new credentials."""
+
+    def __init__(self) -> None:
+        self._breakers: dict[str, Breaker] = {}
+        self._open: dict[str, tuple[datetime | None, HubSpot]] = {}
+
+    async def of(self, connection: Connection) -> HubSpot:
+        """The account of the connection with the credentials that it has now."""
+        known = self._open.get(connection.id)
+        if known is not None and known[0] == connection.rotated_at:
+            return known[1]
+        breaker = self._breakers.setdefault(connection.id, Breaker(KIND))
+        client = HubSpot(connection.secrets["access_token"], breaker, connection.config.get("base_url", BASE_URL))
+        self._open[connection.id] = (connection.rotated_at, client)
+        if known is not None:
+            await known[1].aclose()
+        return client
+
+    async def aclose(self) -> None:
+        """No connection is left open."""
+        for _, client in self._open.values():
+            await client.aclose()
+        self._open.clear()
 
 
 def _read(model: type[_Model], answer: Answer) -> _Model:
@@ -302,18 +336,19 @@ def _read(model: type[_Model], answer: Answer) -> _Model:
 # -- Facts ---------------------------------------------------------------------------------------------------------
 
 
-def translate(connection: str, deal: Deal, owner: Owner | None, company_currency: str) -> list[Event]:
+def translate(connection: str, deal: Deal, owner: Owner | None, since: datetime) -> list[Event]:
     """A retraction for each win that ended, and the fact of the win that lasts, if somebody owns the deal.
 
-    `connection` is the name under which members are known by their owner ids. No amount counts as zero, no currency as
-    the company's; digits beyond the minor unit are rounded half up.
+    `connection` is the name under which members are known by their owner ids. Wins from before `since` are no facts. No
+    amount counts as zero; digits beyond the minor unit are rounded half up.
     """
-    ended = [_retraction(connection, deal, win, win.left_at) for win in deal.wins if win.left_at is not None]
-    if deal.owner_id is None or not deal.wins or deal.wins[-1].left_at is not None:
+    wins = [win for win in deal.wins if win.entered_at >= since]
+    ended = [_retraction(connection, deal, win, win.left_at) for win in wins if win.left_at is not None]
+    if deal.owner_id is None or not wins or not deal.is_won:
         return ended
     member = Identity(connection, deal.owner_id)
     alternatives = (Identity("email", owner.email.lower()),) if owner and owner.email else ()
-    return [*ended, _won(deal, deal.wins[-1], member, alternatives, deal.currency or company_currency)]
+    return [*ended, _won(deal, wins[-1], member, alternatives)]
 
 
 def retract(connection: str, fact: str, at: datetime) -> Event:
@@ -336,13 +371,13 @@ def _retraction(connection: str, deal: Deal, win: Win, left_at: datetime) -> Eve
     return replace(event, member=member, source_version=milliseconds(deal.modified_at))
 
 
-def _won(deal: Deal, win: Win, member: Identity, alternatives: tuple[Identity, ...], currency: str) -> Event:
-    amount_minor = (deal.amount or Decimal(0)).scaleb(minor_digits(currency)).to_integral_value(ROUND_HALF_UP)
+def _won(deal: Deal, win: Win, member: Identity, alternatives: tuple[Identity, ...]) -> Event:
+    amount_minor = (deal.amount or Decimal(0)).scaleb(minor_digits(deal.currency)).to_integral_value(ROUND_HALF_UP)
     data = {
         "deal_id": deal.id,
         "name": deal.name,
         "amount_minor": int(amount_minor),
-        "currency": currency,
+        "currency": deal.currency,
         "pipeline": deal.pipeline or "",
     }
     return Event(

@@ -459,13 +459,11 @@ def is_same(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
     both = "timestamp" in stored and "timestamp" in sent
     if both and parse_timestamp(stored["timestamp"]) != parse_timestamp(sent["timestamp"]):
         return False
-    return fingerprint(stored) == fingerprint(sent)
+    return _immutable(stored) == _immutable(sent)
 
 
-def fingerprint(body: Mapping[str, Any]) -> bytes:
-    """SHA-256 over what is immutable in a statement, its timestamp left out."""
-    immutable = {key: value for key, value in body.items() if key not in _ASSIGNED}
-    return hashlib.sha256(orjson.dumps(_canonical(immutable), option=orjson.OPT_SORT_KEYS)).digest()
+def _immutable(body: Mapping[str, Any]) -> Json:
+    return {key: _canonical(value, key) for key, value in body.items() if key not in _ASSIGNED}
 
 
 _ASSIGNED = {"id", "stored", "authority", "version", "timestamp"}
@@ -483,10 +481,12 @@ def _canonical(value: Any, key: str = "") -> Any:
         return {name: _canonical(part, name) for name, part in value.items() if name != left_out}
     if isinstance(value, list):
         parts = [_canonical(part) for part in value]
-        return sorted(parts, key=orjson.dumps) if key in _AGENT_LISTS else parts
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+        return sorted(parts, key=_as_text) if key in _AGENT_LISTS else parts
     return _CANONICAL_TEXT[key](value) if key in _CANONICAL_TEXT else value
+
+
+def _as_text(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 _CANONICAL_TEXT: dict[str, Callable[[Any], Any]] = {

@@ -55,9 +55,11 @@ KINDS = {
             "xapi",
             "A learning system that sends xAPI statements, with Basic or with Bearer credentials.",
             secrets=(
-                ConnectionField("username", "The user name of its Basic credentials.", required=False),
-                ConnectionField("password", "The password of its Basic credentials.", required=False),
-                ConnectionField("token", "Its Bearer token.", required=False),
+                ConnectionField(
+                    "token",
+                    "What it shows: the password of Basic credentials whose user name is the connection's id, or "
+                    "`<connection's id>.<token>` as a Bearer token.",
+                ),
             ),
         ),
         ConnectionKind(
@@ -99,8 +101,6 @@ def check(kind: str, program: ProgramKind, config: Mapping[str, str], secrets: M
         raise InvalidConnection(f"kind {kind!r} is not one of {', '.join(KINDS)}")
     _check_fields("configuration", declared.config, config, MAX_CONFIG_LENGTH)
     _check_fields("secret", declared.secrets, secrets, MAX_SECRET_LENGTH)
-    if kind == "xapi":
-        _check_credentials(secrets)
     if kind == "tremendous":
         _check_realm(program, secrets["api_key"])
 
@@ -113,13 +113,6 @@ def _check_fields(what: str, declared: tuple[ConnectionField, ...], given: Mappi
     for name, value in given.items():
         if not 1 <= len(value) <= longest or "\x00" in value:
             raise InvalidConnection(f"{what} field {name} must have 1 to {longest} characters, none of them NUL")
-
-
-def _check_credentials(secrets: Mapping[str, str]) -> None:
-    if ("username" in secrets) != ("password" in secrets):
-        raise InvalidConnection("username and password belong together")
-    if not secrets:
-        raise InvalidConnection("give username and password, or token, or both")
 
 
 def _check_realm(program: ProgramKind, api_key: str) -> None:

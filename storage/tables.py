@@ -301,6 +301,19 @@ notices = Table(
     Index("ix_notices_open", "connection_id", "object_id", "id", postgresql_where=text("state = 'open'")),
 )
 
+# What is known of an object that notices are about: the external ids of the facts that it gave.
+outside_objects = Table(
+    "outside_objects",
+    metadata,
+    _program(),
+    Column("connection_id", Id, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Column("fetched_at", Instant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "object_id"),
+    _belongs_to("connections", "connection_id"),
+)
+
 statements = Table(
     "statements",
     metadata,
@@ -308,11 +321,12 @@ statements = Table(
     Column("connection_id", Id, nullable=False),
     Column("statement_id", Text, nullable=False),
     Column("body", JSONB, nullable=False),
-    Column("fingerprint", LargeBinary, nullable=False),
-    Column("voided_by", Text),
+    # The statement that this one voids.
+    Column("voids", Text),
     Column("stored_at", Instant, nullable=False),
     PrimaryKeyConstraint("connection_id", "statement_id"),
     _belongs_to("connections", "connection_id"),
+    Index("ix_statements_voids", "connection_id", "voids", postgresql_where=text("voids IS NOT NULL")),
 )
 
 # -- Ledger --------------------------------------------------------------------------------------------------------

@@ -248,6 +248,7 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
 # -- Facts ---------------------------------------------------------------------------------------------------------
 
 WON_AT = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+SINCE = WON_AT - timedelta(days=1)
 ADA = Owner("71", "Ada@Example.com")
 DEAL = Deal(
     id="9001",
@@ -262,7 +263,7 @@ DEAL = Deal(
 
 
 def test_a_won_deal_is_a_fact_of_its_owner_at_the_instant_it_was_won() -> None:
-    (event,) = translate("crm", DEAL, ADA, "USD")
+    (event,) = translate("crm", DEAL, ADA, SINCE)
 
     assert (event.source, event.type) == ("crm", "deal.won")
     assert event.external_id == f"9001:{milliseconds(WON_AT)}"
@@ -298,21 +299,22 @@ def test_a_won_deal_is_a_fact_of_its_owner_at_the_instant_it_was_won() -> None:
 def test_amounts_are_exact_in_minor_units(amount: str | None, currency: str, minor: int) -> None:
     deal = replace(DEAL, amount=None if amount is None else Decimal(amount), currency=currency)
 
-    (event,) = translate("crm", deal, ADA, "EUR")
+    (event,) = translate("crm", deal, ADA, SINCE)
 
     assert (event.data["amount_minor"], event.data["currency"]) == (minor, currency)
 
 
-def test_a_deal_without_a_currency_is_in_the_companys() -> None:
-    (event,) = translate("crm", replace(DEAL, currency=None), ADA, "JPY")
+def test_a_win_from_before_the_account_was_connected_is_no_fact() -> None:
+    ended = replace(DEAL, wins=(Win(WON_AT, WON_AT + timedelta(hours=1)),))
 
-    assert (event.data["amount_minor"], event.data["currency"]) == (1201, "JPY")
+    assert translate("crm", DEAL, ADA, WON_AT + timedelta(seconds=1)) == []
+    assert translate("crm", ended, ADA, WON_AT + timedelta(seconds=1)) == []
 
 
 def test_a_reopened_deal_retracts_its_win() -> None:
     reopened_at = WON_AT + timedelta(hours=1)
 
-    (event,) = translate("crm", replace(DEAL, wins=(Win(WON_AT, reopened_at),)), ADA, "EUR")
+    (event,) = translate("crm", replace(DEAL, wins=(Win(WON_AT, reopened_at),)), ADA, SINCE)
 
     assert event.retracts == f"9001:{milliseconds(WON_AT)}"
     assert (event.occurred_at, dict(event.data)) == (reopened_at, {})
@@ -323,7 +325,7 @@ def test_a_deal_won_again_is_a_new_fact_beside_the_retraction_of_the_first() -> 
     again_at = WON_AT + timedelta(hours=2)
     wins = (Win(WON_AT, WON_AT + timedelta(hours=1)), Win(again_at))
 
-    retraction, won = translate("crm", replace(DEAL, wins=wins), ADA, "EUR")
+    retraction, won = translate("crm", replace(DEAL, wins=wins), ADA, SINCE)
 
     assert retraction.retracts == f"9001:{milliseconds(WON_AT)}"
     assert won.external_id == f"9001:{milliseconds(again_at)}"
@@ -341,8 +343,8 @@ def test_a_deal_won_again_is_a_new_fact_beside_the_retraction_of_the_first() -> 
     ],
 )
 def test_an_edit_amends_the_same_fact_if_it_changes_what_the_fact_is(change: dict[str, Any], amends: bool) -> None:
-    (before,) = translate("crm", DEAL, ADA, "EUR")
-    (after,) = translate("crm", replace(DEAL, modified_at=later(60), **change), ADA, "EUR")
+    (before,) = translate("crm", DEAL, ADA, SINCE)
+    (after,) = translate("crm", replace(DEAL, modified_at=later(60), **change), ADA, SINCE)
 
     assert after.external_id == before.external_id
     assert (before.source_version, after.source_version) == (milliseconds(NOW), milliseconds(later(60)))
@@ -350,29 +352,29 @@ def test_an_edit_amends_the_same_fact_if_it_changes_what_the_fact_is(change: dic
 
 
 def test_an_owners_new_address_is_no_amendment() -> None:
-    (before,) = translate("crm", DEAL, ADA, "EUR")
-    (after,) = translate("crm", DEAL, Owner("71", "countess@example.com"), "EUR")
+    (before,) = translate("crm", DEAL, ADA, SINCE)
+    (after,) = translate("crm", DEAL, Owner("71", "countess@example.com"), SINCE)
 
     assert fingerprint(after, hubspot.POLICY) == fingerprint(before, hubspot.POLICY)
 
 
 def test_a_win_that_nobody_owns_waits_for_an_owner() -> None:
-    assert translate("crm", replace(DEAL, owner_id=None), None, "EUR") == []
+    assert translate("crm", replace(DEAL, owner_id=None), None, SINCE) == []
 
 
 def test_an_owner_unknown_to_hubspot_is_still_named_by_id() -> None:
-    (event,) = translate("crm", DEAL, None, "EUR")
+    (event,) = translate("crm", DEAL, None, SINCE)
 
     assert (event.member, event.alternatives) == (Identity("crm", "71"), ())
 
 
 def test_a_deal_that_was_never_won_is_no_fact() -> None:
-    assert translate("crm", replace(DEAL, wins=()), ADA, "EUR") == []
+    assert translate("crm", replace(DEAL, wins=()), ADA, SINCE) == []
 
 
 def test_a_fact_of_a_deal_that_is_gone_can_be_taken_back_by_its_id() -> None:
-    (won,) = translate("crm", DEAL, ADA, "EUR")
-    (reopened,) = translate("crm", replace(DEAL, wins=(Win(WON_AT, NOW),)), ADA, "EUR")
+    (won,) = translate("crm", DEAL, ADA, SINCE)
+    (reopened,) = translate("crm", replace(DEAL, wins=(Win(WON_AT, NOW),)), ADA, SINCE)
 
     event = hubspot.retract("crm", won.external_id, NOW)
 
@@ -439,14 +441,16 @@ async def test_a_deal_is_read_with_its_win(account: FastAPI, client: HubSpot, cl
     assert deal.wins[0].left_at is None
 
 
-async def test_an_empty_amount_and_currency_are_read_as_none(account: FastAPI, client: HubSpot) -> None:
-    crm_deal = won_deal(account, amount="", deal_currency_code=None)
+@pytest.mark.parametrize("cleared", ["", None])
+async def test_a_deal_may_have_no_amount_and_is_then_in_the_companys_currency(
+    account: FastAPI, client: HubSpot, cleared: str | None
+) -> None:
+    crm_deal = won_deal(account, amount=cleared, deal_currency_code=cleared)
 
     deal = await client.get_deal(crm_deal.id)
 
     assert deal is not None
-    assert (deal.amount, deal.currency) == (None, None)
-    assert await client.get_company_currency() == "EUR"
+    assert (deal.amount, deal.currency) == (None, "EUR")
 
 
 async def test_every_stay_in_closed_won_is_read_from_the_history(
@@ -478,7 +482,7 @@ async def test_a_deleted_deal_is_read_from_the_bin_and_its_win_ended_there(
 
     assert deal is not None
     assert deal.wins[0].left_at == deal.modified_at == clock.now
-    assert [event.retracts is None for event in translate("crm", deal, None, "EUR")] == [False]
+    assert [event.retracts is None for event in translate("crm", deal, None, SINCE)] == [False]
 
 
 async def test_a_merged_deal_is_answered_under_the_id_it_was_merged_into(account: FastAPI, client: HubSpot) -> None:

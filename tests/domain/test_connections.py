@@ -9,7 +9,7 @@ from domain.programs import ProgramKind
 SANDBOX, LIVE = ProgramKind.SANDBOX, ProgramKind.LIVE
 COMPLETE = {
     "hubspot": {"client_secret": "shh", "access_token": "token"},
-    "xapi": {"username": "lms", "password": "shh"},
+    "xapi": {"token": "shh"},
     "tremendous": {"api_key": "TEST_1", "webhook_key": "shh"},
 }
 
@@ -27,8 +27,7 @@ def test_each_kind_takes_what_it_declares(kind: str) -> None:
         ("hubspot", {}, {"client_secret": "shh", "access_token": ""}, "missing secret fields: access_token"),
         ("hubspot", {"colour": "red"}, COMPLETE["hubspot"], "unknown configuration fields: colour"),
         ("hubspot", {"base_url": "x" * 2_001}, COMPLETE["hubspot"], "base_url must have 1 to 2000 characters"),
-        ("xapi", {}, {}, "give username and password, or token, or both"),
-        ("xapi", {}, {"username": "lms"}, "username and password belong together"),
+        ("xapi", {}, {}, "missing secret fields: token"),
         ("xapi", {}, {"token": "t", "extra": "e"}, "unknown secret fields: extra"),
     ],
 )

@@ -416,8 +416,7 @@ def upgrade() -> None:
         sa.Column("connection_id", sa.Text(collation="C"), nullable=False),
         sa.Column("statement_id", sa.Text(), nullable=False),
         sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
-        sa.Column("voided_by", sa.Text(), nullable=True),
+        sa.Column("voids", sa.Text(), nullable=True),
         sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["program_id", "connection_id"],
@@ -425,6 +424,27 @@ def upgrade() -> None:
             name=op.f("fk_statements_program_id_connection_id"),
         ),
         sa.PrimaryKeyConstraint("connection_id", "statement_id", name=op.f("pk_statements")),
+    )
+    op.create_index(
+        "ix_statements_voids",
+        "statements",
+        ["connection_id", "voids"],
+        unique=False,
+        postgresql_where=sa.text("voids IS NOT NULL"),
+    )
+    op.create_table(
+        "outside_objects",
+        sa.Column("program_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("connection_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("object_id", sa.Text(), nullable=False),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["program_id", "connection_id"],
+            ["connections.program_id", "connections.id"],
+            name=op.f("fk_outside_objects_program_id_connection_id"),
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "object_id", name=op.f("pk_outside_objects")),
     )
     op.create_table(
         "vendor_products",
@@ -808,6 +828,8 @@ def downgrade() -> None:
     op.drop_table("event_revisions")
     op.drop_table("decisions")
     op.drop_table("vendor_products")
+    op.drop_table("outside_objects")
+    op.drop_index("ix_statements_voids", table_name="statements", postgresql_where=sa.text("voids IS NOT NULL"))
     op.drop_table("statements")
     op.drop_index(op.f("ix_notifications_program_id_member_id_id"), table_name="notifications")
     op.drop_table("notifications")

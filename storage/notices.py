@@ -1,0 +1,119 @@
+"""Notices as they came, and what is known of the objects that they are about.
+
+A notice is open until its object was fetched after it came.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.connections import Connection
+from domain.notices import Matters, Notice
+from domain.outbox import Kind, Lane, OutboxRow
+from storage import outbox, sets
+from storage.sets import Rows
+from storage.tables import notices, outside_objects
+
+IGNORED, OPEN, HANDLED = "ignored", "open", "handled"
+
+_COLUMNS = (
+    "program_id",
+    "connection_id",
+    "notice_key",
+    "object_id",
+    "kind",
+    "state",
+    "body",
+    "occurred_at",
+    "recorded_at",
+)
+
+
+async def insert_new(session: AsyncSession, connection: Connection, arrived: Sequence[Notice], *, now: datetime) -> int:
+    """Keep the notices that are not repeats, and have their objects fetched if they matter; how many were new."""
+    doubtful = {notice.object_id for notice in arrived if notice.matters is Matters.IF_KNOWN}
+    known = await _find_known(session, connection, doubtful)
+    values = [
+        (
+            connection.program_id,
+            connection.id,
+            notice.notice_key,
+            notice.object_id,
+            notice.kind,
+            OPEN if _is_worth_a_fetch(notice, known) else IGNORED,
+            notice.raw,
+            notice.occurred_at,
+            now,
+        )
+        for notice in sorted(arrived, key=lambda notice: notice.notice_key)
+    ]
+    suffix = "ON CONFLICT (program_id, connection_id, notice_key) DO NOTHING RETURNING object_id, state"
+    new = await sets.insert(session, Rows(notices, _COLUMNS, values, suffix))
+    wanted = sorted({row["object_id"] for row in new if row["state"] == OPEN})
+    await outbox.add(session, [_fetch(connection, object_id) for object_id in wanted], now=now)
+    return len(new)
+
+
+async def find_highest_open(session: AsyncSession, connection_id: str, object_id: str) -> int | None:
+    """The number of the latest notice that nobody has handled, or None."""
+    mine = (notices.c.connection_id == connection_id, notices.c.object_id == object_id, notices.c.state == OPEN)
+    latest = select(notices.c.id).where(*mine).order_by(notices.c.id.desc()).limit(1)
+    return (await session.execute(latest)).scalar()
+
+
+async def find_facts(session: AsyncSession, connection_id: str, object_id: str) -> list[str]:
+    """The external ids of the facts that the object has given."""
+    key = (outside_objects.c.connection_id == connection_id, outside_objects.c.object_id == object_id)
+    return (await session.execute(select(outside_objects.c.facts).where(*key))).scalar() or []
+
+
+async def handle(session: AsyncSession, connection: Connection, object_id: str, highest: int, *, now: datetime) -> None:
+    """The object's notices up to `highest` are answered."""
+    answered = update(notices).where(
+        notices.c.program_id == connection.program_id,
+        notices.c.connection_id == connection.id,
+        notices.c.object_id == object_id,
+        notices.c.id <= highest,
+        notices.c.state == OPEN,
+    )
+    await session.execute(answered.values(state=HANDLED, handled_at=now))
+
+
+async def keep_facts(
+    session: AsyncSession, connection: Connection, object_id: str, facts: Collection[str], *, now: datetime
+) -> None:
+    """These are the facts that the object gives now, and no others."""
+    found = {"facts": sorted(facts), "fetched_at": now}
+    key = {"program_id": connection.program_id, "connection_id": connection.id, "object_id": object_id}
+    row = insert(outside_objects).values(**key, **found)
+    await session.execute(row.on_conflict_do_update(index_elements=["connection_id", "object_id"], set_=found))
+
+
+def _is_worth_a_fetch(notice: Notice, known: Collection[str]) -> bool:
+    return notice.matters is Matters.ALWAYS or (notice.matters is Matters.IF_KNOWN and notice.object_id in known)
+
+
+async def _find_known(session: AsyncSession, connection: Connection, object_ids: Collection[str]) -> set[str]:
+    """Those of the objects that gave a fact or have an open notice. One snapshot: a fetch is before it or after it."""
+    if not object_ids:
+        return set()
+    wanted = func.unnest(sorted(object_ids)).table_valued("object_id")
+    fact = exists().where(
+        outside_objects.c.connection_id == connection.id,
+        outside_objects.c.object_id == wanted.c.object_id,
+        func.jsonb_array_length(outside_objects.c.facts) > 0,
+    )
+    asked = exists().where(
+        notices.c.connection_id == connection.id,
+        notices.c.object_id == wanted.c.object_id,
+        notices.c.state == OPEN,
+    )
+    return set((await session.execute(select(wanted.c.object_id).where(or_(fact, asked)))).scalars())
+
+
+def _fetch(connection: Connection, object_id: str) -> OutboxRow:
+    payload = {"connection_id": connection.id, "object_id": object_id, "kind": connection.kind}
+    return OutboxRow(connection.program_id, Lane.TEMPORAL, Kind.FETCH_OBJECT, payload)
