@@ -1,0 +1,140 @@
+"""The worker process works on what it can, and ends what it has begun."""
+
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from domain.outbox import Kind, Lane, OutboxRow
+from settings import Settings
+from storage import outbox
+from storage.database import Database
+from tests.eventually import eventually
+from tests.relay.conftest import now
+from tests.servers import free_port
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = "prg_a"
+NOBODY = "127.0.0.1:1"
+
+
+class WorkerProcess:
+    """A worker in a process of its own, with the test's settings and these."""
+
+    def __init__(self, settings: Settings, **changes: str) -> None:
+        self.metrics_url = f"http://127.0.0.1:{(port := free_port())}/metrics"
+        environment = {
+            "DATABASE_URL": settings.database_url,
+            "REDIS_URL": settings.redis_url,
+            "TEMPORAL_ADDRESS": settings.temporal_address,
+            "LAUREL_STATE_DIR": str(settings.laurel_state_dir),
+            "WORKER_METRICS_PORT": str(port),
+            "PATH": "",
+        }
+        self._log = (settings.laurel_state_dir / "worker.log").open("w+")
+        command = [sys.executable, "-m", "worker"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment | changes, stderr=self._log)
+
+    def stop(self) -> tuple[int, str]:
+        """Its exit code after SIGTERM, and what it logged."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        """Its exit code, and what it logged."""
+        code = self.process.wait()
+        self._log.seek(0)
+        return code, self._log.read()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._log.close()
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, pool_size=2)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def processes() -> Iterator[list[WorkerProcess]]:
+    started: list[WorkerProcess] = []
+    yield started
+    for worker in started:
+        worker.kill()
+
+
+async def open_rows(db: Database) -> int:
+    async with db.begin() as session:
+        count: int = (await session.execute(text("SELECT count(*) FROM outbox WHERE state = 'open'"))).scalar_one()
+        return count
+
+
+async def test_without_temporal_it_does_the_rest_and_stops_when_told(
+    settings: Settings, db: Database, processes: list[WorkerProcess]
+) -> None:
+    standing = {"member_id": "mem_1", "unit": "points", "score": 5, "reached_at": now().isoformat()}
+    standing |= {"version": 1, "department": None, "listed": True}
+    async with db.begin() as session:
+        score = OutboxRow(PROGRAM, Lane.REDIS, Kind.SCORE, standing)
+        start = OutboxRow(PROGRAM, Lane.TEMPORAL, Kind.START_ORDER, {"order_id": "ord_1"})
+        await outbox.add(session, [score, start], now=now())
+    worker = WorkerProcess(settings, TEMPORAL_ADDRESS=NOBODY)
+    processes.append(worker)
+
+    async def only_the_start_is_left() -> None:
+        assert await open_rows(db) == 1
+
+    await eventually(only_the_start_is_left)
+    async with httpx.AsyncClient() as client:
+        metrics = (await client.get(worker.metrics_url)).text
+    code, log = worker.stop()
+
+    assert 'laurel_outbox_rows_total{lane="redis",outcome="done"} 1.0' in metrics
+    assert code == 0
+    assert "waiting for Temporal" in log
+
+
+async def test_a_new_temporal_is_made_ready_and_worked_for(
+    settings: Settings, temporal_client: Client, processes: list[WorkerProcess]
+) -> None:
+    namespace = f"test-{uuid.uuid4().hex}"
+    worker = WorkerProcess(settings, TEMPORAL_NAMESPACE=namespace)
+    processes.append(worker)
+
+    async def everybody_polls() -> None:
+        for queue, kind in (("laurel", "WORKFLOW"), ("laurel", "ACTIVITY"), ("laurel-tremendous", "ACTIVITY")):
+            request = DescribeTaskQueueRequest(
+                namespace=namespace,
+                task_queue=TaskQueue(name=queue),
+                task_queue_type=TaskQueueType.Value(f"TASK_QUEUE_TYPE_{kind}"),
+            )
+            assert (await temporal_client.workflow_service.describe_task_queue(request)).pollers
+
+    await eventually(everybody_polls)
+    code, log = worker.stop()
+
+    assert code == 0
+    assert '"working"' in log
+
+
+async def test_production_refuses_failpoints(settings: Settings, processes: list[WorkerProcess]) -> None:
+    worker = WorkerProcess(settings, LAUREL_ENV="production", LAUREL_FAILPOINT="before_place:kill")
+    processes.append(worker)
+    code, log = worker.wait()
+
+    assert code != 0
+    assert "LAUREL_FAILPOINT must not be set" in log
