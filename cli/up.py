@@ -1,5 +1,6 @@
 """`laurel up`: everything on one machine, on one screen, until Ctrl-C."""
 
+import asyncio
 import signal
 import threading
 from typing import Annotated
@@ -8,10 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli import seed
 from cli.embedded.processes import ProgramFailed
 from cli.embedded.stack import Stack
 from cli.embedded.temporal import NoTemporal
 from cli.errors import CommandFailed
+from cli.seed import SampleCompany
 from settings import OwnSettings
 
 app = typer.Typer()
@@ -45,18 +48,22 @@ def _run(settings: OwnSettings, port_offset: int, stop: threading.Event) -> None
     status = console.status("starting")
     progress = status.update if console.is_terminal else console.print
     with status, Stack(settings, port_offset, progress, stop.is_set) as stack:
+        company = asyncio.run(seed.sample_company(stack.settings()))
         status.stop()
-        console.print(_screen(stack))
+        console.print(_screen(stack, company))
         while not stop.wait(CHECK_SECONDS):
             stack.check()
         status.start()
     console.print("Everything has stopped; its state is kept.")
 
 
-def _screen(stack: Stack) -> Table:
+def _screen(stack: Stack, company: SampleCompany) -> Table:
     table = Table(title="Laurel is running", caption=f"logs in {stack.directory / 'logs'}; Ctrl-C stops everything")
     for heading in ("part", "kind", "where"):
         table.add_column(heading, overflow="fold")
     for part in stack.parts:
         table.add_row(part.name, part.kind, part.where)
+    table.add_section()
+    table.add_row("sample company", "a sandbox program", company.program_id)
+    table.add_row("its API key", "of an administrator", company.key)
     return table

@@ -22,7 +22,7 @@ from cli.embedded.postgres import DURABLE, OWNER, Cluster
 from cli.embedded.processes import Child, Program, ProgramFailed, remember, stop_left_over
 from cli.embedded.redis import Redis
 from cli.errors import CommandFailed
-from settings import RUNNING_STACK_FILE, OwnSettings
+from settings import RUNNING_STACK_FILE, OwnSettings, Settings
 from storage import schema
 
 ANSWER_SECONDS = 2.0
@@ -132,6 +132,10 @@ class Stack:
             self._file("children.json").unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
+
+    def settings(self) -> Settings:
+        """The settings that every process of the running stack has."""
+        return Settings.model_validate({name.lower(): value for name, value in self.environment.items()})
 
     def check(self) -> None:
         """Raise ProgramFailed if a program has ended by itself."""

@@ -1,6 +1,7 @@
 """`laurel up` runs everything, says where, ends in order at one signal, and finds its state again."""
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -18,9 +19,8 @@ import psycopg
 import pytest
 
 from cli.embedded.postgres import OWNER, Cluster
-from cli.embedded.stack import Ports
+from cli.embedded.stack import Ports, is_taken
 from settings import RUNNING_STACK_FILE
-from tests.servers import free_port
 
 READY_SECONDS = 120
 STOP_SECONDS = 60
@@ -36,17 +36,9 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def ports() -> Ports:
-    """Seven ports in a row that are free just now."""
-    for _ in range(100):
-        candidate = Ports(free_port())
-        if max(candidate.names()) < 65536 and all(_is_free(port) for port in candidate.names()):
-            return candidate
-    raise AssertionError("no seven free ports in a row")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        return listener.connect_ex(("127.0.0.1", port)) != 0
+    """Seven free ports in a row, below those that the system gives to outgoing connections."""
+    candidates = (Ports(first) for first in random.sample(range(20_000, 32_000, 10), 100))
+    return next(candidate for candidate in candidates if not any(is_taken(port) for port in candidate.names()))
 
 
 class Up:
