@@ -176,6 +176,8 @@ class _File:
 
     def _plain(self, node: Node, path: DataPath) -> Any:
         self._count(node, path)
+        if not str(node.tag).startswith(_TAG):
+            self._complain(node, f"the tag {node.tag} has no meaning here")
         if isinstance(node, MappingNode):
             data = {}
             for key, value in self._pairs(node, ""):
@@ -205,8 +207,6 @@ class _File:
             and len(digits) <= MAX_DIGITS
         ):
             return int(digits)
-        if not tag.startswith(_TAG):
-            self._complain(node, f"the tag {tag} has no meaning here")
         return value
 
     def _is_nothing(self, node: Node) -> bool:

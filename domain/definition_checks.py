@@ -217,16 +217,16 @@ def _read_expressions(
         except ExpressionError as error:
             yield Fault(where[name], str(error))
             continue
-        yield from _unknown(where[name], "totals", totals_used(text), definitions.aggregates, "aggregates")
-        yield from _unknown(where[name], "member", fields_used(text, "member"), MEMBER_ATTRIBUTES, "members")
+        yield from _unknown(where[name], "totals", totals_used(text), definitions.aggregates, "there is no aggregate")
+        yield from _unknown(where[name], "member", fields_used(text, "member"), MEMBER_ATTRIBUTES, "a member has no")
         if event_type:
             known = [*event_type.fields, *EVENT_ATTRIBUTES]
-            yield from _unknown(where[name], "event", fields_used(text, "event"), known, event_type.key)
+            yield from _unknown(where[name], "event", fields_used(text, "event"), known, f"{event_type.key} has no")
 
 
-def _unknown(path: Path, of: str, used: Collection[str], known: Collection[str], whose: str) -> Told:
+def _unknown(path: Path, of: str, used: Collection[str], known: Collection[str], none: str) -> Told:
     for name in sorted(set(used) - set(known)):
-        yield Fault(path, f"{of}.{name}: {whose} have no {name}{_close(name, known)}")
+        yield Fault(path, f"{of}.{name}: {none} {name}{_close(name, known)}")
 
 
 # -- Milestones, rewards, catalog ----------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def _reward(path: Path, reward: Reward, definitions: Definitions) -> Told:
     yield from _list(path, "items", reward.items)
     if not reward.items:
         yield Fault((*path, "items"), "a reward has at least one catalog item")
-    if reward.automatic and len(reward.items) != 1:
+    if reward.automatic and len(reward.items) > 1:
         yield Fault((*path, "items"), "an automatic reward has exactly one item, there is nobody to choose")
     yield from _within((*path, "value_minor"), reward.value_minor, 1, MAX_MONEY_MINOR)
     yield from _currency(path, reward.currency)

@@ -1,0 +1,138 @@
+"""Definitions of any shape, for properties; they need not pass the checks."""
+
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+
+from domain.configuration import (
+    Aggregate,
+    Award,
+    Cap,
+    CatalogItem,
+    Condition,
+    EventType,
+    Field,
+    Milestone,
+    Period,
+    Reward,
+    Rounding,
+    Rule,
+)
+from domain.definitions import Definitions
+
+keys = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+whole = st.integers(-(2**53), 2**53)
+maybe_whole = st.none() | whole
+versions = st.integers(1, 1_000)
+instants = st.none() | st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+
+fields = st.builds(
+    Field,
+    type=texts,
+    required=st.booleans(),
+    description=texts,
+    enum=st.lists(texts, max_size=3).map(tuple),
+    minimum=maybe_whole,
+    maximum=maybe_whole,
+    max_length=whole,
+)
+awards = st.builds(
+    Award, expression=texts, unit=texts, rounding=st.sampled_from(Rounding), expires_after_days=maybe_whole
+)
+caps = st.builds(Cap, per=st.none() | st.sampled_from(Period), points=maybe_whole, times=maybe_whole)
+conditions = st.builds(Condition, name=texts, expression=texts)
+lists = st.lists(texts, max_size=3).map(tuple)
+
+
+def _event_type(key: str) -> st.SearchStrategy[EventType]:
+    return st.builds(
+        EventType, st.just(key), versions, fields=st.dictionaries(keys, fields, max_size=3), description=texts
+    )
+
+
+def _aggregate(key: str) -> st.SearchStrategy[Aggregate]:
+    return st.builds(Aggregate, st.just(key), event_type=texts, per=st.sampled_from(Period), field=st.none() | texts)
+
+
+def _rule(key: str) -> st.SearchStrategy[Rule]:
+    return st.builds(
+        Rule,
+        st.just(key),
+        versions,
+        event_type=texts,
+        title=texts,
+        when=st.lists(conditions, max_size=3).map(tuple),
+        award=st.none() | awards,
+        reward=st.none() | texts,
+        caps=st.lists(caps, max_size=3).map(tuple),
+        starts_at=instants,
+        ends_at=instants,
+    )
+
+
+def _milestone(key: str) -> st.SearchStrategy[Milestone]:
+    return st.builds(
+        Milestone,
+        st.just(key),
+        versions,
+        reward=texts,
+        on=texts,
+        every=maybe_whole,
+        at=maybe_whole,
+        unit=texts,
+        title=texts,
+    )
+
+
+def _reward(key: str) -> st.SearchStrategy[Reward]:
+    return st.builds(
+        Reward,
+        st.just(key),
+        versions,
+        title=texts,
+        items=lists,
+        value_minor=whole,
+        currency=texts,
+        automatic=st.booleans(),
+        price_points=whole,
+        offer_days=whole,
+        remind_days=whole,
+    )
+
+
+def _item(key: str) -> st.SearchStrategy[CatalogItem]:
+    return st.builds(
+        CatalogItem,
+        st.just(key),
+        versions,
+        name=texts,
+        vendor=texts,
+        product=texts,
+        description=texts,
+        category=texts,
+        images=lists,
+        countries=lists,
+        currency=texts,
+        denominations=st.lists(whole, max_size=3).map(tuple),
+        points_per_unit=whole,
+        terms=texts,
+        available=st.booleans(),
+    )
+
+
+def _section(definition):  # type: ignore[no-untyped-def]
+    return st.sets(keys, max_size=3).flatmap(
+        lambda names: st.fixed_dictionaries({name: definition(name) for name in sorted(names)})
+    )
+
+
+definitions = st.builds(
+    Definitions,
+    event_types=_section(_event_type),
+    aggregates=_section(_aggregate),
+    rules=_section(_rule),
+    milestones=_section(_milestone),
+    rewards=_section(_reward),
+    catalog=_section(_item),
+)
