@@ -16,6 +16,7 @@ from domain.events import Event, Identity
 from domain.intake import RETRACTED, Crossing, Fact, FactKey, GivenReward, moved_from_json
 from storage import ledger, sets
 from storage.sets import Rows
+from storage.sets import insert as insert_rows
 from storage.tables import events
 
 # Between source and external id where both are one text: ASCII's unit separator, which no name holds.
@@ -62,7 +63,7 @@ async def insert(session: AsyncSession, program_id: str, new: Sequence[Fact]) ->
     """Insert facts in the given order, which must be sorted by key; the ids of those that were not there yet."""
     values = [_row(program_id, fact) for fact in new]
     suffix = "ON CONFLICT (program_id, source, external_id) DO NOTHING RETURNING id"
-    return {row["id"] for row in await sets.insert(session, Rows(events, _COLUMNS, values, suffix))}
+    return {row["id"] for row in await insert_rows(session, Rows(events, _COLUMNS, values, suffix))}
 
 
 async def lock(session: AsyncSession, program_id: str, keys: Sequence[FactKey]) -> dict[FactKey, Fact]:

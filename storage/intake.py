@@ -6,8 +6,6 @@ fails on data is halved by savepoints until the event that fails stands alone, q
 deciding its events one by one in order.
 """
 
-import asyncio
-import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,15 +28,13 @@ from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
 from storage import configurations, facts, ledger, outbox, people
 from storage.database import Database
-from storage.failures import is_transient, sqlstate
+from storage.failures import retry, sqlstate
 from storage.ids import new_id
 from storage.sets import Rows, insert_all
 from storage.tables import counters, crossings, decisions, event_revisions, identities, members, rewards
 
 MAX_BATCH = 500  # events
 CLOCK_TOLERANCE = timedelta(minutes=5)
-MAX_TRIES = 6  # of a batch that lost a race or found the database away
-FIRST_BACKOFF_SECONDS = 0.02
 MAX_RACES = 3  # unique and foreign keys that another transaction got in between
 
 log = structlog.get_logger(__name__)
@@ -81,7 +77,7 @@ async def record_batch(
         async with database.begin() as session:
             return await record(session, program_id, events, policy, as_of=as_of)
 
-    return await retrying(attempt)
+    return await retry(attempt)
 
 
 async def record(
@@ -123,19 +119,6 @@ async def find_parked(session: AsyncSession, program_id: str, names: Collection[
 async def find_decidable(session: AsyncSession) -> list[tuple[str, str]]:
     """(program, event) of parked events whose member has become known, of all programs, at most 500."""
     return await facts.find_decidable(session, MAX_BATCH)
-
-
-async def retrying(attempt: Callable[[], Awaitable[list[Outcome]]]) -> list[Outcome]:
-    """Run a whole transaction again while it fails for no fault of its data, with growing random pauses."""
-    for tried in range(1, MAX_TRIES):
-        try:
-            return await attempt()
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.info("intake tried again", sqlstate=sqlstate(error), tried=tried)
-            await asyncio.sleep(random.uniform(0.5, 1.5) * FIRST_BACKOFF_SECONDS * 2**tried)
-    return await attempt()
 
 
 # -- Before anything is locked -------------------------------------------------------------------------------------
@@ -424,7 +407,7 @@ def _score(program_id: str, intake: Intake, account: Account, as_of: datetime) -
         points=account.lifetime,
         reached_at=as_of,
         version=account.version + person.version,
-        department=person.attributes["department"],
+        department=person.attributes.get("department"),
         listed=not person.has_left,
     )
     return OutboxRow(program_id, Lane.REDIS, Kind.SCORE, standing.as_payload())

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.deciding import Person
+from domain.members import ATTRIBUTES, as_attributes, custom_from_json
 
 Versions = list[tuple[datetime, Person]]
 
@@ -17,8 +18,8 @@ MAX_VERSIONS = 100
 _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
 _LOCK = text(
-    """SELECT id, version, time_zone, country, location, department, role, hired_on, performance_tier, status, custom
-    FROM members WHERE program_id = :program_id AND id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"""
+    f"""SELECT id, version, {", ".join(ATTRIBUTES)} FROM members
+    WHERE program_id = :program_id AND id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"""
 )
 _VERSIONS = text(
     """SELECT member_id, version, attributes, effective_at FROM member_versions
@@ -48,7 +49,5 @@ async def _dated(session: AsyncSession, program_id: str, member_ids: Sequence[st
 
 
 def _current(row: Mapping[Any, Any]) -> Person:
-    hired_on = row["hired_on"]
-    attributes = {**row, "hired_on": hired_on.isoformat() if hired_on else None}
-    del attributes["id"], attributes["version"]
-    return Person(row["id"], row["version"], row["time_zone"], attributes)
+    known = {**row, "custom": custom_from_json(row["custom"])}
+    return Person(row["id"], row["version"], row["time_zone"], as_attributes(known))

@@ -28,8 +28,7 @@ async def insert(session: AsyncSession, rows: Rows) -> Sequence[RowMapping]:
     """Insert the rows in their order; what a RETURNING suffix asks for comes back."""
     if not rows.values:
         return []
-    statement = _statement(((rows.table, rows.columns, rows.suffix),))
-    result = await session.execute(statement, _arrays(0, rows))
+    result = await session.execute(statement(((rows.table, rows.columns, rows.suffix),)), _arrays(0, rows))
     return result.mappings().all() if "RETURNING" in rows.suffix else []
 
 
@@ -38,15 +37,16 @@ async def insert_all(session: AsyncSession, sets: Iterable[Rows]) -> None:
     filled = [rows for rows in sets if rows.values]
     if not filled:
         return
-    statement = _statement(tuple((rows.table, rows.columns, rows.suffix) for rows in filled))
+    written = statement(tuple((rows.table, rows.columns, rows.suffix) for rows in filled))
     arrays: dict[str, str] = {}
     for number, rows in enumerate(filled):
         arrays |= _arrays(number, rows)
-    await session.execute(statement, arrays)
+    await session.execute(written, arrays)
 
 
 @lru_cache(maxsize=1_000)
-def _statement(sets: tuple[tuple[Table, tuple[str, ...], str], ...]) -> TextClause:
+def statement(sets: tuple[tuple[Table, tuple[str, ...], str], ...]) -> TextClause:
+    """The statement that inserts into these (table, columns, suffix); its parameters are arrays, `column_number`."""
     inserts = [_insert(number, *rows) for number, rows in enumerate(sets)]
     others = [f"s{number} AS ({insert})" for number, insert in enumerate(inserts[:-1])]
     return text((f"WITH {', '.join(others)} " if others else "") + inserts[-1])
