@@ -12,23 +12,14 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from google.protobuf.duration_pb2 import Duration
 from prometheus_client import Counter
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.namespace.v1 import NamespaceConfig
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-    RegisterNamespaceRequest,
-    UpdateNamespaceRequest,
-)
 from temporalio.client import ActivityExecutionDescription, Client, WorkflowExecutionDescription
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.notices import ObjectToFetch
 from domain.time import Clock
-from relay import temporal
+from relay import namespaces, temporal
 from relay.outages import is_outage, namespace_is_missing
 from storage import unfinished
 from storage.database import Database
@@ -44,7 +35,6 @@ PAGE_SECONDS = 0.5
 YOUNG = timedelta(seconds=15)
 # A workflow that ends with its row unfinished is not started again and again without a pause.
 LATELY = timedelta(seconds=60)
-RETENTION = timedelta(days=30)
 
 _STARTED = Counter("laurel_reconcile_started_total", "Work that Temporal had lost and was given again", ["kind"])
 
@@ -64,46 +54,13 @@ class Reconcile:
         """Reconcile until cancelled; while anything is away, try again at the next pass."""
         while True:
             try:
-                await self.prepare()
+                await namespaces.prepare(self._client)
                 await self.heal()
             except Exception as error:
                 if not is_outage(error):
                     raise
                 log.info("reconcile interrupted", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(PASS_SECONDS)
-
-    # -- Namespace and search attributes ---------------------------------------------------------------------------
-
-    async def prepare(self) -> None:
-        """The namespace is there, keeps histories for `RETENTION` or longer, and knows our search attributes."""
-        await self._ensure_namespace()
-        await self._ensure_search_attributes()
-
-    async def _ensure_namespace(self) -> None:
-        service, name = self._client.workflow_service, self._client.namespace
-        retention = Duration(seconds=int(RETENTION.total_seconds()))
-        try:
-            found = await service.describe_namespace(DescribeNamespaceRequest(namespace=name))
-        except RPCError as error:
-            if not namespace_is_missing(error):
-                raise
-            request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=retention)
-            await _unless_exists(service.register_namespace(request))
-            return
-        if found.config.workflow_execution_retention_ttl.seconds < retention.seconds:
-            config = NamespaceConfig(workflow_execution_retention_ttl=retention)
-            await service.update_namespace(UpdateNamespaceRequest(namespace=name, config=config))
-
-    async def _ensure_search_attributes(self) -> None:
-        service, name = self._client.operator_service, self._client.namespace
-        known = await service.list_search_attributes(ListSearchAttributesRequest(namespace=name))
-        missing = {key.name for key in starts.SEARCH_ATTRIBUTES} - known.custom_attributes.keys()
-        if missing:
-            keywords = dict.fromkeys(sorted(missing), IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
-            request = AddSearchAttributesRequest(namespace=name, search_attributes=keywords)
-            await _unless_exists(service.add_search_attributes(request))
-
-    # -- What is unfinished ----------------------------------------------------------------------------------------
 
     async def heal(self) -> int:
         """Give Temporal everything unfinished that it is not working on; how much that was."""
@@ -165,12 +122,3 @@ class Reconcile:
 
 async def _sum(steps: Iterable[Awaitable[bool]]) -> int:
     return sum(await asyncio.gather(*steps))
-
-
-async def _unless_exists(request: Awaitable[object]) -> None:
-    """Another worker may have been first."""
-    try:
-        await request
-    except RPCError as error:
-        if error.status is not RPCStatusCode.ALREADY_EXISTS:
-            raise

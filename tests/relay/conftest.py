@@ -4,11 +4,12 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from temporalio.client import Client
 
-from relay.reconcile import Reconcile
+from relay import namespaces
 from storage.database import Database
 from storage.keyring import Keyring
 from tests.eventually import eventually
@@ -26,11 +27,10 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     await database.dispose()
 
 
-@pytest.fixture
-async def client(temporal_address: str, db: Database) -> Client:
+@pytest.fixture(scope="session")
+async def client(temporal_address: str) -> Client:
     """A client with the plugin, in a new namespace that is ready."""
     plugin = LaurelPlugin(Keyring({"test": os.urandom(32)}, "test"))
     client = await Client.connect(temporal_address, namespace=f"test-{uuid.uuid4().hex}", plugins=[plugin])
-    reconcile = Reconcile(client, db, clock=now)
-    await eventually(reconcile.prepare)
+    await eventually(partial(namespaces.prepare, client))
     return client

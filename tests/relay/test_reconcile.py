@@ -3,28 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from relay.reconcile import Reconcile
 from storage.database import Database
 from tests.relay.conftest import now
 from tests.relay.rows import connection_of, insert_notice, insert_order, insert_program, insert_reward
-
-
-async def test_a_new_temporal_gets_namespace_retention_and_search_attributes(client: Client, db: Database) -> None:
-    namespace = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
-    attributes = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=client.namespace)
-    )
-
-    assert namespace.config.workflow_execution_retention_ttl.ToTimedelta() == timedelta(days=30)
-    assert {"LaurelProgram", "LaurelStatus", "LaurelRef"} <= attributes.custom_attributes.keys()
-
-
-async def test_preparing_again_changes_nothing_and_fails_at_nothing(client: Client, db: Database) -> None:
-    await Reconcile(client, db, clock=now).prepare()
 
 
 async def test_missing_workflows_of_unfinished_rows_are_started(client: Client, db: Database) -> None:
