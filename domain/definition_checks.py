@@ -11,7 +11,8 @@ from typing import Any
 from domain.configuration import Aggregate, CatalogItem, EventType, Field, Milestone, Reward, Rule
 from domain.definitions import SECTIONS, Definitions
 from domain.expressions import ExpressionError, check, fields_used, totals_used
-from domain.samples import EVENT_ATTRIBUTES, MEMBER_ATTRIBUTES, breakages, expressions
+from domain.members import ATTRIBUTES
+from domain.samples import EVENT_ATTRIBUTES, breakages, expressions
 from domain.schemas import CHECKS, MAX_INTEGER
 from domain.shapes import Fault, Path
 
@@ -218,7 +219,7 @@ def _read_expressions(
             yield Fault(where[name], str(error))
             continue
         yield from _unknown(where[name], "totals", totals_used(text), definitions.aggregates, "there is no aggregate")
-        yield from _unknown(where[name], "member", fields_used(text, "member"), MEMBER_ATTRIBUTES, "a member has no")
+        yield from _unknown(where[name], "member", fields_used(text, "member"), ATTRIBUTES, "a member has no")
         if event_type:
             known = [*event_type.fields, *EVENT_ATTRIBUTES]
             yield from _unknown(where[name], "event", fields_used(text, "event"), known, f"{event_type.key} has no")

@@ -17,16 +17,14 @@ import cel
 
 from domain.configuration import Aggregate, Cap, EventType, Field, Rule
 from domain.expressions import context, fields_used, literals, totals_used
+from domain.members import ATTRIBUTES
 from domain.rules import judge
 from domain.schemas import faults, limits, values
 
 MAX_SITUATIONS = 300
 MAX_TOTAL = 1_000_000
 
-# What expressions see of a member; all but ALWAYS_TEXT may be null.
-MEMBER_ATTRIBUTES = (
-    "time_zone", "country", "location", "department", "role", "hired_on", "performance_tier", "status", "custom",
-)  # fmt: skip
+# Of a member's attributes all but these may be null.
 ALWAYS_TEXT = frozenset({"time_zone", "status"})
 EVENT_ATTRIBUTES = ("type", "source", "occurred_at")
 
@@ -179,7 +177,7 @@ def _situation(event_type: EventType, chosen: Mapping[Name, Any], varied: frozen
     event = of("event")
     data = {name: value for name, value in event.items() if name in event_type.fields}
     around = {"type": event_type.key, "source": "api", "occurred_at": _MONDAY, **event}
-    member = dict.fromkeys(MEMBER_ATTRIBUTES, "x") | of("member") | {"custom": of("member.custom")}
+    member = dict.fromkeys(ATTRIBUTES, "x") | of("member") | {"custom": of("member.custom")}
     differing = {name: value for name, value in chosen.items() if name in varied}
     return Situation(differing, around | values(event_type, data), member, of("totals"))
 

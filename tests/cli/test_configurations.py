@@ -91,7 +91,7 @@ def test_every_fault_of_every_file_is_told_with_line_and_column(tmp_path: Path) 
         "b.yaml:6:1: rule: unknown section rule: known are event_types, aggregates, rules, milestones, rewards, catalog"
     ]
     assert second == [
-        "a.yaml:6:23: rules deal: when.0.expression: event.amonut: deal.won has no amonut: did you mean amount?",
+        "a.yaml:6:21: rules deal: when.0.expression: event.amonut: deal.won has no amonut: did you mean amount?",
         "a.yaml:12:17: rules survey: event_type: no event type survey.submitted",
         "a.yaml:13:13: rules survey: reward: no reward mug",
     ]
