@@ -13,6 +13,7 @@ from domain.time import Clock
 from relay.outages import is_outage
 from storage import intake
 from storage.database import Database
+from storage.failures import retry
 
 SWEEP_SECONDS = 60.0
 # Of up to 500 events each; what is left waits for the next sweep.
@@ -69,4 +70,4 @@ class IntakeLane:
             async with self._database.begin() as session:
                 return await intake.decide_parked(session, program_id, event_ids, as_of=self._clock())
 
-        await intake.retrying(attempt)
+        await retry(attempt)

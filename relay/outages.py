@@ -5,6 +5,7 @@ import sqlalchemy.exc
 from temporalio.service import RPCError, RPCStatusCode
 
 from connectors.errors import Unavailable
+from storage.failures import is_transient
 
 # What Temporal answers about one request; every other status is about the server, the namespace or our credentials.
 _ABOUT_THE_REQUEST = {
@@ -21,8 +22,6 @@ _AWAY = (
     TimeoutError,
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
     sqlalchemy.exc.TimeoutError,
 )
 
@@ -31,7 +30,7 @@ def is_outage(error: BaseException) -> bool:
     """Whether sending the same again later may succeed without anything being changed in the row."""
     if isinstance(error, RPCError):
         return error.status not in _ABOUT_THE_REQUEST or namespace_is_missing(error) or _attribute_is_missing(error)
-    return isinstance(error, _AWAY) or _not_connected(error)
+    return isinstance(error, _AWAY) or is_transient(error) or _not_connected(error)
 
 
 def namespace_is_missing(error: RPCError) -> bool:
