@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-# A Redis score is a double: whole numbers are exact to this bound.
+# A Redis score is a double: whole numbers are exact to this bound, and who has more is ranked as having this many.
 MAX_POINTS = 2**53 - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,8 +41,8 @@ class Standing:
 
     @property
     def entry(self) -> str:
-        """The member as a board holds it: equal points are ordered by this text, so the instant comes first."""
-        return f"{(self.reached_at - _EPOCH) // _MICROSECOND:016x}:{self.member_id}"
+        """The member as a board holds it."""
+        return _entry(self.reached_at, self.member_id)
 
     def as_payload(self) -> dict[str, Any]:
         """The standing as an outbox row carries it."""
@@ -79,8 +79,18 @@ class Place:
     points: int
     reached_at: datetime
 
+    @property
+    def entry(self) -> str:
+        """The member as the board holds it."""
+        return _entry(self.reached_at, self.member_id)
+
 
 def place(rank: int, entry: str, points: int) -> Place:
     """The place of a board's entry."""
     instant, _, member_id = entry.partition(":")
     return Place(rank, member_id, points, _EPOCH + int(instant, 16) * _MICROSECOND)
+
+
+def _entry(reached_at: datetime, member_id: str) -> str:
+    """Equal points are ordered by this text, so the instant comes first: exact to the microsecond."""
+    return f"{(reached_at - _EPOCH) // _MICROSECOND:016x}:{member_id}"
