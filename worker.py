@@ -17,8 +17,10 @@ from temporalio.worker import Worker
 
 import telemetry
 from activities import failpoints
+from activities.hubspot import HubSpotActivities
 from activities.listing import activities_of
 from activities.orders import OrderActivities
+from connectors.hubspot import HubSpots
 from connectors.vendors import Vendors
 from domain.time import Clock
 from relay.intake import IntakeLane
@@ -45,12 +47,16 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     keyring = Keyring.from_setting(settings.laurel_secret_keys)
     database = Database(settings.database_url, pool_size=settings.database_pool_size)
     redis = Redis.from_url(settings.redis_url)
-    vendors = Vendors()
+    vendors, hubspots = Vendors(), HubSpots()
     to_temporal = partial(connect, settings.temporal_address, settings.temporal_namespace, keyring)
     client = await to_temporal(lazy=True)
 
     orders = OrderActivities(database, keyring, vendors, clock)
-    served = {queues.LAUREL: activities_of(orders), queues.TREMENDOUS: activities_of(orders)}
+    served = {
+        queues.LAUREL: activities_of(orders),
+        queues.TREMENDOUS: activities_of(orders),
+        queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
+    }
     workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
     lanes = handlers(client, database, redis, clock=clock)
     relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
@@ -61,6 +67,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         await serve(workers, relay, beside=(reconcile.run(), intake.run_sweep()))
     finally:
         await vendors.aclose()
+        await hubspots.aclose()
         await redis.aclose()
         await database.dispose()
 
