@@ -18,7 +18,7 @@ from domain.outbox import Kind, Lane, OutboxRow
 
 UNIT = "points"
 AROUND = 5  # places above and below a member
-MAX_PAGE = 100  # places
+MAX_PAGE = 101  # places: a page, and one more that tells whether another follows
 REBUILD_PAGE = 1_000  # standings read and written at once
 UNLINK_PAGE = 500  # keys
 

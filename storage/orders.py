@@ -45,7 +45,7 @@ from storage.keyring import Keyring, binding
 from storage.ledger import UNIT
 from storage.tables import connections, members, order_steps, orders, programs, rewards
 
-MAX_PAGE = 100  # orders
+MAX_PAGE = 101  # orders: a page, and one more that tells whether another follows
 MAX_STEPS = 500  # steps of one order
 WAKE_PAGE = 500  # orders woken by one statement
 NO_CHANGES: Mapping[str, object] = {}

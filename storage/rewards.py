@@ -17,7 +17,7 @@ from storage import configurations, orders, outbox
 from storage.orders import RequestBodies
 from storage.tables import members, rewards
 
-MAX_PAGE = 100  # rewards
+MAX_PAGE = 101  # rewards: a page, and one more that tells whether another follows
 
 _COLUMNS = tuple(rewards.c[name] for name in GivenReward.__dataclass_fields__)
 
