@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from cli import seed
 from cli.embedded.processes import ProgramFailed
@@ -50,20 +49,18 @@ def _run(settings: OwnSettings, port_offset: int, stop: threading.Event) -> None
     with status, Stack(settings, port_offset, progress, stop.is_set) as stack:
         company = asyncio.run(seed.sample_company(stack.settings()))
         status.stop()
-        console.print(_screen(stack, company))
+        _show(console, stack, company)
         while not stop.wait(CHECK_SECONDS):
             stack.check()
         status.start()
     console.print("Everything has stopped; its state is kept.")
 
 
-def _screen(stack: Stack, company: SampleCompany) -> Table:
-    table = Table(title="Laurel is running", caption=f"logs in {stack.directory / 'logs'}; Ctrl-C stops everything")
-    for heading in ("part", "kind", "where"):
-        table.add_column(heading, overflow="fold")
-    for part in stack.parts:
-        table.add_row(part.name, part.kind, part.where)
-    table.add_section()
-    table.add_row("sample company", "a sandbox program", company.program_id)
-    table.add_row("its API key", "of an administrator", company.key)
-    return table
+def _show(console: Console, stack: Stack, company: SampleCompany) -> None:
+    rows = [(part.name, part.where, part.kind) for part in stack.parts]
+    rows += [("program", company.program_id, "the sample company, a sandbox"), ("its API key", company.key, "")]
+    console.print("[bold]Laurel is running[/bold]")
+    for name, where, kind in rows:
+        # Not a table: whatever its width does to a line, a URL or a key must stay in one piece.
+        console.print(f"  {name:<19} {where}  [dim]{kind}[/dim]", highlight=False, soft_wrap=True)
+    console.print(f"Logs are in {stack.directory / 'logs'}. Ctrl-C stops everything.", soft_wrap=True, highlight=False)

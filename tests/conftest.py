@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,7 @@ from psycopg import sql
 from redis.asyncio import Redis
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
@@ -149,11 +151,22 @@ def temporal_address(servers: Servers) -> str:
     return servers.temporal().address
 
 
-@pytest.fixture(scope="session")
-async def temporal_client(temporal_address: str) -> Client:
-    """A client as every process has it, in real time."""
+@pytest.fixture
+async def temporal_namespace(temporal_address: str) -> str:
+    """A new namespace of this test's own: workers of other tests take nothing from it."""
+    name = f"test-{uuid.uuid4().hex}"
+    request = RegisterNamespaceRequest(namespace=name)
+    request.workflow_execution_retention_period.FromTimedelta(timedelta(days=1))
+    client = await Client.connect(temporal_address)
+    await client.workflow_service.register_namespace(request)
+    return name
+
+
+@pytest.fixture
+async def temporal_client(temporal_address: str, temporal_namespace: str) -> Client:
+    """A client as every process has it, in the test's own namespace and in real time."""
     keyring = Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS))
-    return await Client.connect(temporal_address, plugins=[LaurelPlugin(keyring)])
+    return await Client.connect(temporal_address, namespace=temporal_namespace, plugins=[LaurelPlugin(keyring)])
 
 
 @pytest.fixture
@@ -163,12 +176,20 @@ def temporal_env(temporal_client: Client) -> TimeSkipper:
 
 
 @pytest.fixture
-def settings(database_url: str, owner_url: str, redis_url: str, temporal_address: str, tmp_path: Path) -> Settings:
+def settings(
+    database_url: str,
+    owner_url: str,
+    redis_url: str,
+    temporal_address: str,
+    temporal_namespace: str,
+    tmp_path: Path,
+) -> Settings:
     """Settings of a process that uses this test's own servers."""
     return Settings(
         database_url=database_url,
         database_owner_url=owner_url,
         redis_url=redis_url,
         temporal_address=temporal_address,
+        temporal_namespace=temporal_namespace,
         laurel_state_dir=tmp_path,
     )

@@ -180,7 +180,9 @@ class Stack:
             self._start_embedded_postgres()
         else:
             url, owner_url = self._settings.database_url, self._settings.owner_url
-            self._note("PostgreSQL", "yours", "DATABASE_URL", {"DATABASE_URL": url, "DATABASE_OWNER_URL": owner_url})
+            self._note(
+                "PostgreSQL", "yours", "see DATABASE_URL", {"DATABASE_URL": url, "DATABASE_OWNER_URL": owner_url}
+            )
         self._progress("migrating the database")
         asyncio.run(schema.migrate(self.environment["DATABASE_OWNER_URL"]))
 
@@ -194,7 +196,7 @@ class Stack:
 
     def _start_redis(self) -> None:
         if not self._settings.embedded("redis_url"):
-            self._note("Redis", "yours", "REDIS_URL", {"REDIS_URL": self._settings.redis_url})
+            self._note("Redis", "yours", "see REDIS_URL", {"REDIS_URL": self._settings.redis_url})
             return
         redis = Redis(self.ports.redis, self._file("redis"))
         self.run(redis.program(self._log("redis")))
@@ -218,7 +220,7 @@ class Stack:
         self.run(server.program(self._log("temporal")))
         server.retain()
         addresses = {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_UI_URL": server.ui_url}
-        self._note("Temporal", "embedded, UI at", server.ui_url, addresses)
+        self._note("Temporal", "embedded; this is its web UI", server.ui_url, addresses)
 
     @property
     def _api_url(self) -> str:

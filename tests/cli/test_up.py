@@ -20,7 +20,7 @@ import pytest
 
 from cli.embedded.postgres import OWNER, Cluster
 from cli.embedded.stack import Ports, is_taken
-from settings import RUNNING_STACK_FILE
+from settings import RUNNING_STACK_FILE, Settings
 
 READY_SECONDS = 120
 STOP_SECONDS = 60
@@ -44,12 +44,14 @@ def ports() -> Ports:
 class Up:
     """One `laurel up` in a process of its own."""
 
-    def __init__(self, directory: Path, ports: Ports) -> None:
+    def __init__(self, directory: Path, ports: Ports, **changes: str) -> None:
         self.output = directory / "output"
         environment = {**os.environ, "LAUREL_STATE_DIR": str(directory), "LAUREL_PORT": str(ports.api - 100)}
         command = [sys.executable, "-c", "import cli; cli.main()", "up", "--port-offset", "100"]
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=directory)
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=output, env=environment | changes, cwd=directory
+            )
 
     def wait_for(self, text: str) -> str:
         deadline = time.monotonic() + READY_SECONDS
@@ -82,7 +84,7 @@ def test_everything_starts_answers_ends_at_one_signal_and_starts_again_on_its_st
 ) -> None:
     up = Up(directory, ports)
     try:
-        screen = up.wait_for("Laurel is running")
+        screen = up.wait_for("Ctrl-C stops everything")
         children = up.children()
 
         assert httpx.get(f"http://127.0.0.1:{ports.api}/readyz").status_code == 200
@@ -108,17 +110,34 @@ def test_everything_starts_answers_ends_at_one_signal_and_starts_again_on_its_st
 
     again = Up(directory, ports)
     try:
-        again.wait_for("Laurel is running")
+        again.wait_for("Ctrl-C stops everything")
         assert revision(directory) == first
     finally:
         status, _ = again.end(signal.SIGTERM)
     assert status == 0
 
 
+def test_servers_that_the_settings_name_are_used_and_not_started(
+    directory: Path, ports: Ports, settings: Settings
+) -> None:
+    names = ("database_url", "database_owner_url", "redis_url", "temporal_address", "temporal_namespace")
+    up = Up(directory, ports, **{name.upper(): getattr(settings, name) for name in names})
+    try:
+        up.wait_for("Ctrl-C stops everything")
+        commands = [" ".join(child.cmdline()) for child in up.children()]
+
+        assert httpx.get(f"http://127.0.0.1:{ports.api}/readyz").json()["status"] == "ready"
+        assert not [one for one in commands if re.search("postgres|redis-server|cli.embedded.redis|start-dev", one)]
+        assert not (directory / "postgres").exists()
+    finally:
+        status, _ = up.end()
+    assert status == 0
+
+
 def test_a_part_that_dies_is_reported_and_ends_the_rest(directory: Path, ports: Ports) -> None:
     up = Up(directory, ports)
     try:
-        up.wait_for("Laurel is running")
+        up.wait_for("Ctrl-C stops everything")
         children = up.children()
         victim = next(child for child in children if "sandbox.tremendous" in child.cmdline())
         victim.kill()
@@ -134,13 +153,13 @@ def test_a_part_that_dies_is_reported_and_ends_the_rest(directory: Path, ports: 
 
 def test_a_killed_run_is_cleaned_up_by_the_next(directory: Path, ports: Ports) -> None:
     killed = Up(directory, ports)
-    killed.wait_for("Laurel is running")
+    killed.wait_for("Ctrl-C stops everything")
     left = killed.children()
     killed.end(signal.SIGKILL)
 
     again = Up(directory, ports)
     try:
-        screen = again.wait_for("Laurel is running")
+        screen = again.wait_for("Ctrl-C stops everything")
         assert "that an earlier run left behind" in screen
         assert running(left) == []
     finally:
@@ -159,10 +178,8 @@ def test_a_taken_port_is_named_before_anything_starts(directory: Path, ports: Po
     assert not (directory / "postgres").exists()
 
 
-def test_production_is_refused(directory: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAUREL_ENV", "production")
-
-    up = Up(directory, ports)
+def test_production_is_refused(directory: Path, ports: Ports) -> None:
+    up = Up(directory, ports, LAUREL_ENV="production")
     status = up.process.wait(STOP_SECONDS)
 
     assert status == 1
