@@ -1,6 +1,5 @@
 """A relay's surroundings: a database, and a namespace of its own in the run's Temporal, made as Reconcile makes it."""
 
-import os
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -10,10 +9,11 @@ import pytest
 from temporalio.client import Client
 
 from relay import namespaces
+from settings import DEVELOPMENT_KEYS, SecretKeys
 from storage.database import Database
 from storage.keyring import Keyring
 from tests.eventually import eventually
-from workflows.plugin import LaurelPlugin
+from workflows.clients import connect
 
 
 def now() -> datetime:
@@ -30,7 +30,7 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 async def client(temporal_address: str) -> Client:
     """A client with the plugin, in a new namespace that is ready."""
-    plugin = LaurelPlugin(Keyring({"test": os.urandom(32)}, "test"))
-    client = await Client.connect(temporal_address, namespace=f"test-{uuid.uuid4().hex}", plugins=[plugin])
+    keyring = Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS))
+    client = await connect(temporal_address, f"test-{uuid.uuid4().hex}", keyring)
     await eventually(partial(namespaces.prepare, client))
     return client

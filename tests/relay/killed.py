@@ -1,0 +1,49 @@
+"""A relay in a process of its own that is killed when it has acted on every row and marked none."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+
+from domain.outbox import ClaimedRow, Lane
+from relay.lanes import handlers
+from relay.relay import Handler, Relay
+from settings import DEVELOPMENT_KEYS, SecretKeys
+from storage.database import Database
+from storage.keyring import Keyring
+from storage.wakeups import Wakeups
+from tests.relay.conftest import now
+from workflows.clients import connect
+
+
+def killed_after(handlers: Mapping[Lane, Handler], rows: int) -> Mapping[Lane, Handler]:
+    """The handlers, none of which returns: the last of `rows` acts is followed by SIGKILL."""
+    acted = 0
+
+    def never_returning(handler: Handler) -> Handler:
+        async def handle(row: ClaimedRow) -> None:
+            nonlocal acted
+            await handler(row)
+            acted += 1
+            if acted == rows:
+                os.kill(os.getpid(), signal.SIGKILL)
+            await asyncio.Event().wait()
+
+        return handle
+
+    return {lane: never_returning(handler) for lane, handler in handlers.items()}
+
+
+async def main(database_url: str, redis_url: str, address: str, namespace: str, rows: str) -> None:
+    database = Database(database_url)
+    keyring = Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS))
+    client = await connect(address, namespace, keyring)
+    lanes = handlers(client, database, Redis.from_url(redis_url), clock=now)
+    await Relay(database, killed_after(lanes, int(rows)), clock=now, wakeups=Wakeups(database_url)).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
