@@ -18,6 +18,7 @@ import structlog
 REDACTED = "[redacted]"
 # They write the URLs that they call, query strings and claim links included, at info.
 TALKATIVE = ("httpx", "httpcore", "uvicorn.access")
+REPETITIVE = ("color_message",)  # uvicorn's event once more, for terminals
 WRITE_THEMSELVES = ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic")
 
 SECRET_NAME = re.compile(
@@ -79,8 +80,8 @@ def configure(level: str = "info", stream: TextIO = sys.stderr) -> None:
 
 
 def hide_names(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide values whose name says that they are secret, however deep."""
-    return {key: _hidden(key, value) for key, value in event.items()}
+    """Hide values whose name says that they are secret, however deep; drop what says nothing new."""
+    return {key: _hidden(key, value) for key, value in event.items() if key not in REPETITIVE}
 
 
 def _hidden(key: str, value: object) -> object:
