@@ -4,7 +4,7 @@ A decision keeps its verdict and its inputs; running `decide` again on them give
 cannot be re-derived. Deciding a batch is deciding its events one by one, each on the Standing that the last one left.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -117,6 +117,22 @@ def cap_key(rule: Rule, cap: Cap, at: datetime, time_zone: str) -> CounterKey:
     return f"rule:{rule.key}", cap.per.value, period_on(cap.per, at, time_zone)
 
 
+def person_at(versions: Sequence[tuple[datetime, Person]], at: datetime) -> Person:
+    """The member in the version in effect at the instant; the first version stands for all that was before it."""
+    return next((person for since, person in reversed(versions) if since <= at), versions[0][1])
+
+
+def counted_by_back_fill(
+    configuration: Configuration, event: Event, person: Person, moved: Mapping[CounterKey, tuple[int, int]]
+) -> dict[CounterKey, tuple[int, int]]:
+    """How a back-fill has counted an event whose decision, which `moved` counters, is older than some aggregates."""
+    if person.has_left:
+        return {}
+    known = {key[:2] for key in moved}
+    counted = _counted(plan(configuration, event.type), event, person.time_zone)
+    return {key: by for key, by in counted.items() if key[:2] not in known}
+
+
 def keys_needed(configuration: Configuration, event: Event, person: Person) -> set[CounterKey]:
     """The counters that deciding this event reads or moves."""
     needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
@@ -164,6 +180,8 @@ def _counted(needs: Plan, event: Event, zone: str) -> dict[CounterKey, tuple[int
     moved: dict[CounterKey, tuple[int, int]] = {}
     for aggregate in needs.counted:
         amount = event.data.get(aggregate.field, 0) if aggregate.field else 1
+        # Data of an earlier schema may hold anything; a back-fill reads it in the same way.
+        amount = int(amount) if isinstance(amount, int | float) and not isinstance(amount, bool) else 0
         moved[aggregate_key(aggregate, event.occurred_at, zone)] = (1, amount)
     return moved
 

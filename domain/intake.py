@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from domain.configuration import Configuration, Milestone
-from domain.deciding import ENGINE, CounterKey, Inputs, Person, Verdict, decide, keys_needed, still_crossed
+from domain.deciding import ENGINE, CounterKey, Inputs, Person, Verdict, decide, keys_needed, person_at, still_crossed
 from domain.events import Event, Identity, SourcePolicy, fingerprint
 from domain.ledger import Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
@@ -276,9 +276,7 @@ class Intake:
         return next((self._members[name] for name in names if name in self._members), None)
 
     def _person(self, member_id: str, at: datetime) -> Person:
-        """The member in the version in effect at the instant; the first version stands for all that was before it."""
-        versions = self._people[member_id]
-        return next((person for since, person in reversed(versions) if since <= at), versions[0][1])
+        return person_at(self._people[member_id], at)
 
     def _decide(self, fact: Fact, kind: str) -> Verdict:
         assert fact.member_id is not None

@@ -17,7 +17,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import Configuration
-from domain.deciding import keys_needed
+from domain.deciding import counted_by_back_fill, keys_needed, person_at
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint
 from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
 from domain.leaderboards import Standing
@@ -337,7 +337,11 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
         for _, person in everybody[member]
         for key in keys_needed(batch.configuration, event, person)
     }
-    keys |= {(fact.member_id, key) for fact in work.standing if fact.member_id for key in fact.moved}
+    for fact in work.standing:
+        if fact.state == DECIDED and fact.member_id and fact.event.retracts is None:
+            person = person_at(everybody[fact.member_id], fact.event.occurred_at)
+            fact.moved = {**fact.moved, **counted_by_back_fill(batch.configuration, fact.event, person, fact.moved)}
+            keys |= {(fact.member_id, key) for key in fact.moved}
     standing_ids = [fact.event_id for fact in work.standing]
     return Loaded(
         facts=work.facts,
@@ -414,50 +418,41 @@ def _score(program_id: str, intake: Intake, account: Account, as_of: datetime) -
 
 
 def _revision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("program_id", "event_id", "revision", "type", "data", "fingerprint", "source_version", "occurred_at",
-               "recorded_at")  # fmt: skip
+    columns = ("event_id", "revision", "type", "data", "fingerprint", "source_version", "occurred_at")
     values = [
-        (program_id, r.event_id, r.revision, r.event.type, dict(r.event.data), r.fingerprint, r.event.source_version,
-         r.event.occurred_at, as_of)
+        (r.event_id, r.revision, r.event.type, dict(r.event.data), r.fingerprint, r.event.source_version,
+         r.event.occurred_at)
         for r in intake.revisions
     ]  # fmt: skip
-    return Rows(event_revisions, columns, values)
+    return Rows(event_revisions, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})
 
 
 def _decision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("program_id", "event_id", "n", "revision", "member_id", "kind", "points", "verdict", "inputs",
-               "transaction_id", "recorded_at")  # fmt: skip
+    columns = ("event_id", "n", "revision", "member_id", "kind", "points", "verdict", "inputs", "transaction_id")
     values = [
-        (program_id, d.event_id, d.n, d.revision, d.member_id, d.kind, d.points, d.verdict, d.inputs, d.transaction_id,
-         as_of)
+        (d.event_id, d.n, d.revision, d.member_id, d.kind, d.points, d.verdict, d.inputs, d.transaction_id)
         for d in intake.decisions
-    ]  # fmt: skip
-    return Rows(decisions, columns, values)
+    ]
+    return Rows(decisions, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})
 
 
 def _counter_rows(program_id: str, intake: Intake) -> Rows:
-    columns = ("program_id", "member_id", "name", "period", "period_on", "uses", "total")
-    values = [(program_id, member, *key, *now) for (member, key), now in sorted(intake.changed_counters.items())]
+    columns = ("member_id", "name", "period", "period_on", "uses", "total")
+    values = [(member, *key, *now) for (member, key), now in sorted(intake.changed_counters.items())]
     conflict = """ON CONFLICT (member_id, name, period, period_on)
         DO UPDATE SET uses = excluded.uses, total = excluded.total"""
-    return Rows(counters, columns, values, conflict)
+    return Rows(counters, columns, values, conflict, {"program_id": program_id})
 
 
 def _crossing_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("id", "program_id", "member_id", "milestone", "n", "state", "event_id", "configuration", "crossed_at")
-    number = intake.configuration.number
-    values = [
-        (c.id, program_id, c.member_id, c.mark, c.n, c.state, c.event_id, number, as_of) for c in intake.new_crossings
-    ]
-    return Rows(crossings, columns, values)
+    columns = ("id", "member_id", "milestone", "n", "state", "event_id")
+    values = [(c.id, c.member_id, c.mark, c.n, c.state, c.event_id) for c in intake.new_crossings]
+    fixed = {"program_id": program_id, "configuration": intake.configuration.number, "crossed_at": as_of}
+    return Rows(crossings, columns, values, fixed=fixed)
 
 
 def _reward_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("id", "program_id", "member_id", "reward", "configuration", "crossing_id", "event_id", "rule", "state",
-               "created_at", "updated_at")  # fmt: skip
-    number = intake.configuration.number
-    values = [
-        (r.id, program_id, r.member_id, r.reward, number, r.crossing_id, r.event_id, r.rule, r.state, as_of, as_of)
-        for r in intake.new_rewards
-    ]
-    return Rows(rewards, columns, values)
+    columns = ("id", "member_id", "reward", "crossing_id", "event_id", "rule", "state")
+    values = [(r.id, r.member_id, r.reward, r.crossing_id, r.event_id, r.rule, r.state) for r in intake.new_rewards]
+    fixed = {"program_id": program_id, "configuration": intake.configuration.number}
+    return Rows(rewards, columns, values, fixed=fixed | {"created_at": as_of, "updated_at": as_of})
