@@ -227,8 +227,14 @@ class Knobs:
         return found
 
     def approve(self, order_id: str) -> None:
+        self._approval(order_id, "approve")
+
+    def reject(self, order_id: str) -> None:
+        self._approval(order_id, "reject")
+
+    def _approval(self, order_id: str, how: str) -> None:
         headers = {"authorization": "Bearer TEST_key"}
-        self._client.post(f"/api/v2/order_approvals/{order_id}/approve", headers=headers).raise_for_status()
+        self._client.post(f"/api/v2/order_approvals/{order_id}/{how}", headers=headers).raise_for_status()
 
     def close(self) -> None:
         self._client.close()

@@ -17,7 +17,7 @@ MAX_HISTORY_EVENTS = 400
 
 # How long to wait before looking again without being woken: half the time waited so far, within these bounds.
 FIRST_LOOK = timedelta(seconds=30)
-LAST_LOOK = timedelta(hours=6)
+LAST_LOOK = timedelta(days=1)
 
 DELIVERY_PATIENCE = timedelta(days=7)
 ADDRESS_PATIENCE = timedelta(days=14)
