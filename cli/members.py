@@ -57,7 +57,7 @@ def import_members(
 
     The status is 1 if any line has a fault.
     """
-    lines = list(_read(file))
+    lines = list(read(file))
     counts, faults = asyncio.run(_import(Settings(), program, lines, dry_run))
     if json:
         answer_json({"dry_run": dry_run, **counts, "faults": faults})
@@ -67,7 +67,8 @@ def import_members(
         raise typer.Exit(1)
 
 
-def _read(file: Path) -> Iterator[Line]:
+def read(file: Path) -> Iterator[Line]:
+    """The lines of a file, each read or with its faults; raises CommandFailed if it is no list of people at all."""
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise CommandFailed(f"{file} has more than {MAX_FILE_BYTES} bytes")

@@ -1,57 +1,171 @@
-"""The sample company of `laurel up`: a sandbox program, made once per state directory, and its administrator's key."""
+"""The sample company: a sandbox program with people, a reviewed configuration, and the local sandboxes connected.
+
+`laurel up` makes it once per state directory and remembers its key there, because the database keeps only a digest;
+`laurel demo` makes a new one each time.
+"""
 
 import os
-from dataclasses import asdict, dataclass
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
+import httpx
 import orjson
 
+from cli import members
+from cli.apply import apply_definitions
+from cli.configurations import read_folder
+from cli.embedded.stack import Ports
+from cli.errors import CommandFailed
 from cli.work import now
 from domain import api_keys as keys
-from domain.programs import ProgramKind
+from domain.programs import Program, ProgramKind
 from domain.scopes import Scope
+from sandbox.hubspot.app import ACCESS_TOKEN, CLIENT_SECRET
 from settings import Settings
-from storage import api_keys, programs
+from storage import api_keys, connections, member_changes, programs
 from storage.database import Database
+from storage.keyring import Keyring
 
 NAME = "Sample company"
 FILE = "sample-company.json"
+CONFIGURATION = Path(__file__).parents[1] / "config"
+PEOPLE = CONFIGURATION / "sample" / "people.csv"
+VENDOR_KEY = "TEST_sample"
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sandboxes:
+    """Where the local stand-ins for outside systems answer."""
+
+    hubspot: str
+    tremendous: str
+
+    @classmethod
+    def at(cls, ports: Ports) -> Self:
+        """Those of a running stack."""
+        return cls(f"http://127.0.0.1:{ports.hubspot}", f"http://127.0.0.1:{ports.tremendous}")
 
 
 @dataclass(frozen=True, slots=True)
 class SampleCompany:
-    """The sandbox program and its key, which the state directory remembers: the database keeps only a digest."""
+    """The program, an administrator's key, its connections by their names, and what its LMS shows to be believed."""
 
     program_id: str
-    key: str
+    key: str = field(repr=False)
+    connections: Mapping[str, str]
+    lms_token: str = field(repr=False)
 
 
-async def sample_company(settings: Settings) -> SampleCompany:
-    """The sample company of this state directory, made now if the database does not have it."""
+async def sample_company(settings: Settings, sandboxes: Sandboxes) -> SampleCompany:
+    """The sample company of this state directory, made now if the database does not have it.
+
+    The sandboxes send it their notices afterwards.
+    """
     file = settings.laurel_state_dir / FILE
     database = Database(settings.database_url, pool_size=1)
     try:
         known = _remembered(file)
         if known is None or not await _exists(database, known):
-            known = await _make(database)
+            known = await make_company(database, settings, sandboxes, NAME)
             _remember(file, known)
-        return known
     finally:
         await database.dispose()
+    await connect_sandboxes(settings, sandboxes, known)
+    return known
+
+
+async def make_company(database: Database, settings: Settings, sandboxes: Sandboxes, name: str) -> SampleCompany:
+    """A new sandbox program with the sample's people, configuration and connections."""
+    keyring, at = Keyring.from_setting(settings.laurel_secret_keys), now()
+    async with database.begin() as session:
+        program = await programs.insert(session, name=name, kind=ProgramKind.SANDBOX, now=at)
+        _, key = await api_keys.insert(session, program, name="sandbox", scopes={Scope.PROGRAMS_ADMIN}, now=at)
+    await apply_definitions(database, program.id, read_folder(CONFIGURATION))
+    await _import_people(database, program)
+    token = secrets.token_urlsafe(24)
+    webhook_key = await _webhook_key(sandboxes, settings)
+    outside = _outside_systems(sandboxes, token, webhook_key)
+    async with database.begin() as session:
+        made = [await connections.insert(session, keyring, program, **system, now=now()) for system in outside]
+    return SampleCompany(program.id, key, {one.name: one.id for one in made}, token)
+
+
+async def _import_people(database: Database, program: Program) -> None:
+    changes, at = [line.change for line in members.read(PEOPLE)], now()
+    readable = [change for change in changes if change is not None]
+    results = await member_changes.import_all(database, program.id, readable, effective_at=at, now=at)
+    if len(readable) < len(changes) or any(result.faults for result in results):
+        raise CommandFailed(f"{PEOPLE} has faults; `laurel members import --dry-run` names them")
+
+
+def _outside_systems(sandboxes: Sandboxes, lms_token: str, webhook_key: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": "hubspot",
+            "name": "hubspot",
+            "config": {"base_url": sandboxes.hubspot},
+            "secrets": {"client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN},
+        },
+        {"kind": "xapi", "name": "lms", "config": {}, "secrets": {"token": lms_token}},
+        {
+            "kind": "tremendous",
+            "name": "tremendous",
+            "config": {"base_url": f"{sandboxes.tremendous}/api/v2/"},
+            "secrets": {"api_key": VENDOR_KEY, "webhook_key": webhook_key},
+        },
+    ]
+
+
+# -- The sandboxes' side -------------------------------------------------------------------------------------------
+
+
+async def connect_sandboxes(settings: Settings, sandboxes: Sandboxes, company: SampleCompany) -> None:
+    """Their notices go to this company from now on, and HubSpot knows its people as owners."""
+    hubspot, tremendous = (
+        f"{settings.laurel_public_url}/intake/{company.connections[name]}" for name in ("hubspot", "tremendous")
+    )
+    for owner in _owners():
+        await _call("POST", f"{sandboxes.hubspot}/_control/owners", owner)
+    await _call("PUT", f"{sandboxes.hubspot}/_control/webhook", {"url": hubspot})
+    await _call("POST", f"{sandboxes.tremendous}/api/v2/webhooks", {"url": tremendous})
+
+
+async def _webhook_key(sandboxes: Sandboxes, settings: Settings) -> str:
+    """The key with which Tremendous signs; it stays when the address of the webhook changes."""
+    body = {"url": settings.laurel_public_url}
+    answer = await _call("POST", f"{sandboxes.tremendous}/api/v2/webhooks", body)
+    key: str = answer["webhook"]["private_key"]
+    return key
+
+
+def _owners() -> list[dict[str, str]]:
+    known = [(line.change, name) for line in members.read(PEOPLE) if line.change for name in line.change.identities]
+    return [
+        {"id": name.external_id, "email": change.values["email"], "first_name": change.values["name"]}
+        for change, name in known
+        if name.source == "hubspot"
+    ]
+
+
+async def _call(method: str, url: str, body: Mapping[str, Any]) -> Any:
+    headers = {"authorization": f"Bearer {VENDOR_KEY}"}
+    async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as client:
+        answer = await client.request(method, url, json=body, headers=headers)
+    answer.raise_for_status()
+    return answer.json()
+
+
+# -- The state directory's memory ----------------------------------------------------------------------------------
 
 
 async def _exists(database: Database, company: SampleCompany) -> bool:
     async with database.begin() as session:
         key = await api_keys.find_by_digest(session, keys.digest(company.key))
         return key is not None and key.valid_at(now())
-
-
-async def _make(database: Database) -> SampleCompany:
-    at = now()
-    async with database.begin() as session:
-        program = await programs.insert(session, name=NAME, kind=ProgramKind.SANDBOX, now=at)
-        _, key = await api_keys.insert(session, program, name="sandbox", scopes={Scope.PROGRAMS_ADMIN}, now=at)
-        return SampleCompany(program.id, key)
 
 
 def _remembered(file: Path) -> SampleCompany | None:

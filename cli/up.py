@@ -13,7 +13,7 @@ from cli.embedded.processes import ProgramFailed
 from cli.embedded.stack import Stack
 from cli.embedded.temporal import NoTemporal
 from cli.errors import CommandFailed
-from cli.seed import SampleCompany
+from cli.seed import SampleCompany, Sandboxes
 from settings import OwnSettings
 
 app = typer.Typer()
@@ -47,7 +47,7 @@ def _run(settings: OwnSettings, port_offset: int, stop: threading.Event) -> None
     status = console.status("starting")
     progress = status.update if console.is_terminal else console.print
     with status, Stack(settings, port_offset, progress, stop.is_set) as stack:
-        company = asyncio.run(seed.sample_company(stack.settings()))
+        company = asyncio.run(seed.sample_company(stack.settings(), Sandboxes.at(stack.ports)))
         status.stop()
         _show(console, stack, company)
         while not stop.wait(CHECK_SECONDS):

@@ -1,7 +1,7 @@
 """Not HubSpot's: plays the account's users and its bad days. Unauthenticated, for loopback only."""
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from sandbox.hubspot.crm import CLOSED_STAGES, Json
 from sandbox.hubspot.errors import Refused
@@ -14,14 +14,20 @@ control = APIRouter(prefix="/_control")
 
 
 class OwnerInput(BaseModel):
+    """An owner; one with an id takes the place of the owner who had it."""
+
     email: str
     first_name: str = ""
     last_name: str = ""
     archived: bool = False
+    id: str | None = Field(None, pattern="^[0-9]{1,18}$")
 
 
 class WebhookInput(BaseModel):
-    """Where notices go from now on, if a URL is given; `hold` keeps them back until they are delivered on request."""
+    """Where notices go from now on, if a URL is given; `hold` keeps them back until they are delivered on request.
+
+    What was delivered to another URL before is not sent again to this one.
+    """
 
     url: str | None = None
     hold: bool = False
@@ -34,7 +40,8 @@ class Delivery(BaseModel):
 
 @control.post("/owners", status_code=201)
 async def add_owner(body: OwnerInput, crm: Account) -> Json:
-    return crm.add_owner(body.email, body.first_name, body.last_name, archived=body.archived).as_json()
+    owner = crm.add_owner(body.email, body.first_name, body.last_name, archived=body.archived, owner_id=body.id)
+    return owner.as_json()
 
 
 @control.post("/deals", status_code=201)
@@ -85,7 +92,9 @@ async def purge_deal(deal_id: str, crm: Account) -> Json:
 
 @control.put("/webhook")
 async def set_webhook(body: WebhookInput, webhook: Listener) -> Json:
-    webhook.url, webhook.hold = body.url or webhook.url, body.hold
+    if body.url not in (None, webhook.url):
+        webhook.url, webhook.delivered = body.url, []
+    webhook.hold = body.hold
     return {"url": webhook.url, "hold": webhook.hold}
 
 

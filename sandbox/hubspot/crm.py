@@ -165,8 +165,10 @@ class Crm:
             deal = self.deals[deal.merged_into]
         return deal if deal is not None and (deal.archived_at is not None) == archived else None
 
-    def add_owner(self, email: str, first_name: str, last_name: str, *, archived: bool = False) -> Owner:
-        owner = Owner(str(len(self.owners) + 71), email, first_name, last_name, self.now(), archived)
+    def add_owner(
+        self, email: str, first_name: str, last_name: str, *, archived: bool = False, owner_id: str | None = None
+    ) -> Owner:
+        owner = Owner(owner_id or str(len(self.owners) + 71), email, first_name, last_name, self.now(), archived)
         self.owners[owner.id] = owner
         return owner
 

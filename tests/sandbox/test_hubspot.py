@@ -204,3 +204,19 @@ async def test_owners_are_listed_in_pages_and_found_by_address(account: httpx.As
 
     assert [len(first["results"]), len(rest["results"]), "paging" in rest] == [2, 1, False]
     assert [owner["firstName"] for owner in found["results"]] == ["bob"]
+
+
+async def test_an_owner_may_be_added_under_an_id_and_added_again(account: httpx.AsyncClient) -> None:
+    body = {"email": "ada@example.com", "id": "71"}
+    await account.post("/_control/owners", json=body)
+    await account.post("/_control/owners", json=body | {"first_name": "Ada"})
+
+    owners = (await account.get("/crm/v3/owners")).json()["results"]
+    assert [(owner["id"], owner["firstName"]) for owner in owners] == [("71", "Ada")]
+
+
+async def test_what_one_webhook_was_told_is_not_told_again_to_another(account: httpx.AsyncClient) -> None:
+    await account.post("/_control/deals", json={"properties": {"amount": "5"}})
+    await account.put("/_control/webhook", json={"url": "http://127.0.0.1:9/other"})
+
+    assert (await account.get("/_control/notices")).json()["delivered"] == []
