@@ -101,6 +101,11 @@ def caller(request: Request) -> ApiKey:
     return key
 
 
+def actor(request: Request) -> str:
+    """The caller as records name it."""
+    return f"key:{caller(request).id}"
+
+
 def require(request: Request, needed: Permission) -> None:
     """Raises Problem forbidden unless the caller's key holds the scope."""
     if not scopes.allows(caller(request).scopes, needed):

@@ -60,10 +60,10 @@ def parse_with(adapter: TypeAdapter[Model], body: bytes) -> Model:
         raise _fault(error) from None
 
 
-async def read_json(request: Request, model: type[Model], limit_bytes: int = SMALL_BYTES) -> Model:
-    """Read and parse a JSON body."""
+async def read_json(request: Request, limit_bytes: int = SMALL_BYTES) -> bytes:
+    """The body of a request that declares JSON, still to be parsed."""
     require_json(request)
-    return parse(model, await read(request, limit_bytes))
+    return await read(request, limit_bytes)
 
 
 @lru_cache(maxsize=256)

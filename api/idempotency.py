@@ -145,12 +145,13 @@ async def _run(session: AsyncSession, command: Command) -> Mapping[str, Any]:
         problem = problems.of(error)
         if problem.kind.status >= 500:
             raise
-        return {"code": problem.kind.code, "detail": problem.detail, "more": problem.more}
+        errors = list(problem.errors)
+        return {"code": problem.kind.code, "detail": problem.detail, "errors": errors, "more": problem.more}
     return {"status": answer.status, "data": answer.data}
 
 
 def _render(outcome: Mapping[str, Any], path: str, headers: Mapping[str, str] | None) -> Response:
     if "code" in outcome:
-        refusal = Problem(outcome["code"], outcome["detail"], headers=headers, more=outcome["more"])
-        return problems.answer(refusal, path)
+        named = {name: outcome[name] for name in ("detail", "errors", "more")}
+        return problems.answer(Problem(outcome["code"], headers=headers, **named), path)
     return Response(orjson.dumps(outcome["data"]), outcome["status"], headers, "application/json")

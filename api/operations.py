@@ -1,6 +1,6 @@
 """Operations: what each route needs, takes and answers, said once; the route enforces it and OpenAPI tells it.
 
-Bodies are read by the routes themselves (`bodies.read_json`): strictly, within a limit, after the key was checked.
+Bodies are read by the routes themselves (`api.bodies`): strictly, within a limit, after the key was checked.
 """
 
 import inspect
@@ -71,6 +71,7 @@ def operation(
     examples: Mapping[str, Any] | None = None,
     refusals: Sequence[str] = (),
     takes_key: bool = False,
+    takes_etag: bool = False,
 ) -> dict[str, Any]:
     """Arguments of a route's decorator: its scope, body, answers by status (the first is the usual one), problems."""
     codes = [*COMMON, *refusals]
@@ -81,9 +82,12 @@ def operation(
     if takes_key:
         codes += IDEMPOTENT
         extra["parameters"] = [_KEY_PARAMETER]
+    if takes_etag:
+        extra["parameters"] = [_ETAG_PARAMETER]
     usual, *_ = answers
     responses: dict[int | str, dict[str, Any]] = {
-        status: {"model": model, "description": _DESCRIPTIONS[status]} for status, model in answers.items()
+        status: ({"model": model} if model else {}) | {"description": _DESCRIPTIONS[status]}
+        for status, model in answers.items()
     }
     return {
         "status_code": usual,
@@ -93,7 +97,20 @@ def operation(
     }
 
 
-_DESCRIPTIONS = {200: "Done.", 201: "Made.", 202: "Taken, and not finished yet.", 207: "One result per item."}
+_DESCRIPTIONS = {
+    200: "Done.",
+    201: "Made.",
+    202: "Taken, and not finished yet.",
+    207: "One result per item.",
+    304: "What the caller has is still right.",
+}
+_ETAG_PARAMETER = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of an earlier answer.",
+    "schema": {"type": "string", "maxLength": 1000},
+}
 _KEY_PARAMETER = {
     "name": idempotency.HEADER,
     "in": "header",

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from redis.exceptions import RedisError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.responses import Response
 
+from domain.member_changes import Fault, InvalidMember
+from domain.orders import IllegalTransition, OrderRefused
+from domain.rewards import IllegalReward
 from storage.failures import is_transient
 
 MEDIA_TYPE = "application/problem+json"
@@ -84,6 +88,39 @@ TABLE = {
             "Only an event that could not be decided can be decided again.",
         ),
         Kind(
+            "insufficient_points", 409, False, "The member has fewer points than the price.",
+            "Nothing was held; `detail` has the numbers.",
+        ),
+        Kind(
+            "item_unavailable", 409, False, "The item cannot be had now.",
+            "The catalog has no such item, it is switched off, or its vendor does not sell it now. Nothing was held.",
+        ),
+        Kind(
+            "country_not_supported", 409, False, "The item cannot be had in the member's country.",
+            "The item or its vendor names the countries in which it can be had. Nothing was held.",
+        ),
+        Kind(
+            "vendor_unavailable", 409, False, "The item's vendor is not connected.",
+            "The program has no connection of the name that the catalog gives. Nothing was held.",
+        ),
+        Kind(
+            "limit_reached", 409, False, "The program's limit is reached.",
+            "The value of a day's or a month's orders would pass the program's limit, or is in another currency. "
+            "Nothing was held.",
+        ),
+        Kind(
+            "member_not_active", 409, False, "The member has left.",
+            "Who has left neither orders nor chooses. Nothing was held.",
+        ),
+        Kind(
+            "reward_not_offered", 409, False, "The reward is not on offer.",
+            "It was ordered, declined or withdrawn already, is not yet offered, or the offer has expired.",
+        ),
+        Kind(
+            "illegal_transition", 409, False, "This cannot be done in this state.",
+            "An order's and a delivery's states and arrows are drawn in docs/states.md; `detail` names the state.",
+        ),
+        Kind(
             "body_too_large", 413, False, "The body is too large.",
             "An event may have 64 KiB, a batch 4 MiB, any other body 64 KiB.",
         ),
@@ -117,6 +154,18 @@ TABLE = {
             "occurred_at is more than five minutes ahead of the server's clock. Nothing was recorded.",
         ),
         Kind(
+            "invalid_member", 422, False, "The member cannot be taken.",
+            "`errors` lists each fault of the row: an unknown country, another member's e-mail, a missing name.",
+        ),
+        Kind(
+            "invalid_denomination", 422, False, "The item is not offered in this value.",
+            "The catalog lists each item's denominations and ranges. Nothing was held.",
+        ),
+        Kind(
+            "invalid_recipient", 422, False, "The recipient cannot be used.",
+            "A name and a valid e-mail address are needed, the member's own or those given. Nothing was held.",
+        ),
+        Kind(
             "event_quarantined", 422, False, "The event is kept but could not be decided.",
             "Deciding it failed; it is listed under GET /v1/events?state=quarantined and can be decided again with "
             "POST /v1/events/{event_id}/retry once the cause is gone.",
@@ -134,6 +183,10 @@ TABLE = {
             "overloaded", 503, True, "Too much is waiting.",
             "The queue of waiting events or connections is full; nothing was taken. Send it again after Retry-After "
             "seconds.",
+        ),
+        Kind(
+            "leaderboards_unavailable", 503, True, "The leaderboards cannot be read now.",
+            "Redis is away. Nothing is lost: boards are made again from the ledger.",
         ),
         Kind(
             "database_unavailable", 503, True, "The database does not answer.",
@@ -189,8 +242,23 @@ def of(error: Exception) -> Problem:
     """The problem that stands for this error; what nobody foresaw is internal_error, without its text."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, OrderRefused):
+        return Problem(error.code.value, str(error))
+    if isinstance(error, IllegalTransition | IllegalReward):
+        return Problem("illegal_transition", str(error))
+    if isinstance(error, InvalidMember):
+        return Problem("invalid_member", errors=faults_of_member(error.faults))
+    if type(error) is LookupError:  # what storage's `get` raises; its subclasses are our own mistakes
+        return Problem("not_found", str(error))
+    if isinstance(error, RedisError):
+        return Problem("leaderboards_unavailable", retry_after_seconds=OUTAGE_RETRY_SECONDS)
     if isinstance(error, PoolTimeout):
         return Problem("overloaded", retry_after_seconds=OUTAGE_RETRY_SECONDS)
     if is_transient(error):
         return Problem("database_unavailable", retry_after_seconds=OUTAGE_RETRY_SECONDS)
     return Problem("internal_error")
+
+
+def faults_of_member(faults: Sequence[Fault]) -> list[dict[str, str]]:
+    """A row's faults with a JSON pointer each."""
+    return [{"pointer": "/" + fault.field.replace(".", "/"), "detail": fault.message} for fault in faults]

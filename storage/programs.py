@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.programs import Program, ProgramKind, check_name, check_time_zone
@@ -45,6 +45,14 @@ async def list_all(session: AsyncSession) -> list[Program]:
     """Every program of the deployment, oldest first, at most MAX_LISTED."""
     oldest_first = select(programs).order_by(programs.c.created_at, programs.c.program_id).limit(MAX_LISTED)
     return [_program(row) for row in (await session.execute(oldest_first)).mappings()]
+
+
+async def set_limits(
+    session: AsyncSession, program_id: str, *, daily_minor: int | None, monthly_minor: int | None, currency: str
+) -> None:
+    """Limit the value of orders per day and month in minor units of the currency; None is no limit."""
+    values = {"daily_limit_minor": daily_minor, "monthly_limit_minor": monthly_minor, "limit_currency": currency}
+    await session.execute(update(programs).where(programs.c.program_id == program_id).values(values))
 
 
 def _program(row: Mapping[Any, Any]) -> Program:

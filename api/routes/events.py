@@ -72,8 +72,7 @@ RETRACTION_EXAMPLE = {
 )
 async def record_event(request: Request) -> Response:
     """Answered once it is committed: 201 if it is new, 200 if it was known or amended, 202 if its member is unknown."""
-    bodies.require_json(request)
-    body = await bodies.read(request, bodies.SMALL_BYTES)
+    body = await bodies.read_json(request)
     fact = bodies.parse_with(FACT, body)
     program_id, key = caller(request).program_id, idempotency.key_of(request, body)
     recorded = await backends(request).writer.record(program_id, fact.event(), fact.policy, key)
@@ -98,8 +97,7 @@ async def record_event(request: Request) -> Response:
 )
 async def record_events(request: Request) -> Response:
     """Decided in the given order, in one transaction; each item has a result of its own."""
-    bodies.require_json(request)
-    body = await bodies.read(request, bodies.BATCH_BYTES)
+    body = await bodies.read_json(request, bodies.BATCH_BYTES)
     facts = bodies.parse(BatchBody, body).events
     program_id, here = caller(request).program_id, backends(request)
 

@@ -10,12 +10,14 @@ from pydantic.functional_validators import AfterValidator
 from api import cursors
 
 INT64_MAX = 2**63 - 1
-MAX_PAGE = 200
+MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
-# PostgreSQL's text holds every character but U+0000; names hold no control characters at all.
+# PostgreSQL's text holds every character but U+0000; names hold no control
+# characters at all, and something that can be seen.
 TEXT_PATTERN = r"^[^\u0000]*$"
-NAME_PATTERN = r"^[^\u0000-\u001f\u007f]+$"
+_CONTROL = r"\u0000-\u001f\u007f-\u009f"
+NAME_PATTERN = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -86,10 +88,25 @@ class PageQuery(BaseModel):
     limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="Items of a page.")
 
 
+Key = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
+Address = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=NAME_PATTERN)]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=TEXT_PATTERN)]
+Minor = Annotated[int, Field(ge=1, le=10**12, description="Minor units of the currency.")]
+
+
+class Money(Document):
+    """An amount in minor units of an ISO 4217 currency."""
+
+    amount_minor: int
+    currency: str
+
+
 class IdentityBody(Strict):
     """A member's name in another system."""
 
-    source: SourceName
+    source: Name
     external_id: Name
 
 
