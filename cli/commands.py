@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import api_keys, apply, connections, db, leaderboards, ledger, members, programs, secrets, up
+from cli import api_keys, apply, connections, db, leaderboards, ledger, members, outbox, programs, secrets, up
 
 app = typer.Typer(
     name="laurel",
@@ -11,5 +11,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, secrets among them
 )
 app.add_typer(programs.first)
-for noun in (up, db, programs, apply, members, leaderboards, api_keys, connections, secrets, ledger):
+for noun in (up, db, programs, apply, members, leaderboards, api_keys, connections, secrets, ledger, outbox):
     app.add_typer(noun.app)
