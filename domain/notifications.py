@@ -16,4 +16,4 @@ class Notification:
     body: str
     reference: str
     created_at: datetime
-    read_at: datetime | None
+    read_at: datetime | None = None

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-import structlog
 from redis.asyncio import Redis
 from temporalio.client import Client
 
+from connectors import console
 from domain.leaderboards import Standing
 from domain.outbox import ClaimedRow, Lane
 from domain.time import Clock
@@ -14,8 +14,6 @@ from relay.relay import Handler
 from relay.temporal import TemporalLane
 from storage import leaderboards, notifications
 from storage.database import Database
-
-log = structlog.get_logger()
 
 
 def handlers(client: Client, database: Database, redis: Redis, *, clock: Clock) -> Mapping[Lane, Handler]:
@@ -47,12 +45,4 @@ class ConsoleLane:
     async def __call__(self, row: ClaimedRow) -> None:
         async with self._database.begin() as session:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
-        log.info(
-            "notification",
-            notification_id=told.id,
-            program_id=told.program_id,
-            member_id=told.member_id,
-            kind=told.kind,
-            subject=told.subject,
-            body=told.body,
-        )
+        console.tell(told)

@@ -61,17 +61,15 @@ local first = math.max(rank - tonumber(ARGV[4]), 0)
 return {standing[3], first, redis.call('ZRANGE', board, first, rank + tonumber(ARGV[4]), 'WITHSCORES')}
 """
 
-# KEYS: the board. ARGV: number of places, then the last place seen as points and entry, if any. A place that is gone is
-# put back for a moment, so that the page begins where it stood.
+# KEYS: the board. ARGV: number of places, then the last place seen as points and entry, if any. A mark is set right
+# after that place for a moment, so that the page begins where it stood, even if it is gone.
 _TOP = """
 local first = 0
 if ARGV[3] then
-  local added = redis.call('ZADD', KEYS[1], 'NX', '-' .. ARGV[2], ARGV[3])
-  first = redis.call('ZRANK', KEYS[1], ARGV[3]) + 1
-  if added == 1 then
-    redis.call('ZREM', KEYS[1], ARGV[3])
-    first = first - 1
-  end
+  local mark = ARGV[3] .. '~'
+  redis.call('ZADD', KEYS[1], '-' .. ARGV[2], mark)
+  first = redis.call('ZRANK', KEYS[1], mark)
+  redis.call('ZREM', KEYS[1], mark)
 end
 return {first, redis.call('ZRANGE', KEYS[1], first, first + tonumber(ARGV[1]) - 1, 'WITHSCORES')}
 """

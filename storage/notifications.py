@@ -1,8 +1,9 @@
 """Notifications: something to tell a person, as a row, whatever the channel; each occasion is told once."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +12,9 @@ from domain.outbox import Kind, Lane, OutboxRow
 from storage import outbox
 from storage.ids import new_id
 from storage.tables import notifications
+
+MAX_PAGE = 101  # notifications: a page, and one more that tells whether another follows
+MAX_MARKED = 100  # notifications marked by one call
 
 
 async def tell(
@@ -44,9 +48,43 @@ async def tell(
 
 async def get(session: AsyncSession, program_id: str, notification_id: str) -> Notification:
     """The program's notification of this id; raises LookupError."""
-    columns = [notifications.c[name] for name in Notification.__dataclass_fields__]
-    own = select(*columns).where(notifications.c.program_id == program_id, notifications.c.id == notification_id)
+    own = select(notifications).where(notifications.c.program_id == program_id, notifications.c.id == notification_id)
     row = (await session.execute(own)).mappings().first()
     if row is None:
         raise LookupError(f"no notification {notification_id}")
     return Notification(**row)
+
+
+async def list_page(
+    session: AsyncSession,
+    program_id: str,
+    *,
+    member_id: str | None,
+    unread: bool = False,
+    before: str | None = None,
+    limit: int,
+) -> list[Notification]:
+    """What the member (None: the administrators) was told, newest first, below the id `before`; at most MAX_PAGE."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"a page has 1 to {MAX_PAGE} notifications")
+    columns = [notifications.c[name] for name in Notification.__dataclass_fields__]
+    own = select(*columns).where(
+        notifications.c.program_id == program_id, notifications.c.member_id.is_not_distinct_from(member_id)
+    )
+    if unread:
+        own = own.where(notifications.c.read_at.is_(None))
+    if before is not None:
+        own = own.where(notifications.c.id < before)
+    rows = await session.execute(own.order_by(notifications.c.id.desc()).limit(limit))
+    return [Notification(**row) for row in rows.mappings()]
+
+
+async def mark_read(
+    session: AsyncSession, program_id: str, notification_ids: Collection[str], *, now: datetime
+) -> list[str]:
+    """Mark up to MAX_MARKED as read, which they stay from the first time on; the ids that the program has."""
+    if len(notification_ids) > MAX_MARKED:
+        raise ValueError(f"at most {MAX_MARKED} notifications are marked at once")
+    own = notifications.c.program_id == program_id, notifications.c.id.in_(notification_ids)
+    await session.execute(update(notifications).where(*own, notifications.c.read_at.is_(None)).values(read_at=now))
+    return list((await session.execute(select(notifications.c.id).where(*own).order_by(notifications.c.id))).scalars())
