@@ -15,6 +15,7 @@ LIFETIME_ON = date(1, 1, 1)
 zone = lru_cache(maxsize=1_000)(ZoneInfo)
 
 
+@lru_cache(maxsize=10_000)
 def period_on(period: Period, at: datetime, time_zone: str) -> date:
     """The first day of the period that holds the instant in the zone; ISO weeks begin on Monday."""
     if period is Period.LIFETIME:

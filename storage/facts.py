@@ -16,14 +16,13 @@ from domain.events import Event, Identity
 from domain.intake import RETRACTED, Crossing, Fact, FactKey, GivenReward, moved_from_json
 from storage import ledger, sets
 from storage.sets import Rows
-from storage.sets import insert as insert_rows
 from storage.tables import events
 
 # Between source and external id where both are one text: ASCII's unit separator, which no name holds.
 _BETWEEN = "\x1f"
 
 _COLUMNS = (
-    "id", "program_id", "source", "external_id", "state", "type", "member_id", "identity_source",
+    "id", "source", "external_id", "state", "type", "member_id", "identity_source",
     "identity_external_id", "alternatives", "data", "fingerprint", "source_version", "retracts", "retracted_by",
     "occurred_at", "recorded_at", "error",
 )  # fmt: skip
@@ -61,9 +60,10 @@ _UPDATE = text(
 
 async def insert(session: AsyncSession, program_id: str, new: Sequence[Fact]) -> set[str]:
     """Insert facts in the given order, which must be sorted by key; the ids of those that were not there yet."""
-    values = [_row(program_id, fact) for fact in new]
+    values = [_row(fact) for fact in new]
     suffix = "ON CONFLICT (program_id, source, external_id) DO NOTHING RETURNING id"
-    return {row["id"] for row in await insert_rows(session, Rows(events, _COLUMNS, values, suffix))}
+    rows = Rows(events, _COLUMNS, values, suffix, {"program_id": program_id})
+    return {row["id"] for row in await sets.insert(session, rows)}
 
 
 async def lock(session: AsyncSession, program_id: str, keys: Sequence[FactKey]) -> dict[FactKey, Fact]:
@@ -83,9 +83,9 @@ async def lock_by_id(session: AsyncSession, program_id: str, ids: Collection[str
 
 async def update(session: AsyncSession, program_id: str, changed: Sequence[Fact]) -> None:
     """Bring the rows of these facts to what they are now."""
-    columns = zip(_COLUMNS, zip(*(_row(program_id, fact) for fact in changed), strict=True), strict=True)
+    columns = zip(_COLUMNS, zip(*(_row(fact) for fact in changed), strict=True), strict=True)
     arrays = {name: sets.array(events.c[name], values) for name, values in columns}
-    arrays["revision"] = sets.array(events.c.revision, (fact.revision for fact in changed))
+    arrays["revision"] = sets.array(events.c.revision, [fact.revision for fact in changed])
     arrays["program_id"] = program_id
     await session.execute(_UPDATE, arrays)
 
@@ -210,10 +210,10 @@ def _pair(name: Identity) -> str:
     return f"{name.source}{_BETWEEN}{name.external_id}"
 
 
-def _row(program_id: str, fact: Fact) -> tuple[Any, ...]:
+def _row(fact: Fact) -> tuple[Any, ...]:
     event = fact.event
     return (
-        fact.event_id, program_id, event.source, event.external_id, fact.state, event.type, fact.member_id,
+        fact.event_id, event.source, event.external_id, fact.state, event.type, fact.member_id,
         event.member.source, event.member.external_id, [_pair(name) for name in event.alternatives], dict(event.data),
         fact.fingerprint, event.source_version, event.retracts, fact.retracted_by, event.occurred_at, fact.recorded_at,
         fact.error,

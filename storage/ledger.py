@@ -34,7 +34,7 @@ _LOTS = text(
     WHERE program_id = :program_id AND id = ANY(:lots)"""
 )
 _ACCOUNT_COLUMNS = (
-    "id", "program_id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime", "created_at",
+    "id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime",
 )  # fmt: skip
 _UPDATE_ACCOUNTS = """ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, version = excluded.version,
     debt = excluded.debt, lifetime = excluded.lifetime"""
@@ -81,37 +81,42 @@ async def open_book(
 
 def rows(book: Book) -> list[Rows]:
     """What a Book's operations made, as rows to insert, parents first."""
-    program, at = book.program_id, book.recorded_at
+    program = {"program_id": book.program_id}
+    opened = program | {"created_at": book.recorded_at}
     return [
-        Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book), _UPDATE_ACCOUNTS),
+        Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book), _UPDATE_ACCOUNTS, opened),
         Rows(
             transactions,
-            ("id", "program_id", "kind", "business_key", "event_id", "order_id", "reverses_id", "effective_at",
-             "recorded_at"),
-            [(t.id, program, t.kind, t.business_key, t.event_id, t.order_id, t.reverses_id, t.effective_at, at)
+            ("id", "kind", "business_key", "event_id", "order_id", "reverses_id", "effective_at"),
+            [(t.id, t.kind, t.business_key, t.event_id, t.order_id, t.reverses_id, t.effective_at)
              for t in book.transactions],
+            fixed=program | {"recorded_at": book.recorded_at},
         ),
         Rows(
             transfers,
-            ("program_id", "transaction_id", "n", "unit", "from_account", "to_account", "amount"),
-            [(program, t.transaction_id, t.n, t.unit, t.from_account, t.to_account, t.amount) for t in book.transfers],
+            ("transaction_id", "n", "unit", "from_account", "to_account", "amount"),
+            [(t.transaction_id, t.n, t.unit, t.from_account, t.to_account, t.amount) for t in book.transfers],
+            fixed=program,
         ),
         Rows(
             entries,
-            ("program_id", "transaction_id", "n", "account_id", "amount", "balance", "version"),
-            [(program, e.transaction_id, e.n, e.account_id, e.amount, e.balance, e.version) for e in book.entries],
+            ("transaction_id", "n", "account_id", "amount", "balance", "version"),
+            [(e.transaction_id, e.n, e.account_id, e.amount, e.balance, e.version) for e in book.entries],
+            fixed=program,
         ),
         Rows(
             lots,
-            ("id", "program_id", "account_id", "transaction_id", "granted", "allocated", "expired", "reversed",
-             "remaining", "expires_at", "granted_at"),
-            [(lot.id, program, lot.account_id, lot.transaction_id, lot.granted, lot.allocated, lot.expired,
-              lot.reversed, lot.remaining, lot.expires_at, lot.granted_at) for lot in book.new_lots],
+            ("id", "account_id", "transaction_id", "granted", "allocated", "expired", "reversed", "remaining",
+             "expires_at", "granted_at"),
+            [(lot.id, lot.account_id, lot.transaction_id, lot.granted, lot.allocated, lot.expired, lot.reversed,
+              lot.remaining, lot.expires_at, lot.granted_at) for lot in book.new_lots],
+            fixed=program,
         ),
         Rows(
             lot_moves,
-            ("program_id", "transaction_id", "lot_id", "kind", "amount"),
-            [(program, m.transaction_id, m.lot_id, m.kind, m.amount) for m in book.moves],
+            ("transaction_id", "lot_id", "kind", "amount"),
+            [(m.transaction_id, m.lot_id, m.kind, m.amount) for m in book.moves],
+            fixed=program,
         ),
     ]  # fmt: skip
 
@@ -139,13 +144,13 @@ async def write(session: AsyncSession, book: Book) -> None:
 
 def _account_rows(book: Book) -> list[tuple[Any, ...]]:
     touched = {entry.account_id for entry in book.entries} | book.changed_accounts.keys()
-    return [_account_row(book, book.accounts[account_id]) for account_id in sorted(touched)]
+    return [_account_row(book.accounts[account_id]) for account_id in sorted(touched)]
 
 
-def _account_row(book: Book, account: Account) -> tuple[Any, ...]:
+def _account_row(account: Account) -> tuple[Any, ...]:
     member = f"mem_{account.id[4:].split('.')[0]}" if account.running else None
     state = (account.balance, account.version, account.debt, account.lifetime)
-    return (account.id, book.program_id, account.unit, member, account.running, *state, book.recorded_at)
+    return (account.id, account.unit, member, account.running, *state)
 
 
 # -- Holds ---------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ DEAD_PAGE_ROWS = 500
 # A new row is due whatever the writer's clock says, which is not always the relay's.
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
-_COLUMNS = ("program_id", "lane", "kind", "order_key", "payload", "available_at", "created_at")
+_COLUMNS = ("program_id", "lane", "kind", "order_key", "payload")
 
 # As text, because the reader of a claim must see the lock, the order and the blocking rule in one place.
 _CLAIM = text("""
@@ -48,8 +48,8 @@ _CLAIM = text("""
 
 def rows(effects: Sequence[OutboxRow], *, now: datetime) -> Rows:
     """The effects as rows, for a writer that inserts them together with its own."""
-    values = [(row.program_id, row.lane, row.kind, row.order_key, row.payload, AT_ONCE, now) for row in effects]
-    return Rows(outbox, _COLUMNS, values)
+    values = [(row.program_id, row.lane, row.kind, row.order_key, row.payload) for row in effects]
+    return Rows(outbox, _COLUMNS, values, fixed={"available_at": AT_ONCE, "created_at": now})
 
 
 async def add(session: AsyncSession, effects: Sequence[OutboxRow], *, now: datetime) -> None:

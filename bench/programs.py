@@ -1,0 +1,130 @@
+"""What the benchmarks take: a database of their own, a program with ten rules of which three match, and its events."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cli.embedded.postgres import APPLICATION, DURABLE, OWNER, SUPERUSER, Cluster
+from cli.embedded.processes import Child
+from domain.definitions import read_definitions
+from domain.events import Event, Identity
+from storage import configurations, schema
+from storage.database import Database
+from storage.ids import new_id
+from storage.tables import identities, members, programs
+
+MEMBERS = 200
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+TEMPLATE = "bench_template"
+
+MATCHING, RULES = 3, 10
+
+
+def _rule(number: int) -> dict[str, Any]:
+    """Rules with two conditions each; the first three match every deal."""
+    limit = 0 if number < MATCHING else 10**12
+    return {
+        "event_type": "deal.won",
+        "when": [
+            {"name": "in a region", "expression": "event.region in ['EMEA', 'AMER', 'APAC']"},
+            {"name": "large enough", "expression": f"event.amount_minor >= {limit}"},
+        ],
+        "award": {"expression": "double(event.amount_minor) * 0.0001", "rounding": "half_up"},
+        "caps": [{"per": "month", "points": 1_000_000_000}] if number == 0 else [],
+    }
+
+
+CONFIGURATION: dict[str, Any] = {
+    "event_types": {
+        "deal.won": {
+            "fields": {
+                "amount_minor": {"type": "integer", "required": True},
+                "currency": {"type": "string", "required": True},
+                "region": {"type": "string", "required": True},
+            }
+        }
+    },
+    "aggregates": {"deals_this_month": {"event_type": "deal.won", "per": "month"}},
+    "rules": {f"rule-{number}": _rule(number) for number in range(RULES)},
+}
+
+
+class Databases:
+    """A PostgreSQL with a migrated template that holds one program and its members; each run gets a fresh copy."""
+
+    def __init__(self, cluster: Cluster, program_id: str) -> None:
+        self._cluster = cluster
+        self.program_id = program_id
+        self._made = 0
+
+    def fresh(self) -> str:
+        """The URL of a new copy of the template."""
+        self._made += 1
+        name = f"bench_{self._made}"
+        with psycopg.connect(self._cluster.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+            names = sql.Identifier(name), sql.Identifier(TEMPLATE), sql.Identifier(OWNER)
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
+            connection.execute("CHECKPOINT")
+        return self._cluster.url(APPLICATION, name)
+
+
+@asynccontextmanager
+async def databases() -> AsyncIterator[Databases]:
+    """An embedded PostgreSQL as `laurel up` runs it, durable, in a directory that is deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix="laurel-bench-") as directory:
+        await asyncio.to_thread(Path(directory).chmod, 0o711)
+        cluster = Cluster(Path(directory) / "postgres")
+        await asyncio.to_thread(cluster.initialise)
+        child = await asyncio.to_thread(Child.start, cluster.program(Path(directory) / "postgres.log", DURABLE))
+        try:
+            cluster.create_database(TEMPLATE)
+            await schema.migrate(cluster.url(OWNER, TEMPLATE))
+            yield Databases(cluster, await _make_program(cluster.url(APPLICATION, TEMPLATE)))
+        finally:
+            await asyncio.to_thread(child.stop)
+
+
+async def _make_program(url: str) -> str:
+    database = Database(url)
+    async with database.begin() as session:
+        program_id = new_id("prg")
+        values = {"program_id": program_id, "name": "Bench", "kind": "sandbox", "created_at": NOW}
+        await session.execute(insert(programs).values(values))
+        definitions = read_definitions(CONFIGURATION, [])
+        await configurations.apply(session, program_id, definitions, applied_by="bench", applied_at=NOW)
+        for number in range(MEMBERS):
+            await _make_member(session, program_id, f"member-{number}")
+    await database.dispose()
+    return program_id
+
+
+async def _make_member(session: AsyncSession, program_id: str, name: str) -> None:
+    member_id = new_id("mem")
+    row = {"id": member_id, "program_id": program_id, "external_id": name, "name": name}
+    await session.execute(insert(members).values(**row, created_at=NOW, updated_at=NOW))
+    identity = {"program_id": program_id, "source": "crm", "external_id": name, "member_id": member_id}
+    await session.execute(insert(identities).values(**identity, created_at=NOW))
+
+
+def deals(first: int, count: int) -> list[Event]:
+    """Deals that all differ, spread over the members and a month."""
+    return [
+        Event(
+            source="crm",
+            external_id=f"deal-{number}",
+            type="deal.won",
+            member=Identity("crm", f"member-{number * 7 % MEMBERS}"),
+            occurred_at=NOW - timedelta(minutes=number % 40_000),
+            data={"amount_minor": 100_000 + number % 900_000, "currency": "EUR", "region": "EMEA"},
+        )
+        for number in range(first, first + count)
+    ]
