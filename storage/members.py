@@ -64,6 +64,12 @@ async def list_identities(
     return found
 
 
+async def find_names(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[str, str]:
+    """What those of these members who are known are called, by id."""
+    own = select(members.c.id, members.c.name).where(members.c.program_id == program_id, members.c.id.in_(member_ids))
+    return dict((await session.execute(own)).tuples().all())
+
+
 def from_row(row: Mapping[Any, Any]) -> Member:
     """The member that a row of the table holds."""
     return Member(**{**row, "status": MemberStatus(row["status"]), "custom": custom_from_json(row["custom"])})
