@@ -19,6 +19,7 @@ from domain.outcomes import CONFLICT, REJECTED, Outcome
 from domain.time import Clock
 from storage import connections, intake, notices
 from storage.database import Database
+from storage.failures import retry
 from storage.keyring import Keyring
 
 # Times that one activity asks again because more notices came meanwhile.
@@ -83,7 +84,7 @@ class HubSpotActivities:
                 await notices.handle(session, connection, question.deal_id, question.highest, now=now)
             return outcomes
 
-        _tell(question, events, await intake.retrying(record))
+        _tell(question, events, await retry(record))
 
 
 def _events(question: Question, deal: Deal | None, owner: Owner | None, now: datetime) -> list[Event]:

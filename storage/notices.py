@@ -6,7 +6,7 @@ A notice is open until its object was fetched after it came.
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import func, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -100,18 +100,15 @@ async def _find_known(session: AsyncSession, connection: Connection, object_ids:
     """Those of the objects that gave a fact or have an open notice. One snapshot: a fetch is before it or after it."""
     if not object_ids:
         return set()
-    wanted = func.unnest(sorted(object_ids)).table_valued("object_id")
-    fact = exists().where(
+    gave = select(outside_objects.c.object_id).where(
         outside_objects.c.connection_id == connection.id,
-        outside_objects.c.object_id == wanted.c.object_id,
+        outside_objects.c.object_id.in_(object_ids),
         func.jsonb_array_length(outside_objects.c.facts) > 0,
     )
-    asked = exists().where(
-        notices.c.connection_id == connection.id,
-        notices.c.object_id == wanted.c.object_id,
-        notices.c.state == OPEN,
+    asked = select(notices.c.object_id).where(
+        notices.c.connection_id == connection.id, notices.c.object_id.in_(object_ids), notices.c.state == OPEN
     )
-    return set((await session.execute(select(wanted.c.object_id).where(or_(fact, asked)))).scalars())
+    return set((await session.execute(union(gave, asked))).scalars())
 
 
 def _fetch(connection: Connection, object_id: str) -> OutboxRow:
