@@ -57,7 +57,7 @@ Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 
 def identifier(prefix: str) -> Any:
     """The type of an id with this prefix."""
-    return Annotated[str, StringConstraints(pattern=rf"^{prefix}_[0-9a-v]{{26}}$")]
+    return Annotated[str, StringConstraints(pattern=rf"^{prefix}_[0-9a-z]{{26}}$")]
 
 
 MemberId = identifier("mem")

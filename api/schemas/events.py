@@ -167,7 +167,7 @@ class EventQuery(PageQuery):
     """Which events to list."""
 
     state: Literal["decided", "parked", "quarantined", "retracted", "awaited", "closed"] | None = None
-    member_id: Annotated[str, StringConstraints(pattern=r"^mem_[0-9a-v]{26}$")] | None = None
+    member_id: Annotated[str, StringConstraints(pattern=r"^mem_[0-9a-z]{26}$")] | None = None
 
 
 def outcome_document(outcome: Outcome) -> dict[str, Any]:

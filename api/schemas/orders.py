@@ -21,7 +21,7 @@ from api.schemas.base import (
 from domain.orders import Delivery, Order, OrderRequest, OrderState, OrderStep
 from domain.vendors import DeliveryMethod
 
-OptionalMember = Annotated[str, StringConstraints(pattern=r"^mem_[0-9a-v]{26}$")] | None
+OptionalMember = Annotated[str, StringConstraints(pattern=r"^mem_[0-9a-z]{26}$")] | None
 
 
 class _Delivered(Strict):

@@ -1,0 +1,154 @@
+"""One program's key sees and changes nothing of another's: every route is called with the other program's ids."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from domain.rewards import RewardEvent
+from storage import notifications, rewards
+from storage.tables import metadata
+from storage.tables import notifications as notification_rows
+from storage.tables import rewards as reward_rows
+from tests.api.conftest import Client, MakeClient
+from tests.api.facts import deal
+from tests.api.test_openapi import OPERATIONS
+from tests.programs import NOW
+
+BODIES: dict[str, Any] = {
+    "record_event": deal(),
+    "record_events": {"events": [deal()]},
+    "write_member": {"external_id": "ada", "name": "Somebody else"},
+    "write_members": {"members": [{"external_id": "ada", "name": "Somebody else"}]},
+    "choose_reward": {"item": "mug"},
+    "resolve_order": {"action": "retry", "note": "why not"},
+    "readdress_order": {"recipient_email": "thief@example.com"},
+    "set_program": {
+        "orders_paused": True,
+        "daily_limit_minor": 1,
+        "monthly_limit_minor": 1,
+        "limit_currency": "EUR",
+    },
+}
+# Routes without an id in their path: they work on the caller's own program.
+OWN = [operation for _, path, operation in OPERATIONS if path.startswith("/v1/") and "{" not in path]
+NAMED = [(method, path) for method, path, _ in OPERATIONS if path.startswith("/v1/") and "{" in path]
+LISTS = [path for method, path, operation in OPERATIONS if method == "get" and operation in OWN]
+
+LEAKS = ("event_id", "member_id", "order_id", "reward_id", "notification_id", "external_id")
+
+
+@dataclass
+class Theirs:
+    """The other program, with one of everything that has an id."""
+
+    client: Client
+    ids: dict[str, str]
+
+
+@pytest.fixture
+async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
+    client = await make_client()
+    events = [deal(number, amount_minor=2_000_000) for number in range(12)]
+    done = (await client.post("/v1/events/batch", {"events": events})).json()["results"]
+    member_id = done[0]["event"]["member_id"]
+    wanted = {"member_id": member_id, "item": "mug", "value_minor": 500}
+    order = (await client.post("/v1/orders", wanted)).json()
+    async with AsyncSession(engine) as session, session.begin():
+        reward_id = (await session.execute(select(reward_rows.c.id).limit(1))).scalar_one()
+        given = await rewards.lock(session, client.program_id, reward_id)
+        definition = await rewards.get_definition(session, given)
+        await rewards.offer(session, given, definition, RewardEvent.OFFER, now=NOW)
+        await notifications.tell(
+            session, client.program_id, member_id=member_id, kind="test", subject="s", body="b", reference="r", now=NOW
+        )
+        told = (await session.execute(select(notification_rows.c.id))).scalar_one()
+    ids = {
+        "event_id": done[0]["event"]["id"],
+        "member_id": member_id,
+        "order_id": order["id"],
+        "reward_id": reward_id,
+        "notification_id": told,
+        "source": "email",
+        "external_id": "only-theirs@example.com",
+        "board": "company",
+    }
+    await client.post("/v1/members", {"external_id": "ada", "name": "Ada", "email": ids["external_id"]})
+    return Theirs(client, ids)
+
+
+async def rows_of(engine: AsyncEngine, program_id: str) -> dict[str, list[Any]]:
+    """Everything that the database holds of a program."""
+    async with engine.connect() as connection:
+        return {
+            table.name: sorted(
+                map(repr, await connection.execute(select(table).where(table.c.program_id == program_id)))
+            )
+            for table in metadata.sorted_tables
+        }
+
+
+async def test_ids_of_another_program_lead_nowhere_and_nothing_there_changes(
+    make_client: MakeClient, theirs: Theirs, engine: AsyncEngine
+) -> None:
+    """Every route that names something in its path answers 404, or an empty board."""
+    ours = await make_client(body={"catalog": {}, "event_types": {}})
+    before = await rows_of(engine, theirs.client.program_id)
+    bodies = {(method, path): BODIES.get(operation["operationId"]) for method, path, operation in OPERATIONS}
+
+    answers = {
+        (method, path): await ours.http.request(method, path.format(**theirs.ids), json=bodies[method, path])
+        for method, path in NAMED
+    }
+
+    refused = {named for named, answer in answers.items() if answer.status_code == 404}
+    boards = {("get", "/v1/leaderboards/{board}")}
+    assert refused == set(NAMED) - boards
+    assert all(answers[named].json() == {"items": []} for named in boards)
+    assert await rows_of(engine, theirs.client.program_id) == before
+
+
+async def test_the_same_requests_are_answered_to_their_own_program(theirs: Theirs) -> None:
+    """Or the test above would prove nothing."""
+    reads = [path.format(**theirs.ids) for method, path in NAMED if method == "get"]
+
+    answers = [await theirs.client.get(path) for path in reads]
+
+    assert [answer.status_code for answer in answers] == [200] * len(reads)
+
+
+async def test_lists_and_commands_without_an_id_work_on_the_callers_program_only(
+    make_client: MakeClient, theirs: Theirs, engine: AsyncEngine
+) -> None:
+    ours = await make_client(body={"catalog": {}, "event_types": {}})
+    own = {member["id"] for member in (await ours.get("/v1/members")).json()["items"]}
+    before = await rows_of(engine, theirs.client.program_id)
+
+    for path in LISTS:
+        shown = (await ours.get(path)).text
+        assert not [name for name in LEAKS if theirs.ids[name] in shown], path
+    for method, path, operation in OPERATIONS:
+        if operation in OWN and method != "get":
+            body = BODIES.get(operation["operationId"])
+            if operation["operationId"] == "place_order":
+                body = {"member_id": theirs.ids["member_id"], "item": "mug", "value_minor": 500}
+            await ours.http.request(method, path, json=body)
+
+    assert await rows_of(engine, theirs.client.program_id) == before
+    now = {member["id"] for member in (await ours.get("/v1/members")).json()["items"]}
+    assert now == own
+
+
+async def test_a_member_may_be_named_alike_in_two_programs(make_client: MakeClient, theirs: Theirs) -> None:
+    ours = await make_client()
+
+    answer = await ours.post("/v1/events", deal())
+
+    assert answer.status_code == 201
+    assert answer.json()["member_id"] != theirs.ids["member_id"]
+
+
+def test_every_table_belongs_to_programs() -> None:
+    assert [table.name for table in metadata.sorted_tables if "program_id" not in table.c] == []

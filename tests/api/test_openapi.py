@@ -1,0 +1,85 @@
+"""What OpenAPI says is what the API does: keys on every route, problems in the table, schemas without holes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.problems import MEDIA_TYPE, TABLE
+from settings import Settings
+
+METHODS = ("get", "post", "put", "patch", "delete")
+IDS = {
+    "member_id": "mem_06gvq2r0ds0006jmlodp9c1rb0",
+    "event_id": "evt_06gvq2r0ds0006jmlodp9c1rb0",
+    "order_id": "ord_06gvq2r0ds0006jmlodp9c1rb0",
+    "reward_id": "rwd_06gvq2r0ds0006jmlodp9c1rb0",
+    "notification_id": "ntf_06gvq2r0ds0006jmlodp9c1rb0",
+    "source": "email",
+    "external_id": "ada@example.com",
+    "board": "company",
+}
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(method, path, operation) of everything that OpenAPI tells."""
+    for path, item in create_app(Settings()).openapi()["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield method, path, item[method]
+
+
+OPERATIONS = list(operations())
+GUARDED = [(method, path) for method, path, _ in OPERATIONS if path.startswith("/v1/")]
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+async def test_nothing_below_v1_is_answered_without_a_key(anyone: httpx.AsyncClient, method: str, path: str) -> None:
+    """Before anything is read of the request, whatever it is."""
+    answer = await anyone.request(method, path.format(**IDS), content=b"not even JSON")
+
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["code"] == "unauthenticated"
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)
+def test_every_operation_says_all_that_a_caller_needs(method: str, path: str, operation: dict[str, Any]) -> None:
+    """An id, a summary, a description; below /v1 also the scope, an example of the body and every common problem."""
+    assert operation["operationId"]
+    assert operation["summary"]
+    assert operation["description"]
+    if path.startswith("/v1/"):
+        assert operation["security"]
+        assert {"401", "403", "422", "429", "500", "503"} <= operation["responses"].keys()
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            assert content["examples"]
+
+
+def test_every_reference_in_the_document_leads_somewhere(app: FastAPI) -> None:
+    document = app.openapi()
+
+    references = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+
+    assert references <= document["components"]["schemas"].keys()
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for _, _, operation in OPERATIONS]
+
+    assert sorted(set(ids)) == sorted(ids)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)
+def test_documented_problems_are_in_the_table_under_their_status(
+    method: str, path: str, operation: dict[str, Any]
+) -> None:
+    for status, response in operation["responses"].items():
+        for code, example in response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}).items():
+            assert TABLE[code].status == int(status)
+            assert example["value"]["code"] == code
