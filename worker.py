@@ -1,4 +1,4 @@
-"""The worker process: Temporal's workers, and beside them the relay, Reconcile and the sweep of parked events.
+"""The worker process: Temporal's workers, and beside them the relay, Reconcile, the sweep of parked events and lost boards.
 
 `python -m worker`. It starts and does what it can while Temporal or Redis is away. SIGTERM and Ctrl-C let it end what
 it has begun, for at most SHUTDOWN_SECONDS.
@@ -20,11 +20,13 @@ from activities import failpoints
 from activities.hubspot import HubSpotActivities
 from activities.listing import activities_of
 from activities.orders import OrderActivities
+from activities.rewards import RewardActivities
 from connectors.hubspot import HubSpots
 from connectors.vendors import Vendors
 from domain.time import Clock
 from relay.intake import IntakeLane
 from relay.lanes import handlers
+from relay.leaderboards import Boards
 from relay.reconcile import Reconcile
 from relay.relay import Relay
 from relay.workers import Workers
@@ -36,8 +38,9 @@ from workflows import queues
 from workflows.clients import connect
 from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
+from workflows.rewards import RewardWorkflow
 
-WORKFLOWS = [OrderWorkflow]
+WORKFLOWS = [OrderWorkflow, RewardWorkflow]
 # Activities of one queue in this process; they share the database's pool with the relay.
 ACTIVITIES_AT_ONCE = 20
 
@@ -53,7 +56,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
 
     orders = OrderActivities(database, keyring, vendors, clock)
     served = {
-        queues.LAUREL: activities_of(orders),
+        queues.LAUREL: activities_of(orders, RewardActivities(database, clock)),
         queues.TREMENDOUS: activities_of(orders),
         queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
     }
@@ -62,9 +65,10 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
     reconcile = Reconcile(client, database, clock=clock)
     intake = IntakeLane(database, clock=clock)
+    boards = Boards(database, redis)
 
     try:
-        await serve(workers, relay, beside=(reconcile.run(), intake.run_sweep()))
+        await serve(workers, relay, beside=(reconcile.run(), intake.run_sweep(), boards.run()))
     finally:
         await vendors.aclose()
         await hubspots.aclose()

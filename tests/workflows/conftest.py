@@ -19,6 +19,7 @@ from sandbox.tremendous import create_app
 from storage.database import Database
 from storage.keyring import Keyring
 from tests.eventually import eventually
+from tests.histories import recording
 from tests.sandboxes import running
 from tests.shop import Knobs, Shop, now, open_shop
 from workflows.orders import OrderWorkflow
@@ -85,7 +86,7 @@ async def workers(namespace_client: Client, shop: Shop) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def begin(time: TimeSkipper, workers: None) -> AsyncIterator[Begin]:
+async def begin(time: TimeSkipper, workers: None, request: pytest.FixtureRequest) -> AsyncIterator[Begin]:
     """Starts a workflow as the relay does; what is not over after the test is ended."""
     begun: list[Handle] = []
 
@@ -97,5 +98,6 @@ async def begin(time: TimeSkipper, workers: None) -> AsyncIterator[Begin]:
 
     yield start
     for handle in begun:
+        await recording.record(time.client, handle.id, request.node.name)
         if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
             await handle.terminate()
