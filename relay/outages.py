@@ -22,6 +22,8 @@ _AWAY = (
     TimeoutError,
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
     sqlalchemy.exc.TimeoutError,
 )
 

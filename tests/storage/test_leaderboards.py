@@ -1,10 +1,13 @@
 """Boards in Redis: the places that standings give, in whatever order and however often they come."""
 
 import random
+import threading
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from fakeredis import TcpFakeServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -18,9 +21,30 @@ from domain.outbox import Kind
 from storage import intake, leaderboards, member_changes, tables
 from storage.leaderboards import Board
 from tests.programs import NOW, deal, make_program, retraction
+from tests.servers import free_port
 
 PROGRAM = "prg_1"
 COMPANY = Board(PROGRAM)
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[str]:
+    """The URL of what `laurel up` runs where no Redis is installed."""
+    server = TcpFakeServer(("127.0.0.1", free_port()))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(params=["redis-server", "stand-in"])
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """An empty Redis, of both kinds that Laurel may meet."""
+    url = request.getfixturevalue("redis_url" if request.param == "redis-server" else "stand_in")
+    async with Redis.from_url(url) as client:
+        await client.flushdb()
+        yield client
 
 
 def _standing(member: str, points: int, second: int = 0, version: int = 1, **values: Any) -> Standing:
