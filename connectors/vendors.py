@@ -8,9 +8,11 @@ from connectors.breakers import Breaker
 from connectors.http import Bounds
 from connectors.tremendous import Tremendous
 from domain.connections import Connection
+from domain.notices import Matters, Notice
 from domain.vendors import (
     FundingSource,
     GiftLink,
+    NoticeKind,
     VendorCapabilities,
     VendorNotice,
     VendorOrder,
@@ -142,3 +144,21 @@ class Vendors:
         for _, vendor in self._open.values():
             await vendor.aclose()
         self._open.clear()
+
+
+def notice(told: VendorNotice) -> Notice:
+    """What a verified notice asks for: its order or card to be looked at, or the whole account, or nothing."""
+    asks = {
+        NoticeKind.ORDER: f"order/{told.resource_id}",
+        NoticeKind.REWARD: f"reward/{told.resource_id}",
+        NoticeKind.FUNDING: "funding",
+        NoticeKind.CATALOG: "catalog",
+    }
+    return Notice(
+        notice_key=told.notice_key,
+        object_id=asks.get(told.kind, told.resource_id),
+        kind=told.event,
+        occurred_at=told.occurred_at,
+        matters=Matters.ALWAYS if told.kind in asks else Matters.NEVER,
+        raw={"failure_reason": told.failure_reason, "retryable": told.retryable},
+    )

@@ -6,19 +6,23 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.catalog import UNKNOWN, Listing, Sold, fits, list_item
 from domain.configuration import CatalogItem
+from domain.notices import ObjectToFetch
 from domain.orders import OWN_VENDOR
 from domain.vendors import VendorProduct
 from storage import configurations, sets
 from storage.sets import Rows
-from storage.tables import connections, vendor_products
+from storage.tables import connections, outside_objects, vendor_products
 
 MAX_PAGE = 100  # listings
 MAX_DUE = 100  # connections
+
+# What a vendor's whole catalog is called among the objects of its connection.
+CATALOG = "catalog"
 
 _PRODUCT = TypeAdapter(VendorProduct)
 _COLUMNS = ("program_id", "connection_id", "code", "body", "on_sale", "seen_at")
@@ -123,15 +127,15 @@ async def replace_products(
 
 async def list_due(
     session: AsyncSession, kinds: Collection[str], *, before: datetime, limit: int = MAX_DUE
-) -> list[tuple[str, str]]:
-    """(program, connection) of the vendors that were last asked before the instant, or never; longest ago first."""
-    last = func.max(vendor_products.c.seen_at)
-    asked = (
-        select(connections.c.program_id, connections.c.id)
-        .outerjoin(vendor_products, vendor_products.c.connection_id == connections.c.id)
-        .where(connections.c.kind.in_(kinds))
-        .group_by(connections.c.program_id, connections.c.id)
-        .having((last < before) | last.is_(None))
-        .order_by(last.asc().nulls_first(), connections.c.id)
+) -> list[ObjectToFetch]:
+    """The catalogs of vendors that were last asked before the instant, or never; longest ago first."""
+    asked = outside_objects.c.fetched_at
+    this = (outside_objects.c.connection_id == connections.c.id) & (outside_objects.c.object_id == CATALOG)
+    due = (
+        select(connections.c.program_id, connections.c.id, connections.c.kind)
+        .outerjoin(outside_objects, this)
+        .where(connections.c.kind.in_(kinds), asked.is_(None) | (asked < before))
+        .order_by(asked.asc().nulls_first(), connections.c.id)
     )
-    return [(row.program_id, row.id) for row in await session.execute(asked.limit(limit))]
+    rows = await session.execute(due.limit(limit))
+    return [ObjectToFetch(row.program_id, row.id, CATALOG, row.kind) for row in rows]

@@ -3,8 +3,9 @@
 A notice is open until its object was fetched after it came.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select, union, update
 from sqlalchemy.dialects.postgresql import insert
@@ -62,6 +63,13 @@ async def find_highest_open(session: AsyncSession, connection_id: str, object_id
     mine = (notices.c.connection_id == connection_id, notices.c.object_id == object_id, notices.c.state == OPEN)
     latest = select(notices.c.id).where(*mine).order_by(notices.c.id.desc()).limit(1)
     return (await session.execute(latest)).scalar()
+
+
+async def get_body(session: AsyncSession, connection_id: str, number: int) -> Mapping[str, Any]:
+    """What the notice of this number said."""
+    said = select(notices.c.body).where(notices.c.connection_id == connection_id, notices.c.id == number)
+    body: Mapping[str, Any] = (await session.execute(said)).scalar_one()
+    return body
 
 
 async def find_facts(session: AsyncSession, connection_id: str, object_id: str) -> list[str]:

@@ -273,17 +273,6 @@ async def get(session: AsyncSession, program_id: str, order_id: str) -> Order:
     return order
 
 
-async def find_by_vendor_id(session: AsyncSession, program_id: str, connection_id: str, vendor_id: str) -> Order | None:
-    """The order that the vendor knows under this id, be it its order's or its card's."""
-    known = select(*_SELECTED).where(
-        orders.c.program_id == program_id,
-        orders.c.connection_id == connection_id,
-        (orders.c.vendor_order_id == vendor_id) | (orders.c.vendor_reward_id == vendor_id),
-    )
-    row = (await session.execute(known)).mappings().first()
-    return _order(row) if row else None
-
-
 async def list_page(
     session: AsyncSession,
     program_id: str,
