@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import api_keys, apply, connections, db, leaderboards, ledger, members, outbox, programs, secrets, up
+from cli import api_keys, apply, bench, connections, db, leaderboards, ledger, members, outbox, programs, secrets, up
 
 app = typer.Typer(
     name="laurel",
@@ -11,5 +11,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, secrets among them
 )
 app.add_typer(programs.first)
-for noun in (up, db, programs, apply, members, leaderboards, api_keys, connections, secrets, ledger, outbox):
+for noun in (
+    up,
+    db,
+    programs,
+    apply,
+    explain,
+    members,
+    leaderboards,
+    api_keys,
+    connections,
+    secrets,
+    ledger,
+    outbox,
+    bench,
+):
     app.add_typer(noun.app)

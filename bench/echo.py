@@ -1,0 +1,16 @@
+"""The yardstick of http: FastAPI, doing nothing but giving back the JSON it was sent."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+
+def create_app() -> FastAPI:
+    """One route, under the path that events have."""
+    app = FastAPI()
+
+    @app.post("/v1/events", status_code=201)
+    async def echo(body: dict[str, Any]) -> dict[str, Any]:
+        return body
+
+    return app

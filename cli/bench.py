@@ -1,0 +1,40 @@
+"""`laurel bench`: our figures beside a yardstick's, measured in the same run."""
+
+import asyncio
+from importlib import import_module
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.pairs import Compared
+from cli.work import Json, answer_json
+
+app = typer.Typer()
+
+# What each benchmark measures; the modules of the same names say against what.
+BENCHMARKS = {
+    "bulk": "batches of 500 events by the one door, against raw SQL that writes the same rows",
+    "http": "single events over keep-alive connections, against a FastAPI echo",
+    "intake": "64 callers awaiting single events in process, against a batcher written by hand",
+    "orders": "orders from request to card, against a bare workflow with as many steps",
+}
+NAMES = "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help=f"Which one. {NAMES}.")],
+    json: Json = False,
+) -> None:
+    """Measure one thing and its yardstick in turn, five times; tell the median ratio."""
+    if name not in BENCHMARKS:
+        raise typer.BadParameter(f"known are {', '.join(BENCHMARKS)}", param_hint="NAME")
+    compared: Compared = asyncio.run(import_module(f"bench.{name}").run())
+    if json:
+        answer_json(compared.as_json())
+        return
+    told = compared.as_json()
+    console = Console()
+    console.print(f"[bold]{name}[/bold]: {BENCHMARKS[name]}")
+    console.print(f"ratio {told['ratio']} (ours {told['ours']} {told['unit']}, yardstick {told['yardstick']})")
