@@ -1,4 +1,4 @@
-"""The worker process: Temporal's workers, and beside them the relay, Reconcile, the sweep of parked events and lost boards.
+"""The worker process: Temporal's workers, and beside them the relay, Reconcile, the sweep of parked events, and boards.
 
 `python -m worker`. It starts and does what it can while Temporal or Redis is away. SIGTERM and Ctrl-C let it end what
 it has begun, for at most SHUTDOWN_SECONDS.

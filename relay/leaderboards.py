@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from relay.outages import is_outage
 from storage import leaderboards, programs
@@ -24,12 +25,12 @@ class Boards:
         self._redis = redis
 
     async def run(self) -> None:
-        """Look for lost boards until cancelled; while anything is away, try again at the next pass."""
+        """Look for lost boards until cancelled; whatever Redis says, a worker has more to do than boards."""
         while True:
             try:
                 await self.heal()
             except Exception as error:
-                if not is_outage(error):
+                if not isinstance(error, RedisError) and not is_outage(error):
                     raise
                 log.info("boards not looked after", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(PASS_SECONDS)
