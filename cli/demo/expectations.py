@@ -1,0 +1,107 @@
+"""What must be true after a demonstration; each expectation says what it found."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from cli.demo.facts import DEALS, LESSONS, REDEEMED_POINTS, REDEEMER, REOPENED
+from cli.demo.outside import Json
+from cli.demo.record import Record, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One thing that must hold, whether it does, and what was found."""
+
+    what: str
+    holds: bool
+    found: str
+
+
+def judge(record: Record) -> list[Expectation]:
+    """Everything that the demonstration promises."""
+    earned, repeated, final = record.earned, record.repeated, record.final
+    return [
+        _each_fact_once(earned),
+        _each_earns_its_points(earned),
+        _repeats_change_nothing(record, earned, repeated),
+        _retraction_is_exact(record, final),
+        _orders_are_delivered(record),
+        _an_answer_was_lost(record),
+        _one_card_each(record),
+        _hold_is_settled(final),
+        _ledger_holds(record),
+    ]
+
+
+def due() -> Counter[str]:
+    """The points that each member must have earned, by e-mail, before anything is taken back."""
+    points: Counter[str] = Counter()
+    for deal in DEALS:
+        points[deal.owner] += deal.points
+    for lesson in LESSONS:
+        points[lesson.learner] += lesson.points
+    return points
+
+
+def _each_fact_once(earned: Standing) -> Expectation:
+    wanted, found = len(DEALS) + len(LESSONS), len(earned.events)
+    return Expectation(f"{wanted} facts are {wanted} events", found == wanted, f"{found} events")
+
+
+def _each_earns_its_points(earned: Standing) -> Expectation:
+    wanted = due()
+    wrong = [email for email, one in earned.balances.items() if one["lifetime"] != wanted[email]]
+    found = ", ".join(f"{email} has {earned.balances[email]['lifetime']}, not {wanted[email]}" for email in wrong)
+    total = sum(wanted.values())
+    return Expectation("each fact earns what the rules say", not wrong, found or f"{total} points")
+
+
+def _repeats_change_nothing(record: Record, earned: Standing, repeated: Standing) -> Expectation:
+    holds = earned.effects == repeated.effects and record.repeats_sent > 0
+    return Expectation("what is sent again changes nothing", holds, f"{record.repeats_sent} repeats")
+
+
+def _retraction_is_exact(record: Record, final: Standing) -> Expectation:
+    event, lifetime = final.event(REOPENED.name), final.balances[REOPENED.owner]["lifetime"]
+    kept = due()[REOPENED.owner] - REOPENED.points
+    holds = (record.retracted_points, event["points"], lifetime) == (REOPENED.points, 0, kept)
+    return Expectation("the reopened deal gives back exactly what it gave", holds, f"{record.retracted_points} points")
+
+
+def _orders_are_delivered(record: Record) -> Expectation:
+    states = [order["state"] for order in record.orders]
+    return Expectation("both orders are delivered", states == ["delivered"] * 2, ", ".join(states) or "no orders")
+
+
+def _an_answer_was_lost(record: Record) -> Expectation:
+    lost = [order for order in record.orders if any(step["state"] == "unanswered" for step in order["steps"])]
+    return Expectation("one order lost its answer", len(lost) == 1, f"{len(lost)} orders")
+
+
+def _one_card_each(record: Record) -> Expectation:
+    counts = [record.cards["by_external_id"].get(order["id"], 0) for order in record.orders]
+    issued = cards_issued(record)
+    found = f"{issued} issued, by order {counts}"
+    return Expectation("the vendor has issued one card for each", (counts, issued) == ([1, 1], 2), found)
+
+
+def cards_issued(record: Record) -> int:
+    """The cards that the vendor has issued since the demonstration began."""
+    issued: int = record.cards["issued"] - record.issued_before
+    return issued
+
+
+def _hold_is_settled(final: Standing) -> Expectation:
+    balance: Json = final.balances[REDEEMER]
+    wanted = due()[REDEEMER] - REDEEMED_POINTS
+    holds = (balance["held"], balance["available"]) == (0, wanted)
+    return Expectation(
+        "the order's hold is settled", holds, f"{balance['available']} points left, {balance['held']} held"
+    )
+
+
+def _ledger_holds(record: Record) -> Expectation:
+    checked = sum(check.checked for check in record.checks)
+    violated = sum(check.violations for check in record.checks)
+    holds = checked > 0 and violated == 0
+    return Expectation("the ledger verifies", holds, f"{checked} things checked, {violated} violations")

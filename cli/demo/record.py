@@ -1,0 +1,48 @@
+"""What a demonstration saw, for its story and for judging it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.demo.outside import Json
+from storage.ledger import Check
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the program has at one moment: each member's balance by e-mail, its events and its orders."""
+
+    balances: dict[str, Json] = field(default_factory=dict)
+    events: list[Json] = field(default_factory=list)
+    orders: list[Json] = field(default_factory=list)
+
+    def event(self, name: str) -> Json:
+        """The event about the deal of this name."""
+        return next(event for event in self.events if event["data"].get("name") == name)
+
+    @property
+    def effects(self) -> tuple[Any, ...]:
+        """All that a repeat must not change."""
+        return (
+            {email: (one["available"], one["held"], one["lifetime"]) for email, one in self.balances.items()},
+            sorted((event["id"], event["state"], event["points"], event["revision"]) for event in self.events),
+            sorted(order["id"] for order in self.orders),
+        )
+
+
+@dataclass(slots=True)
+class Record:
+    """All that was seen, for the story and for judging it."""
+
+    program_id: str
+    earned: Standing = field(default_factory=Standing)
+    repeated: Standing = field(default_factory=Standing)
+    final: Standing = field(default_factory=Standing)
+    repeats_sent: int = 0
+    retracted_points: int = 0
+    explanation: Json = field(default_factory=dict)
+    orders: list[Json] = field(default_factory=list)
+    issued_before: int = 0
+    cards: Json = field(default_factory=dict)
+    checks: Sequence[Check] = ()
+    seconds: float = 0.0

@@ -1,0 +1,95 @@
+"""The demonstration as it is told: what happens while it happens, then points, reasons, time lines and checks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.demo.expectations import Expectation
+from cli.demo.outside import Json
+from settings import Settings
+from storage.ledger import Check
+
+
+def workflow_url(settings: Settings, workflow_id: str) -> str:
+    """Where Temporal's web UI shows the workflow."""
+    return (
+        f"{settings.temporal_ui_url}/namespaces/{settings.temporal_namespace}/workflows/{quote(workflow_id, safe='')}"
+    )
+
+
+class Story:
+    """Writes to one console."""
+
+    def __init__(self, console: Console, settings: Settings) -> None:
+        self._console = console
+        self._settings = settings
+
+    def chapter(self, title: str) -> None:
+        self._console.print(f"\n[bold cyan]{title}[/bold cyan]")
+
+    def tell(self, what: str) -> None:
+        self._console.print(f"  {what}", highlight=False, soft_wrap=True)
+
+    def link(self, order_id: str) -> str:
+        """Where the order's workflow is shown."""
+        return workflow_url(self._settings, f"order/{order_id}")
+
+    def points(self, balances: Mapping[str, Json]) -> None:
+        """Who has how many points, most first; those without any are counted only."""
+        table = Table("member", "points", "held", "earned in all", title="Points", title_justify="left")
+        earners = sorted(balances.items(), key=lambda one: -one[1]["lifetime"])
+        for email, one in earners:
+            if one["lifetime"]:
+                table.add_row(email.partition("@")[0], *(str(one[n]) for n in ("available", "held", "lifetime")))
+        self._console.print(table)
+
+    def explanation(self, name: str, explained: Json) -> None:
+        """Each rule with its arithmetic or the condition that failed."""
+        self.chapter(f"Why “{name}” earned what it earned")
+        decision = explained["decisions"][0]
+        for rule in decision["rules"]:
+            self.tell(_reason(rule))
+
+    def order(self, order: Json) -> None:
+        """The order's time line."""
+        value = order["value"]
+        title = (
+            f"{order['item_name']}, {value['amount_minor'] / 100:.2f} {value['currency']} for {order['recipient_name']}"
+        )
+        paid = f"{order['price_points']} points" if order["price_points"] else "paid by the program"
+        self.chapter(f"{title}, {paid}")
+        began = _instant(order["created_at"])
+        for step in order["steps"]:
+            after = (_instant(step["recorded_at"]) - began).total_seconds()
+            self.tell(f"[dim]{after:7.2f} s[/dim]  {step['step']:<12} [bold]{step['state']}[/bold]")
+        self.tell(self.link(order["id"]))
+
+    def checks(self, checks: Sequence[Check]) -> None:
+        """What was verified of the ledger."""
+        table = Table("the ledger holds", "checked", "violations", title="Ledger", title_justify="left")
+        for check in checks:
+            table.add_row(check.name, str(check.checked), str(check.violations))
+        self._console.print(table)
+
+    def verdict(self, expectations: Iterable[Expectation]) -> None:
+        """Each expectation, and whether it holds."""
+        self.chapter("What had to be true")
+        for one in expectations:
+            sign = "[green]yes[/green]" if one.holds else "[red bold]NO [/red bold]"
+            self.tell(f"{sign}  {one.what} [dim]({one.found})[/dim]")
+
+
+def _reason(rule: Json) -> str:
+    if rule.get("failed"):
+        return f"[dim]   - {rule['title']}: not so that {rule['failed']}[/dim]"
+    caps = [f"at most {cap['points']} per {cap['per']}" for cap in rule.get("caps", ()) if cap["bit"]]
+    rounded = rule.get("rounded")
+    how = f"{rule['expression']} = {rounded}" + (f", {', '.join(caps)}" if caps else "")
+    return f"[green]{rule['points']:>+4}[/green] {rule['title']}: {how}"
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
