@@ -58,11 +58,12 @@ async def test_its_people_are_known_to_the_crm_and_the_lms(settings: Settings, s
 async def test_the_sandboxes_send_their_notices_to_it(settings: Settings, sandboxes: Sandboxes) -> None:
     company = await seed.sample_company(settings, sandboxes)
 
-    crm = httpx.put(f"{sandboxes.hubspot}/_control/webhook", json={}).json()["url"]
-    headers = {"authorization": "Bearer TEST_any"}
-    vendor = httpx.get(f"{sandboxes.tremendous}/api/v2/webhooks", headers=headers).json()["webhooks"][0]["url"]
-    assert crm == f"{settings.laurel_public_url}/intake/{company.connections['hubspot']}"
-    assert vendor == f"{settings.laurel_public_url}/intake/{company.connections['tremendous']}"
+    async with httpx.AsyncClient(headers={"authorization": "Bearer TEST_any"}) as client:
+        crm = await client.put(f"{sandboxes.hubspot}/_control/webhook", json={})
+        vendor = await client.get(f"{sandboxes.tremendous}/api/v2/webhooks")
+    intake = f"{settings.laurel_public_url}/intake"
+    assert crm.json()["url"] == f"{intake}/{company.connections['hubspot']}"
+    assert vendor.json()["webhooks"][0]["url"] == f"{intake}/{company.connections['tremendous']}"
 
 
 async def test_a_second_start_finds_the_same_company(settings: Settings, sandboxes: Sandboxes) -> None:
