@@ -13,7 +13,7 @@ from domain.configuration import Aggregate, Cap, Configuration, Milestone, Rule
 from domain.events import Event
 from domain.expressions import context, totals_used
 from domain.ledger import Grant
-from domain.rules import RuleResult, as_json, judge
+from domain.rules import RuleResult, Uses, as_json, judge
 from domain.time import period_on
 
 # Raised when the same inputs could give another verdict.
@@ -152,9 +152,7 @@ def decide(
         return Verdict(moved=moved)
     using = context(_event_view(event), person.attributes, _totals(needs, event, zone, inputs, moved))
 
-    def uses(rule: Rule, cap: Cap) -> tuple[int, int]:
-        return (0, 0) if cap.per is None else inputs.counters.get(cap_key(rule, cap, at, zone), (0, 0))
-
+    uses = uses_read(event, person, inputs)
     results = tuple(judge(rule, at, using, uses) for rule in needs.rules)
     points = sum(result.points for result in results)
     _count_uses(needs, results, at, zone, moved)
@@ -165,6 +163,23 @@ def decide(
         crossed=tuple(_crossings(configuration, inputs, points)),
         moved=moved,
     )
+
+
+def totals_read(configuration: Configuration, event: Event, person: Person, inputs: Inputs) -> dict[str, int]:
+    """What the expressions of the event's rules saw as `totals`, the event itself included."""
+    needs = plan(configuration, event.type)
+    return _totals(needs, event, person.time_zone, inputs, _counted(needs, event, person.time_zone))
+
+
+def uses_read(event: Event, person: Person, inputs: Inputs) -> Uses:
+    """How rules read what was used of their caps before the event: (times, points)."""
+
+    def uses(rule: Rule, cap: Cap) -> tuple[int, int]:
+        if cap.per is None:
+            return 0, 0
+        return inputs.counters.get(cap_key(rule, cap, event.occurred_at, person.time_zone), (0, 0))
+
+    return uses
 
 
 def still_crossed(milestone: Milestone, n: int, lifetime: int) -> bool:

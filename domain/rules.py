@@ -56,7 +56,7 @@ def judge(rule: Rule, occurred_at: datetime, using: cel.Context, uses: Uses) -> 
     except _Broken as broken:
         return RuleResult(rule.key, rule.version, failed=broken.condition, error=broken.cause)
     rounded = round_award(raw, rule.award.rounding) if rule.award else 0
-    return _capped(rule, raw if rule.award else None, rounded, uses)
+    return capped(rule, raw if rule.award else None, rounded, uses)
 
 
 def round_award(raw: int | float, rounding: Rounding) -> int:
@@ -109,7 +109,8 @@ def _value(name: str, expression: str, using: cel.Context) -> Any:
         raise _Broken(name, str(error)) from None
 
 
-def _capped(rule: Rule, raw: int | float | None, rounded: int, uses: Uses) -> RuleResult:
+def capped(rule: Rule, raw: int | float | None, rounded: int, uses: Uses) -> RuleResult:
+    """What a rule that matched gives after its caps, in their order; a cap that is used up bars the reward too."""
     points, bit, barred = rounded, [], False
     for cap in rule.caps:
         times_used, points_used = uses(rule, cap)

@@ -1,0 +1,149 @@
+"""`laurel explain`: why an event earned what it earned, or why it earned nothing."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.errors import CommandFailed
+from cli.programs import choose
+from cli.work import InProgram, Json, answer_json, opened
+from domain.explanations import CapExplained, DecisionExplained, RuleExplained
+from settings import Settings
+from storage import explanations
+from storage.explanations import Explanation
+
+app = typer.Typer()
+
+
+@app.command()
+def explain(
+    event_id: Annotated[str, typer.Argument(help="The event's id, evt_...", metavar="EVENT")],
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """Say which rules an event matched, with their arithmetic, which it did not and why, and what came of it."""
+    explanation = asyncio.run(_get(Settings(), event_id, program))
+    if json:
+        answer_json(explanation)
+        return
+    console = Console(soft_wrap=True)
+    for line in told(explanation):
+        console.print(line, highlight=False)
+
+
+async def _get(settings: Settings, event_id: str, wanted: str | None) -> Explanation:
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        try:
+            return await explanations.get(session, program.id, event_id)
+        except LookupError:
+            raise CommandFailed(f"{program.id} has no event {event_id}") from None
+
+
+def told(explanation: Explanation) -> Iterator[str]:
+    """The explanation line by line, in rich's markup."""
+    event = explanation.event
+    whose = event.member_id or "nobody known"
+    yield f"[bold]{event.id}[/bold] {escape(event.type)} of {whose}"
+    yield f"  {escape(event.source)} {escape(event.external_id)}, as {escape(_name(explanation))}"
+    yield f"  occurred {event.occurred_at:%Y-%m-%d %H:%M:%S %Z}, recorded {event.recorded_at:%Y-%m-%d %H:%M:%S %Z}"
+    yield f"  [bold]{escape(explanation.summary)}[/bold]"
+    for decision in explanation.decisions:
+        yield from _decision(decision)
+    yield from _consequences(explanation)
+
+
+def _name(explanation: Explanation) -> str:
+    return f"{explanation.event.identity_source}:{explanation.event.identity_external_id}"
+
+
+def _decision(decision: DecisionExplained) -> Iterator[str]:
+    made_by = [f"configuration {decision.configuration}"] if decision.configuration is not None else []
+    made_by += [f"engine {decision.engine}"] if decision.engine is not None else []
+    made_by += [f"member version {decision.member_version}"] if decision.member_version is not None else []
+    yield ""
+    yield f"Decision {decision.n} ({decision.kind}), {decision.points:+} points" + "".join(f", {by}" for by in made_by)
+    if decision.data and decision.kind != "retraction":
+        yield "  event   " + ", ".join(
+            f"{escape(name)} = {_shown(value)}" for name, value in sorted(decision.data.items())
+        )
+    if decision.totals:
+        yield "  totals  " + ", ".join(f"{escape(name)} = {total}" for name, total in decision.totals.items())
+    if decision.not_derived:
+        yield from _recorded_only(decision)
+    for rule in decision.rules:
+        yield from _matched(rule) if rule.matched else _unmatched(rule)
+    for mark, n in decision.verdict.get("crossed", ()):
+        yield f"  crossed {escape(mark)} for the {_ordinal(n)} time, from {decision.lifetime} lifetime points"
+
+
+def _recorded_only(decision: DecisionExplained) -> Iterator[str]:
+    yield f"  [yellow]This cannot be re-derived: {escape(decision.not_derived or '')}. Recorded was:[/yellow]"
+    for rule in decision.verdict.get("rules", ()):
+        reward = f", reward {escape(rule['reward'])}" if rule.get("reward") else ""
+        yield f"  {escape(rule['rule'])} (version {rule['version']}): {rule['points']} points{reward}"
+
+
+def _matched(rule: RuleExplained) -> Iterator[str]:
+    yield f"  [green]✓[/green] {_rule(rule)}: [bold]{rule.points} points[/bold]{_reward(rule)}"
+    if rule.expression is not None and rule.raw is not None:
+        yield f"      {escape(rule.expression)} = {rule.raw}{_rounded(rule)}"
+    for cap in rule.caps:
+        yield f"      {_cap(cap)}"
+    if rule.expires_after_days and rule.points:
+        yield f"      expires after {rule.expires_after_days} days"
+
+
+def _unmatched(rule: RuleExplained) -> Iterator[str]:
+    why = f"{rule.failed} could not be computed: {rule.error}" if rule.error else f"not so: {rule.failed}"
+    yield f"  [red]✗[/red] {_rule(rule)}: {escape(why)}"
+    if rule.expression is not None:
+        yield f"      {escape(rule.expression)}"
+
+
+def _rule(rule: RuleExplained) -> str:
+    return f"{escape(rule.rule)} (version {rule.version})" + (f" {escape(rule.title)}" if rule.title else "")
+
+
+def _reward(rule: RuleExplained) -> str:
+    if rule.reward:
+        return f" and the reward {escape(rule.reward)}"
+    return f", without the reward {escape(rule.withheld)}: a cap is used up" if rule.withheld else ""
+
+
+def _rounded(rule: RuleExplained) -> str:
+    return f", {rule.rounding} gives {rule.rounded}" if rule.raw != rule.rounded else ""
+
+
+def _cap(cap: CapExplained) -> str:
+    limits = [f"{cap.points} points, {cap.used_points} used"] if cap.points is not None else []
+    limits += [f"{cap.times} times, {cap.used_times} used"] if cap.times is not None else []
+    bit = f": {cap.before} becomes {cap.after}" if cap.bit else ""
+    return f"cap per {cap.per} ({'; '.join(limits)}){bit}"
+
+
+def _consequences(explanation: Explanation) -> Iterator[str]:
+    if explanation.transactions or explanation.crossings or explanation.rewards:
+        yield ""
+    for posting in explanation.transactions:
+        reverses = f", reverses {posting.reverses_id}" if posting.reverses_id else ""
+        yield f"ledger     {posting.id} {posting.kind} {posting.amount} points{reverses}"
+    for crossing in explanation.crossings:
+        yield f"milestone  {crossing.id} {escape(crossing.milestone)}, {_ordinal(crossing.n)} time, {crossing.state}"
+    for reward in explanation.rewards:
+        order = f", order {reward.order_id}" if reward.order_id else ""
+        yield f"reward     {reward.id} {escape(reward.reward)}, {reward.state}{order}"
+
+
+def _shown(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return escape(text[:100])
+
+
+def _ordinal(n: int) -> str:
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"

@@ -1,0 +1,218 @@
+"""Explanations: why an event earned what it earned, rule by rule, from running its decision again.
+
+A decision keeps its verdict and its inputs, not the explanation. Whatever is shown as an explanation comes from a run
+that gave the recorded verdict again; if it did not, or cannot be run, only the recorded facts are shown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from domain.configuration import Configuration, Rule
+from domain.deciding import ENGINE, Inputs, Person, Verdict, decide, totals_read, uses_read
+from domain.events import Event
+from domain.rules import RuleResult, Uses, cap_name, capped
+from domain.schemas import values
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDecision:
+    """A decision as it was written down: the event as it was then, what it gave and what it read."""
+
+    n: int
+    revision: int
+    kind: str  # award, amendment, retraction
+    points: int
+    verdict: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    event: Event
+    member_id: str | None
+    transaction_id: str | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CapExplained:
+    """A cap's limits, what was used of it before this event, and the points before and after it."""
+
+    per: str
+    points: int | None
+    times: int | None
+    used_points: int
+    used_times: int
+    before: int
+    after: int
+    bit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleExplained:
+    """What one rule made of the event; without `failed` it matched.
+
+    `failed` names the condition that did not hold, `expression` is that condition's, or of a rule that matched the
+    award's; `error` says why it could not be computed. `withheld` is a reward that a used up cap kept back.
+    """
+
+    rule: str
+    version: int
+    title: str
+    failed: str | None = None
+    expression: str | None = None
+    error: str | None = None
+    raw: int | float | None = None
+    rounding: str | None = None
+    rounded: int = 0
+    caps: tuple[CapExplained, ...] = ()
+    points: int = 0
+    expires_after_days: int | None = None
+    reward: str | None = None
+    withheld: str | None = None
+
+    @property
+    def matched(self) -> bool:
+        return self.failed is None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionExplained:
+    """One decision about an event; `not_derived` says why there are only the recorded facts, without rules' reasons.
+
+    `verdict` is what was recorded. `totals`, `lifetime` and `balance` are what rules and milestones saw.
+    """
+
+    n: int
+    revision: int
+    kind: str
+    points: int
+    member_id: str | None
+    transaction_id: str | None
+    recorded_at: datetime
+    verdict: Mapping[str, Any]
+    data: Mapping[str, Any]
+    configuration: int | None = None
+    member_version: int | None = None
+    engine: int | None = None
+    lifetime: int | None = None
+    balance: int | None = None
+    totals: Mapping[str, int] = field(default_factory=dict)
+    rules: tuple[RuleExplained, ...] = ()
+    reason: str | None = None
+    not_derived: str | None = None
+
+
+def explain(
+    recorded: RecordedDecision, configuration: Configuration | None, person: Person | None
+) -> DecisionExplained:
+    """The decision with each rule's reason; `configuration` and `person` are those that its inputs name."""
+    plain = _recorded_facts(recorded)
+    if recorded.kind == "retraction" or not recorded.inputs:
+        return plain
+    if recorded.inputs.get("engine") != ENGINE:
+        return replace(plain, not_derived=f"it was made by engine {recorded.inputs.get('engine')}, this is {ENGINE}")
+    if configuration is None or person is None:
+        return replace(plain, not_derived="the configuration or the member's attributes of then are not there any more")
+    event, inputs = _as_seen(configuration, recorded.event), _inputs(recorded.inputs)
+    verdict = decide(configuration, event, person, inputs, recorded.recorded_at)
+    if verdict.as_json() != recorded.verdict or verdict.points != recorded.points:
+        return replace(plain, not_derived="running it again on the recorded inputs gives another verdict")
+    return replace(
+        plain,
+        totals=totals_read(configuration, event, person, inputs),
+        rules=_explained(configuration, event, person, inputs, verdict),
+    )
+
+
+def _recorded_facts(recorded: RecordedDecision) -> DecisionExplained:
+    inputs = recorded.inputs
+    return DecisionExplained(
+        n=recorded.n,
+        revision=recorded.revision,
+        kind=recorded.kind,
+        points=recorded.points,
+        member_id=recorded.member_id,
+        transaction_id=recorded.transaction_id,
+        recorded_at=recorded.recorded_at,
+        verdict=recorded.verdict,
+        data=recorded.event.data,
+        configuration=inputs.get("configuration"),
+        member_version=inputs.get("member_version"),
+        engine=inputs.get("engine"),
+        lifetime=inputs.get("lifetime"),
+        balance=inputs.get("balance"),
+        reason=recorded.verdict.get("reason"),
+    )
+
+
+def _as_seen(configuration: Configuration, event: Event) -> Event:
+    event_type = configuration.event_types.get(event.type)
+    return replace(event, data=values(event_type, event.data)) if event_type else event
+
+
+def _inputs(kept: Mapping[str, Any]) -> Inputs:
+    counters = {
+        (name, period, date.fromisoformat(on)): (uses, total)
+        for name, period, on, uses, total in kept.get("counters", ())
+    }
+    return Inputs(counters, kept["lifetime"], kept["balance"], kept.get("marks", {}))
+
+
+def _explained(
+    configuration: Configuration, event: Event, person: Person, inputs: Inputs, verdict: Verdict
+) -> tuple[RuleExplained, ...]:
+    rules = {rule.key: rule for rule in configuration.rules.get(event.type, ())}
+    uses = uses_read(event, person, inputs)
+    return tuple(
+        _matched(rules[result.rule], result, uses) if result.matched else _unmatched(rules[result.rule], result)
+        for result in verdict.results
+    )
+
+
+def _unmatched(rule: Rule, result: RuleResult) -> RuleExplained:
+    expressions = {condition.name: condition.expression for condition in rule.when}
+    expressions |= {"award": rule.award.expression} if rule.award else {}
+    return RuleExplained(
+        rule=rule.key,
+        version=rule.version,
+        title=rule.title,
+        failed=result.failed,
+        expression=expressions.get(result.failed or ""),
+        error=result.error,
+    )
+
+
+def _matched(rule: Rule, result: RuleResult, uses: Uses) -> RuleExplained:
+    award = rule.award
+    return RuleExplained(
+        rule=rule.key,
+        version=rule.version,
+        title=rule.title,
+        expression=award.expression if award else None,
+        raw=result.raw,
+        rounding=award.rounding.value if award else None,
+        rounded=result.rounded,
+        caps=tuple(_cap(rule, n, result, uses) for n in range(len(rule.caps))),
+        points=result.points,
+        expires_after_days=award.expires_after_days if award else None,
+        reward=result.reward,
+        withheld=rule.reward if result.reward is None else None,
+    )
+
+
+def _cap(rule: Rule, n: int, result: RuleResult, uses: Uses) -> CapExplained:
+    """The n-th cap of a rule that matched, from what the caps before it left."""
+    cap = rule.caps[n]
+    before, after = (
+        capped(replace(rule, caps=rule.caps[:end]), result.raw, result.rounded, uses).points for end in (n, n + 1)
+    )
+    used_times, used_points = uses(rule, cap)
+    return CapExplained(
+        per=cap_name(cap),
+        points=cap.points,
+        times=cap.times,
+        used_points=used_points,
+        used_times=used_times,
+        before=before,
+        after=after,
+        bit=cap_name(cap) in result.caps,
+    )
