@@ -13,7 +13,7 @@ from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
 from domain import scopes
 from domain.api_keys import ApiKey
-from domain.scopes import Scope
+from domain.scopes import DESCRIPTIONS
 from settings import Settings
 from storage import api_keys
 
@@ -25,7 +25,7 @@ MAX_DAYS = 3_650
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="Who will use it, for example the name of the integration.")],
-    scope: Annotated[list[str], typer.Option(help=f"What it may do; may be repeated. One of: {', '.join(Scope)}.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do, one of `laurel keys scopes`; may be repeated.")],
     expires_in_days: Annotated[
         int | None, typer.Option(min=1, max=MAX_DAYS, help="When it stops working; never if left out.")
     ] = None,
@@ -92,6 +92,15 @@ async def _revoke(settings: Settings, wanted: str | None, key_id: str) -> bool:
     async with opened(settings) as database, database.begin() as session:
         program = await choose(session, wanted)
         return await api_keys.revoke(session, program.id, key_id, now=now())
+
+
+@app.command("scopes")
+def list_scopes() -> None:
+    """List what keys can be allowed to do."""
+    table = Table("scope", "allows")
+    for scope, description in DESCRIPTIONS.items():
+        table.add_row(scope, description)
+    Console().print(table)
 
 
 def _state(key: ApiKey) -> str:

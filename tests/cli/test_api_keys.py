@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from domain.api_keys import is_well_formed
+from domain.scopes import DESCRIPTIONS
 from tests.cli.conftest import Laurel
 
 
@@ -42,3 +43,9 @@ def test_an_unknown_key_is_not_revoked(laurel: Laurel) -> None:
 
     assert refused.exit_code == 1
     assert "no key key_none" in str(refused.exception)
+
+
+def test_scopes_are_listed_with_what_they_allow(laurel: Laurel) -> None:
+    listed = laurel("keys", "scopes").stdout
+
+    assert all(scope in listed and description in listed for scope, description in DESCRIPTIONS.items())
