@@ -28,6 +28,7 @@ from workflows import starts
 from workflows.starts import Start
 
 PASS_SECONDS = 15.0
+RETRY_SECONDS = 2.0
 PAGE_ROWS = 50
 # One page each: what a deployment with many waiting offers costs Temporal is 50 requests in this time.
 PAGE_SECONDS = 0.5
@@ -51,7 +52,7 @@ class Reconcile:
         self._clock = clock
 
     async def run(self) -> None:
-        """Reconcile until cancelled; while anything is away, try again at the next pass."""
+        """Reconcile until cancelled; while anything is away, try again soon."""
         while True:
             try:
                 await namespaces.prepare(self._client)
@@ -60,7 +61,9 @@ class Reconcile:
                 if not is_outage(error):
                     raise
                 log.info("reconcile interrupted", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(PASS_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                await asyncio.sleep(PASS_SECONDS)
 
     async def heal(self) -> int:
         """Give Temporal everything unfinished that it is not working on; how much that was."""

@@ -27,9 +27,9 @@ class Workers:
             workers = await self._connected()
             try:
                 await self._serve(workers)
-            except Exception as error:
+            except* Exception as group:
                 # Temporal lost its namespace, or refused us: the relay beside has other work, and this may heal.
-                log.error("workers ended", error=f"{type(error).__name__}: {error}")
+                log.error("workers ended", errors=[f"{type(error).__name__}: {error}" for error in group.exceptions])
             await self._wait_before_retry()
 
     def stop(self) -> None:

@@ -9,19 +9,23 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
-from temporalio.api.enums.v1 import TaskQueueType
+from sqlalchemy import select, text
+from temporalio.api.enums.v1 import EventType, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from cli.embedded.processes import Child
+from cli.embedded.temporal import DevelopmentServer
 from domain.outbox import Kind, Lane, OutboxRow
 from settings import Settings
 from storage import outbox
 from storage.database import Database
+from storage.tables import orders
 from tests.eventually import eventually
 from tests.relay.conftest import now
-from tests.servers import free_port
+from tests.relay.rows import insert_order, insert_program
+from tests.servers import Servers, free_port
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "prg_a"
@@ -129,6 +133,53 @@ async def test_a_new_temporal_is_made_ready_and_worked_for(
 
     assert code == 0
     assert '"working"' in log
+
+
+class OwnTemporal:
+    """A Temporal server that a test may lose with all that it knew."""
+
+    def __init__(self, binary: Path, directory: Path) -> None:
+        self._database = directory / "temporal.db"
+        self._log = directory / "temporal.log"
+        self._server = DevelopmentServer(binary, free_port(), free_port(), self._database)
+        self.address = self._server.address
+
+    def start(self) -> None:
+        self._child = Child.start(self._server.program(self._log))
+
+    def lose(self) -> None:
+        self._child.stop()
+        for file in self._database.parent.glob(f"{self._database.name}*"):
+            file.unlink()
+
+
+@pytest.fixture
+def own_temporal(servers: Servers, tmp_path: Path) -> Iterator[OwnTemporal]:
+    temporal = OwnTemporal(servers.temporal().binary, tmp_path)
+    temporal.start()
+    yield temporal
+    temporal.lose()
+
+
+async def test_a_lost_temporal_database_heals_by_itself(
+    settings: Settings, db: Database, own_temporal: OwnTemporal, processes: list[WorkerProcess]
+) -> None:
+    order_id = await insert_order(db, await insert_program(db))
+    processes.append(WorkerProcess(settings, TEMPORAL_ADDRESS=own_temporal.address, TEMPORAL_NAMESPACE="lost"))
+
+    async def its_workflow_waits_for_a_person() -> None:
+        client = await Client.connect(own_temporal.address, namespace="lost")
+        history = await client.get_workflow_handle(f"order/{order_id}").fetch_history()
+        assert history.events[-1].event_type == EventType.EVENT_TYPE_TIMER_STARTED
+        async with db.begin() as session:
+            states = await session.execute(select(orders.c.state).where(orders.c.id == order_id))
+            assert states.scalar_one() == "in_review"
+
+    await eventually(its_workflow_waits_for_a_person)
+    own_temporal.lose()
+    own_temporal.start()
+
+    await eventually(its_workflow_waits_for_a_person)
 
 
 async def test_production_refuses_failpoints(settings: Settings, processes: list[WorkerProcess]) -> None:
