@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 from connectors.http import Bounds
 from connectors.vendors import REQUEST_BODIES, Vendors
 from domain.configuration import CatalogItem, Reward
+from domain.connections import Connection
 from domain.definitions import Definitions
 from domain.ledger import Grant, member_account
 from domain.orders import Order, OrderRequest
@@ -86,6 +87,10 @@ class Shop:
     def id(self) -> str:
         return self.program.id
 
+    async def connection(self) -> Connection:
+        async with self.database.begin() as session:
+            return await connections.get(session, self.keyring, self.id, self.connection_id)
+
     async def member(self, points: int = 0, country: str | None = "US", email: str | None = "ada@example.com") -> str:
         """A new member with this balance; the id."""
         member_id, at = new_id("mem"), self.clock()
@@ -153,6 +158,10 @@ class Shop:
     async def set_order(self, order_id: str, **values: object) -> None:
         async with self.database.begin() as session:
             await session.execute(update(order_table).where(order_table.c.id == order_id).values(values))
+
+    async def set_reward(self, reward_id: str, **values: object) -> None:
+        async with self.database.begin() as session:
+            await session.execute(update(rewards).where(rewards.c.id == reward_id).values(values))
 
     async def set_member(self, member_id: str, **values: object) -> None:
         async with self.database.begin() as session:

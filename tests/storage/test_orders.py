@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from connectors.tremendous import Tremendous
 from connectors.vendors import REQUEST_BODIES
 from domain.orders import (
+    ARROWS,
     Delivery,
     DeliveryEvent,
     IllegalTransition,
@@ -253,6 +254,22 @@ async def test_the_database_knows_every_state_and_no_other(shop: Shop) -> None:
     for column in ("state", "delivery_state"):
         with pytest.raises(Exception, match="check constraint"):
             await shop.set_order(order.id, **{column: "lost"})
+
+
+@pytest.mark.parametrize(("state", "event"), ARROWS, ids="-".join)
+async def test_each_arrow_is_walked_and_recorded(shop: Shop, state: OrderState, event: OrderEvent) -> None:
+    order = await shop.place(await shop.member(points=300))
+    await shop.set_order(order.id, state=state)
+
+    async with shop.database.begin() as session:
+        locked = await orders.lock(session, shop.id, order.id)
+        moved = await orders.move(session, locked, event, actor="test", now=now(), reason="because")
+
+    assert moved.state is ARROWS[state, event]
+    assert await shop.order(order.id) == moved
+    async with shop.database.begin() as session:
+        last = (await orders.list_steps(session, shop.id, order.id))[-1]
+    assert (last.step, last.state, last.actor, last.detail["reason"]) == (event, moved.state, "test", "because")
 
 
 async def test_an_illegal_move_changes_nothing(shop: Shop) -> None:
