@@ -1,0 +1,126 @@
+"""Secrets given to Laurel in any way are found again in nothing that it says or keeps, except encrypted."""
+
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli import seed
+from domain import api_keys
+from domain.programs import ProgramKind
+from tests.up import LAUREL, RUNS, Up, free_ports, state_directory
+
+UNKNOWN_KEY = api_keys.write(ProgramKind.SANDBOX, secrets.randbelow(api_keys.POSSIBLE))
+CONNECTIONS = {
+    "hubspot": {"client_secret": secrets.token_hex(16), "access_token": f"pat-eu1-{secrets.token_hex(16)}"},
+    "xapi": {"token": secrets.token_urlsafe(24)},
+    "tremendous": {"api_key": f"TEST_{secrets.token_hex(20)}", "webhook_key": secrets.token_hex(24)},
+}
+IN_PROGRAM = ("--program", "Careful", "--json")
+CREATE = ("--name", "crm", "--scope", "programs:admin", *IN_PROGRAM)
+CANARY = secrets.token_hex(16)
+
+
+class Company:
+    """A running stack, its sample company, and all that its commands and answers said."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.said: list[str] = []
+        ports = free_ports()
+        self._up = Up(directory, ports)
+        self._up.wait_for(RUNS)
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{ports.api}")
+
+    def laurel(self, *arguments: str, given: object = None) -> str:
+        """What the command answered; whoever calls keeps it in `said`, unless it is there to show a new key."""
+        environment = {**os.environ, "LAUREL_STATE_DIR": str(self.directory)}
+        done = subprocess.run(
+            [*LAUREL, *arguments],
+            input=json.dumps(given),
+            env=environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.said.append(done.stderr)
+        return done.stdout
+
+    def call(self, method: str, path: str, **request: object) -> httpx.Response:
+        """The answer, which must not be a failure of ours; it may name the path that was asked for."""
+        answer = self._client.request(method, path, **request)  # type: ignore[arg-type]
+        assert answer.status_code < 500, answer.text
+        self.said.append(f"{answer.headers} {answer.text}".replace(path, ""))
+        return answer
+
+    def end(self) -> None:
+        self._client.close()
+        _, output = self._up.end()
+        self.said.append(output.replace(json.loads((self.directory / seed.FILE).read_text())["key"], ""))
+
+    def kept(self) -> Iterator[tuple[Path, bytes]]:
+        """Every file of the state directory but the one that exists to keep the sample company's key."""
+        for path in self.directory.rglob("*"):
+            if path.is_file() and path.name not in (seed.FILE, "output"):
+                yield path, path.read_bytes()
+
+
+@pytest.fixture
+def company() -> Iterator[Company]:
+    with state_directory() as directory:
+        company = Company(directory)
+        try:
+            yield company
+        finally:
+            company.end()
+
+
+def requests_with(key: str) -> Iterator[tuple[str, str, dict[str, object]]]:
+    """Requests that carry secrets wherever a request can: rightly, wrongly and broken."""
+    headers = {"Authorization": f"Bearer {key}"}
+    event = {"type": "deal.won", "source": "crm", "external_id": "1", "data": {}}
+    yield "GET", "/v1/members", {"headers": headers}
+    yield "POST", "/v1/events", {"headers": headers, "json": event}
+    yield "POST", "/v1/events", {"headers": headers, "content": f'{{"token": "{CANARY}"'}
+    yield "POST", "/v1/events", {"headers": {**headers, "Idempotency-Key": "k1"}, "json": {"api_key": CANARY}}
+    yield "GET", "/v1/members", {"headers": headers, "params": {"access_token": CANARY, "api_key": CANARY}}
+    yield "GET", "/v1/members", {"headers": {"Authorization": f"Bearer {UNKNOWN_KEY}"}}
+    yield "GET", "/v1/members", {"headers": {"Authorization": f"Bearer {CANARY}"}}
+    yield "GET", "/v1/members", {"headers": {"Authorization": f"Basic {CANARY}", "Cookie": f"session={CANARY}"}}
+    yield "POST", "/intake/con_unknown", {"headers": {"X-HubSpot-Signature-v3": CANARY}, "content": CANARY}
+    yield "POST", "/xapi/statements", {"headers": {"Authorization": f"Basic {CANARY}"}, "json": {"id": CANARY}}
+    yield "GET", f"/rewards/payout/{CANARY}", {}
+
+
+def test_secrets_are_neither_said_nor_kept(company: Company) -> None:
+    first_key = json.loads(company.laurel("init", "--name", "Careful", "--json"))["key"]
+    key = json.loads(company.laurel("keys", "create", *CREATE))["key"]
+    for kind, given in CONNECTIONS.items():
+        company.said.append(
+            company.laurel("connections", "add", kind, "--name", kind, "--secrets", "-", *IN_PROGRAM, given=given)
+        )
+    for listing in ("keys", "connections"):
+        company.said.append(company.laurel(listing, "list", *IN_PROGRAM))
+    assert len(json.loads(company.said[-1])) == len(CONNECTIONS)
+    for method, path, request in requests_with(key):
+        company.call(method, path, **request)
+    company.end()
+
+    planted = [
+        first_key,
+        key,
+        UNKNOWN_KEY,
+        CANARY,
+        *(value for given in CONNECTIONS.values() for value in given.values()),
+    ]
+    said = "\n".join(company.said)
+    assert [secret for secret in planted if secret in said] == []
+    kept = dict(company.kept())
+    assert any(b"Careful" in content for content in kept.values())
+    assert [(path, secret) for path, content in kept.items() for secret in planted if secret.encode() in content] == []
