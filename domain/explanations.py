@@ -112,7 +112,10 @@ def explain(
         return replace(plain, not_derived=f"it was made by engine {recorded.inputs.get('engine')}, this is {ENGINE}")
     if configuration is None or person is None:
         return replace(plain, not_derived="the configuration or the member's attributes of then are not there any more")
-    event, inputs = _as_seen(configuration, recorded.event), _inputs(recorded.inputs)
+    try:
+        event, inputs = _as_seen(configuration, recorded.event), _inputs(recorded.inputs)
+    except (TypeError, ValueError, KeyError):
+        return replace(plain, not_derived="what was recorded has another shape")
     verdict = decide(configuration, event, person, inputs, recorded.recorded_at)
     if verdict.as_json() != recorded.verdict or verdict.points != recorded.points:
         return replace(plain, not_derived="running it again on the recorded inputs gives another verdict")

@@ -49,8 +49,14 @@ def faults(event_type: EventType, data: Mapping[str, Any]) -> list[DataFault]:
 
 
 def values(event_type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Valid data as CEL sees it: numbers are doubles, timestamps are instants, dates stay ISO text."""
-    return {name: CONVERSIONS.get(event_type.fields[name].type, _same)(value) for name, value in data.items()}
+    """Data as CEL sees it: numbers are doubles, timestamps are instants, dates stay ISO text.
+
+    Data of an earlier schema may have fields that are gone, which stay as they are; it raises ValueError or TypeError
+    where a value is nothing of the field's type.
+    """
+    fields = event_type.fields
+    converted = [name for name in data if name in fields and fields[name].type in CONVERSIONS]
+    return {**data, **{name: CONVERSIONS[fields[name].type](data[name]) for name in converted}}
 
 
 def _pointer(name: str) -> str:
@@ -115,10 +121,6 @@ def _iso(value: Any, pattern: re.Pattern[str], parse: Callable[[str], Any], want
 def _not(wanted: str, value: Any) -> str:
     kind = {type(None): "null", bool: "a boolean", dict: "an object", list: "an array", str: "this string"}
     return f"must be {wanted}, not {kind.get(type(value), 'this number')}"
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 CHECKS: Mapping[str, Callable[[Field, Any], str | None]] = {

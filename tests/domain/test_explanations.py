@@ -151,6 +151,8 @@ other = snapshot(
         (recorded(), None, ADA, "not there any more"),
         (recorded(), CONFIGURATION, None, "not there any more"),
         (recorded(inputs=recorded().inputs | {"engine": 0}), CONFIGURATION, ADA, "made by engine 0"),
+        (recorded(inputs={"engine": ENGINE}), CONFIGURATION, ADA, "another shape"),
+        (recorded(event=replace(EVENT, data={"share": "much"})), CONFIGURATION, ADA, "another shape"),
     ],
 )
 def test_what_cannot_be_derived_again_is_shown_as_facts_alone(

@@ -104,6 +104,10 @@ def test_expressions_see_doubles_and_instants() -> None:
     assert (type(seen["share"]), type(seen["any"])) == (float, int)
 
 
+def test_a_field_of_an_earlier_schema_stays_as_it_is() -> None:
+    assert values(EVERYTHING, {"gone": "2027-01-31"}) == {"gone": "2027-01-31"}
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

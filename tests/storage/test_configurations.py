@@ -148,6 +148,29 @@ async def test_events_that_are_being_taken_hold_up_an_application_and_then_count
         assert (ada, "lifetime", "0001-01-01", 1, 1) in await counters(session, "event:deal.won")
 
 
+async def test_of_two_applications_of_the_same_preview_one_is_outdated(engine: AsyncEngine) -> None:
+    async with AsyncSession(engine) as session, session.begin():
+        program_id = await make_program(session)
+
+    async def attempt(title: str) -> str:
+        body = changed(rules={"survey": SAMPLE["rules"]["survey"] | {"title": title}})
+        async with AsyncSession(engine) as session, session.begin():
+            try:
+                await configurations.apply(
+                    session, program_id, definitions(body), applied_by=title, applied_at=NOW, expected=1
+                )
+            except configurations.Outdated:
+                return "outdated"
+            return title
+
+    results = await asyncio.gather(attempt("one"), attempt("two"))
+
+    async with AsyncSession(engine) as session:
+        active = await configurations.get_active(session, program_id)
+    [winner] = [result for result in results if result != "outdated"]
+    assert (active.number, active.rules["survey.submitted"][0].title) == (2, winner)
+
+
 async def until_somebody_waits(engine: AsyncEngine) -> None:
     """Return once some session waits for an advisory lock of this database."""
     waiting = text(
