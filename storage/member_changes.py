@@ -195,6 +195,8 @@ _OWNERS = text("""
 
 
 async def _lock(session: AsyncSession, program_id: str, changes: Sequence[MemberChange]) -> _Known:
+    # A foreign key's check keeps the plan that it was given while its table was empty: measured seven times slower.
+    await session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"members:{program_id}", 0))))
     concerned = table.c.external_id.in_([change.external_id for change in changes])
     own = select(table).where(table.c.program_id == program_id, concerned).order_by(table.c.id)
