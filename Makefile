@@ -30,7 +30,7 @@ check: $(INSTALLED) ## Check format, style, types, layers, dead code and that th
 	@$(TIMED) "style" 5 $(BIN)/ruff check --quiet .
 	@$(TIMED) "types" 120 $(BIN)/mypy
 	@$(TIMED) "layers" 15 $(BIN)/lint-imports --no-logo
-	@$(TIMED) "dead code" 15 $(BIN)/vulture
+	@$(TIMED) "dead code" 15 $(BIN)/python -m tests.dead_code
 	@$(TIMED) "documentation" 30 $(BIN)/pytest tests/docs
 
 bench: $(INSTALLED) ## Print each of our figures beside its yardstick, measured in the same run
