@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -81,13 +82,13 @@ def _make_template(superuser: str) -> str:
         statement = sql.SQL("CREATE DATABASE {} OWNER {}")
         connection.execute(statement.format(sql.Identifier(name), sql.Identifier(OWNER)))
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, schema.migrate(_url(superuser, OWNER, name))).result()
+        thread.submit(asyncio.run, schema.migrate(role_url(superuser, OWNER, name))).result()
     return name
 
 
-@pytest.fixture
-def database(servers: Servers, template: str) -> Iterator[str]:
-    """The name of this test's own database."""
+@contextmanager
+def database_of_its_own(servers: Servers, template: str) -> Iterator[str]:
+    """The name of a new database at the newest revision, dropped afterwards."""
     name = f"{template}_{uuid.uuid4().hex[:12]}"
     identifiers = sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER)
     with psycopg.connect(servers.postgres(), autocommit=True) as connection:
@@ -97,7 +98,14 @@ def database(servers: Servers, template: str) -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _url(superuser: str, role: str, database: str) -> str:
+@pytest.fixture
+def database(servers: Servers, template: str) -> Iterator[str]:
+    """The name of this test's own database."""
+    with database_of_its_own(servers, template) as name:
+        yield name
+
+
+def role_url(superuser: str, role: str, database: str) -> str:
     url = make_url(superuser).set(username=role, database=database)
     return url.render_as_string(hide_password=False)
 
@@ -105,13 +113,13 @@ def _url(superuser: str, role: str, database: str) -> str:
 @pytest.fixture
 def database_url(servers: Servers, database: str) -> str:
     """This test's own database at the newest revision, as the application's role."""
-    return _url(servers.postgres(), APPLICATION, database)
+    return role_url(servers.postgres(), APPLICATION, database)
 
 
 @pytest.fixture
 def owner_url(servers: Servers, database: str) -> str:
     """The same database as the role that owns the schema."""
-    return _url(servers.postgres(), OWNER, database)
+    return role_url(servers.postgres(), OWNER, database)
 
 
 @pytest.fixture
@@ -151,15 +159,20 @@ def temporal_address(servers: Servers) -> str:
     return servers.temporal().address
 
 
-@pytest.fixture
-async def temporal_namespace(temporal_address: str) -> str:
-    """A new namespace of this test's own: workers of other tests take nothing from it."""
+async def register_namespace(temporal_address: str) -> str:
+    """The name of a new Temporal namespace."""
     name = f"test-{uuid.uuid4().hex}"
     request = RegisterNamespaceRequest(namespace=name)
     request.workflow_execution_retention_period.FromTimedelta(timedelta(days=1))
     client = await Client.connect(temporal_address)
     await client.workflow_service.register_namespace(request)
     return name
+
+
+@pytest.fixture
+async def temporal_namespace(temporal_address: str) -> str:
+    """A new namespace of this test's own: workers of other tests take nothing from it."""
+    return await register_namespace(temporal_address)
 
 
 @pytest.fixture

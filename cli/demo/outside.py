@@ -10,6 +10,7 @@ from cli.demo.waiting import DemoFailed
 from cli.seed import SampleCompany, Sandboxes
 
 ANSWER_SECONDS = 30.0
+IDLE_SECONDS = 2.0
 PAGE = 100
 
 Json = dict[str, Any]
@@ -19,7 +20,9 @@ class Caller:
     """One HTTP server; whatever it refuses ends the demonstration."""
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
-        self._client = httpx.AsyncClient(base_url=url, headers=headers, timeout=ANSWER_SECONDS)
+        # Shorter than the servers keep idle connections: none is used that they are about to close.
+        limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
+        self._client = httpx.AsyncClient(base_url=url, headers=headers, timeout=ANSWER_SECONDS, limits=limits)
 
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """The JSON that it answers; raises DemoFailed."""
