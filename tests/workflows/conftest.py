@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
-from temporalio.testing import TimeSkipper
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
 from temporalio.worker import Worker
 
 from activities.listing import activities_of
@@ -29,7 +29,7 @@ from workflows.rewards import RewardWorkflow
 from workflows.starts import Start
 
 Handle = WorkflowHandle[object, str]
-Begin = Callable[[Start], Awaitable[Handle]]
+Begin = Callable[..., Awaitable[Handle]]
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ async def namespace_client(temporal_address: str) -> Client:
 
 @pytest.fixture
 async def time(namespace_client: Client) -> TimeSkipper:
-    """Skips time for what its client starts."""
-    return TimeSkipper(namespace_client)
+    """For what its client starts time passes as it does, unless told to `fast_forward`."""
+    return TimeSkipper(namespace_client, config=TimeSkippingConfig(enabled=False))
 
 
 @pytest.fixture
@@ -86,13 +86,20 @@ async def workers(namespace_client: Client, shop: Shop) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def begin(time: TimeSkipper, workers: None, request: pytest.FixtureRequest) -> AsyncIterator[Begin]:
-    """Starts a workflow as the relay does; what is not over after the test is ended."""
-    begun: list[Handle] = []
+async def begin(
+    namespace_client: Client, time: TimeSkipper, workers: None, request: pytest.FixtureRequest
+) -> AsyncIterator[Begin]:
+    """Starts a workflow as the relay does, all its waits skipped; one that `waits` for somebody has them in full.
 
-    async def start(wanted: Start) -> Handle:
-        await temporal.start(time.client, wanted)
-        handle: Handle = time.client.get_workflow_handle(wanted.workflow_id, result_type=str)
+    What is not over after the test is ended.
+    """
+    begun: list[Handle] = []
+    hurried = TimeSkipper(namespace_client)
+
+    async def start(wanted: Start, *, waits: bool = False) -> Handle:
+        client = time.client if waits else hurried.client
+        await temporal.start(client, wanted)
+        handle: Handle = client.get_workflow_handle(wanted.workflow_id, result_type=str)
         begun.append(handle)
         return handle
 

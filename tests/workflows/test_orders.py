@@ -14,8 +14,14 @@ from tests.workflows.conftest import Begin, Handle
 from workflows import starts
 
 
-async def follow(begin: Begin, order: Order) -> Handle:
-    return await begin(starts.order(order.program_id, order.id))
+async def follow(begin: Begin, order: Order, *, waits: bool = False) -> Handle:
+    return await begin(starts.order(order.program_id, order.id), waits=waits)
+
+
+async def finish(time: TimeSkipper, handle: Handle) -> str:
+    """How it ends, all further waits skipped."""
+    await time.fast_forward(handle)
+    return await handle.result()
 
 
 async def until(shop: Shop, order: Order, state: OrderState, delivery: Delivery | None = None) -> Order:
@@ -101,18 +107,18 @@ async def test_a_vendor_that_asks_to_slow_down_is_asked_again_later(begin: Begin
 
 
 async def test_an_order_without_funds_keeps_its_hold_and_goes_on_when_funded(
-    begin: Begin, shop: Shop, knobs: Knobs
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
 ) -> None:
     member = await shop.member(points=300)
     order = await shop.place(member)
     knobs.fund(0)
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
     await until(shop, order, OrderState.AWAITING_FUNDS)
     assert await shop.held(member) == 250
     assert "funds_missing" in await shop.told()
 
     knobs.fund(10_000)
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.DELIVERED
     assert (await shop.balance(member), await shop.held(member)) == (50, 0)
@@ -157,51 +163,53 @@ async def test_a_refusal_after_a_lost_success_still_finds_the_card(begin: Begin,
 
 
 async def test_an_order_that_waits_for_the_vendors_approval_is_accepted_later(
-    begin: Begin, shop: Shop, knobs: Knobs
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
 ) -> None:
     member = await shop.member(points=300)
     order = await shop.place(member)
     knobs.fault("pending_approval", route="POST /orders")
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
     waiting = await until(shop, order, OrderState.ORDERED)
     assert await shop.held(member) == 250
 
     assert waiting.vendor_order_id is not None
     knobs.approve(waiting.vendor_order_id)
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.DELIVERED
     assert await shop.held(member) == 0
 
 
 async def test_an_order_that_the_vendor_turns_down_after_taking_it_gives_the_points_back(
-    begin: Begin, shop: Shop, knobs: Knobs
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
 ) -> None:
     member = await shop.member(points=300)
     order = await shop.place(member)
     knobs.fault("pending_approval", route="POST /orders")
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
     waiting = await until(shop, order, OrderState.ORDERED)
 
     assert waiting.vendor_order_id is not None
     knobs.reject(waiting.vendor_order_id)
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.FAILED
     assert (await shop.balance(member), await shop.held(member)) == (300, 0)
 
 
-async def test_a_paused_program_sends_nothing_until_it_is_resumed(begin: Begin, shop: Shop, knobs: Knobs) -> None:
+async def test_a_paused_program_sends_nothing_until_it_is_resumed(
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
+) -> None:
     order = await shop.place(await shop.member(points=300))
     async with shop.database.begin() as session:
         await orders.pause(session, shop.id)
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
     await until(shop, order, OrderState.PAUSED)
     assert knobs.cards()["issued"] == 0
 
     async with shop.database.begin() as session:
         await orders.resume(session, shop.id, now=now())
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.DELIVERED
 
@@ -209,15 +217,18 @@ async def test_a_paused_program_sends_nothing_until_it_is_resumed(begin: Begin, 
 # -- Delivery ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_bounced_card_goes_to_another_address(begin: Begin, shop: Shop, knobs: Knobs) -> None:
+async def test_a_bounced_card_goes_to_another_address(
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
+) -> None:
     member = await shop.member(points=300, email="gone@bounce.example")
     order = await shop.place(member)
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
+    await time.fast_forward(handle, timedelta(minutes=1))
     await until(shop, order, OrderState.SENT, Delivery.BOUNCED)
     assert "delivery_bounced" in await shop.told()
 
     await decide(shop, handle, orders.readdress, order, email="ada@example.com")
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.DELIVERED
     assert knobs.cards()["by_external_id"] == {order.id: 1}
@@ -225,14 +236,17 @@ async def test_a_bounced_card_goes_to_another_address(begin: Begin, shop: Shop, 
     assert (await shop.balance(member), await shop.held(member)) == (50, 0)
 
 
-async def test_a_bounced_card_is_taken_back_and_refunded(begin: Begin, shop: Shop, knobs: Knobs) -> None:
+async def test_a_bounced_card_is_taken_back_and_refunded(
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
+) -> None:
     member = await shop.member(points=300, email="gone@bounce.example")
     order = await shop.place(member)
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
+    await time.fast_forward(handle, timedelta(minutes=1))
     await until(shop, order, OrderState.SENT, Delivery.BOUNCED)
 
     await decide(shop, handle, orders.cancel, order, note="No other address.")
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.REFUNDED
     assert knobs.cards()["cancelled"] == 1
@@ -240,15 +254,18 @@ async def test_a_bounced_card_is_taken_back_and_refunded(begin: Begin, shop: Sho
     assert await shop.violations() == 0
 
 
-async def test_a_cancellation_whose_answer_was_lost_refunds_once(begin: Begin, shop: Shop, knobs: Knobs) -> None:
+async def test_a_cancellation_whose_answer_was_lost_refunds_once(
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
+) -> None:
     member = await shop.member(points=300, email="gone@bounce.example")
     order = await shop.place(member)
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
+    await time.fast_forward(handle, timedelta(minutes=1))
     await until(shop, order, OrderState.SENT, Delivery.BOUNCED)
     knobs.fault("timeout_after_success", route="POST /rewards/{id}/cancel")
 
     await decide(shop, handle, orders.cancel, order, note="")
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.REFUNDED
     assert await shop.balance(member) == 300
@@ -288,7 +305,7 @@ async def in_review(begin: Begin, shop: Shop, knobs: Knobs) -> tuple[Order, Hand
     """An order that came back with another amount."""
     order = await shop.place(await shop.member(points=300))
     knobs.fault("wrong_amount", route="POST /orders")
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
     return await until(shop, order, OrderState.IN_REVIEW), handle
 
 
@@ -305,11 +322,13 @@ async def test_a_card_that_is_not_what_was_ordered_comes_to_a_person_with_the_ev
     assert "order_in_review" in await shop.told()
 
 
-async def test_a_review_that_is_resolved_by_proof_settles_the_hold(begin: Begin, shop: Shop, knobs: Knobs) -> None:
+async def test_a_review_that_is_resolved_by_proof_settles_the_hold(
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
+) -> None:
     order, handle = await in_review(begin, shop, knobs)
 
     await decide(shop, handle, orders.fulfil, order, proof="They keep the difference.")
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.DELIVERED
     assert (await shop.balance(order.member_id), await shop.held(order.member_id)) == (50, 0)
@@ -328,16 +347,16 @@ async def test_a_review_that_is_resolved_by_refund_needs_the_card_back_first(
 
 
 async def test_a_review_that_is_resolved_by_another_try_asks_under_the_same_key(
-    begin: Begin, shop: Shop, knobs: Knobs
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
 ) -> None:
     order = await shop.place(await shop.member(points=300))
     knobs.fault("unauthorized", route="POST /orders")
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
     reviewed = await until(shop, order, OrderState.IN_REVIEW)
     assert reviewed.reason == "unauthorized"
 
     await decide(shop, handle, orders.retry, order, note="The key is right now.")
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.DELIVERED
     assert knobs.cards()["by_external_id"] == {order.id: 1}
@@ -354,26 +373,28 @@ async def test_a_vendor_that_stays_away_brings_the_order_to_a_person(begin: Begi
     assert await shop.held(order.member_id) == 250
 
 
-async def test_an_item_of_the_programs_own_waits_for_an_administrator(begin: Begin, shop: Shop) -> None:
+async def test_an_item_of_the_programs_own_waits_for_an_administrator(
+    begin: Begin, shop: Shop, time: TimeSkipper
+) -> None:
     order = await shop.place(await shop.member(points=300), item="lunch")
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
     reviewed = await until(shop, order, OrderState.IN_REVIEW)
     assert reviewed.reason == "by_hand"
 
     await decide(shop, handle, orders.fulfil, order, proof="Lunch was had.")
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.DELIVERED
     assert await shop.held(order.member_id) == 0
 
 
-async def test_an_order_by_hand_may_be_refunded(begin: Begin, shop: Shop) -> None:
+async def test_an_order_by_hand_may_be_refunded(begin: Begin, shop: Shop, time: TimeSkipper) -> None:
     order = await shop.place(await shop.member(points=300), item="lunch")
-    handle = await follow(begin, order)
+    handle = await follow(begin, order, waits=True)
     await until(shop, order, OrderState.IN_REVIEW)
 
     await decide(shop, handle, orders.cancel, order, note="The founders are away.")
-    ended = await handle.result()
+    ended = await finish(time, handle)
 
     assert ended == OrderState.REFUNDED
     assert (await shop.balance(order.member_id), await shop.held(order.member_id)) == (300, 0)
