@@ -74,7 +74,9 @@ def read_folder(root: Path) -> Definitions:
         _read_file(folder, path)
     faults: list[Fault] = []
     definitions = read_definitions(folder.data, faults)
-    faults += [] if folder.complaints or faults else check_definitions(definitions)
+    unread = {fault.path[:2] for fault in faults}
+    if not folder.complaints:  # a file that is not YAML may define whatever others refer to
+        faults += [fault for fault in check_definitions(definitions) if fault.refers_to not in unread]
     complaints = folder.complaints + [Complaint(_place(folder, fault.path), _told(fault)) for fault in faults]
     if complaints:
         raise ConfigurationRefused(complaints)

@@ -128,13 +128,16 @@ def _field(path: Path, name: str, field: Field) -> Told:
 
 
 def _aggregate(path: Path, aggregate: Aggregate, definitions: Definitions) -> Told:
-    yield from _refers(path, "event_type", aggregate.event_type, "event type", definitions.event_types)
+    yield from _refers(path, "event_type", aggregate.event_type, "event_types", definitions)
     event_type = definitions.event_types.get(aggregate.event_type)
     if aggregate.field is None or event_type is None:
         return
-    yield from _refers(path, "field", aggregate.field, f"field of {aggregate.event_type}", event_type.fields)
     field = event_type.fields.get(aggregate.field)
-    if field and field.type != "integer":
+    if field is None:
+        yield Fault(
+            (*path, "field"), f"{event_type.key} has no {aggregate.field}{_close(aggregate.field, event_type.fields)}"
+        )
+    elif field.type != "integer":
         yield Fault((*path, "field"), f"only integer fields can be summed, {aggregate.field} is a {field.type}")
 
 
@@ -142,9 +145,9 @@ def _aggregate(path: Path, aggregate: Aggregate, definitions: Definitions) -> To
 
 
 def _rule(path: Path, rule: Rule, definitions: Definitions) -> Told:
-    yield from _refers(path, "event_type", rule.event_type, "event type", definitions.event_types)
+    yield from _refers(path, "event_type", rule.event_type, "event_types", definitions)
     if rule.reward is not None:
-        yield from _refers(path, "reward", rule.reward, "reward", definitions.rewards)
+        yield from _refers(path, "reward", rule.reward, "rewards", definitions)
     if rule.award is None and rule.reward is None:
         yield Fault(path, "a rule gives an award, a reward or both")
     if rule.starts_at and rule.ends_at and rule.starts_at >= rule.ends_at:
@@ -218,23 +221,29 @@ def _read_expressions(
         except ExpressionError as error:
             yield Fault(where[name], str(error))
             continue
-        yield from _unknown(where[name], "totals", totals_used(text), definitions.aggregates, "there is no aggregate")
-        yield from _unknown(where[name], "member", fields_used(text, "member"), ATTRIBUTES, "a member has no")
+        yield from _unknown_totals(where[name], text, definitions)
+        yield from _unknown(where[name], "member", fields_used(text, "member"), ATTRIBUTES, "a member")
         if event_type:
             known = [*event_type.fields, *EVENT_ATTRIBUTES]
-            yield from _unknown(where[name], "event", fields_used(text, "event"), known, f"{event_type.key} has no")
+            yield from _unknown(where[name], "event", fields_used(text, "event"), known, event_type.key)
 
 
-def _unknown(path: Path, of: str, used: Collection[str], known: Collection[str], none: str) -> Told:
+def _unknown_totals(path: Path, text: str, definitions: Definitions) -> Told:
+    for name in sorted(totals_used(text) - definitions.aggregates.keys()):
+        close = _close(name, definitions.aggregates)
+        yield Fault(path, f"totals.{name}: there is no aggregate {name}{close}", ("aggregates", name))
+
+
+def _unknown(path: Path, of: str, used: Collection[str], known: Collection[str], whose: str) -> Told:
     for name in sorted(set(used) - set(known)):
-        yield Fault(path, f"{of}.{name}: {none} {name}{_close(name, known)}")
+        yield Fault(path, f"{of}.{name}: {whose} has no {name}{_close(name, known)}")
 
 
 # -- Milestones, rewards, catalog ----------------------------------------------------------------------------------
 
 
 def _milestone(path: Path, milestone: Milestone, definitions: Definitions) -> Told:
-    yield from _refers(path, "reward", milestone.reward, "reward", definitions.rewards)
+    yield from _refers(path, "reward", milestone.reward, "rewards", definitions)
     if milestone.on not in ("lifetime", "balance"):
         yield Fault((*path, "on"), f"unknown {milestone.on}: known are lifetime, balance")
     if (milestone.every is None) == (milestone.at is None):
@@ -268,7 +277,7 @@ def _reward(path: Path, reward: Reward, definitions: Definitions) -> Told:
 def _reward_item(path: Path, reward: Reward, key: str, catalog: Mapping[str, CatalogItem]) -> Told:
     item = catalog.get(key)
     if item is None:
-        yield Fault(path, f"no catalog item {key}{_close(key, catalog)}")
+        yield Fault(path, f"no catalog item {key}{_close(key, catalog)}", ("catalog", key))
     elif item.currency != reward.currency:
         yield Fault(path, f"{key} is in {item.currency}, this reward in {reward.currency}")
     elif item.denominations and reward.value_minor not in item.denominations:
@@ -299,9 +308,11 @@ def _item(path: Path, item: CatalogItem, _: Definitions) -> Told:
 # -- Words that recur ----------------------------------------------------------------------------------------------
 
 
-def _refers(path: Path, name: str, key: str, what: str, known: Collection[str]) -> Told:
+def _refers(path: Path, name: str, key: str, section: str, definitions: Definitions) -> Told:
+    known = definitions.section(section)
     if key not in known:
-        yield Fault((*path, name), f"no {what} {key}{_close(key, known)}")
+        what = section.removesuffix("s").replace("_", " ")
+        yield Fault((*path, name), f"no {what} {key}{_close(key, known)}", (section, key))
 
 
 def _close(name: str, known: Collection[str]) -> str:

@@ -22,10 +22,11 @@ _UNREADABLE = object()
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the value at a path, as a sentence."""
+    """What is wrong with the value at a path, as a sentence; `refers_to` is the path of something that is not there."""
 
     path: Path
     message: str
+    refers_to: Path | None = None
 
 
 def read(shape: type, data: Any, path: Path, faults: list[Fault], **given: Any) -> Any:

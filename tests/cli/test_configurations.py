@@ -83,17 +83,40 @@ def test_every_fault_of_every_file_is_told_with_line_and_column(tmp_path: Path) 
         b=DEALS + "      colour: {type: text}\nrule: {}\n",
     )
 
-    first = complaints(tmp_path)
-    write(tmp_path, b=DEALS)
-    second = complaints(tmp_path)
+    told = complaints(tmp_path)
 
-    assert first == [
-        "b.yaml:6:1: rule: unknown section rule: known are event_types, aggregates, rules, milestones, rewards, catalog"
-    ]
-    assert second == [
+    assert told == [
         "a.yaml:6:21: rules deal: when.0.expression: event.amonut: deal.won has no amonut: did you mean amount?",
         "a.yaml:12:17: rules survey: event_type: no event type survey.submitted",
         "a.yaml:13:13: rules survey: reward: no reward mug",
+        "b.yaml:5:22: event_types deal.won: fields.colour.type: unknown type text: known are string, integer, number, "
+        "boolean, timestamp, date",
+        "b.yaml:6:1: rule: unknown section rule: known are event_types, aggregates, rules, milestones, rewards, "
+        "catalog",
+    ]
+
+
+def test_a_reference_to_what_has_a_fault_itself_is_no_fault(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        a="""\
+            event_types: {a: {fields: []}}
+            aggregates: {n: {event_type: a, per: year}}
+            rules:
+              x:
+                event_type: a
+                when: [{name: often, expression: totals.n > 3}]
+                reward: mug
+            rewards: {mug: {title: A mug}}
+            """,
+    )
+
+    assert complaints(tmp_path) == [
+        "a.yaml:1:19: event_types a: fields: must be a mapping, not a list",
+        "a.yaml:2:38: aggregates n: per: must be one of day, week, month, lifetime, not 'year'",
+        "a.yaml:8:11: rewards mug: currency is required",
+        "a.yaml:8:11: rewards mug: items is required",
+        "a.yaml:8:11: rewards mug: value_minor is required",
     ]
 
 

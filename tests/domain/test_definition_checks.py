@@ -133,7 +133,7 @@ FAULTS: list[tuple[str, Any, str, str]] = [
         "aggregates/n",
         {"event_type": "deal.won", "per": "day", "field": "amounts"},
         "aggregates/n/field",
-        "no field of deal.won amounts: did you mean amount?",
+        "deal.won has no amounts: did you mean amount?",
     ),
     (
         "aggregates/n",
