@@ -21,9 +21,11 @@ from activities.hubspot import HubSpotActivities
 from activities.listing import activities_of
 from activities.orders import OrderActivities
 from activities.rewards import RewardActivities
+from activities.vendor_notices import VendorNoticeActivities
 from connectors.hubspot import HubSpots
 from connectors.vendors import Vendors
 from domain.time import Clock
+from relay.catalogs import Catalogs
 from relay.intake import IntakeLane
 from relay.lanes import handlers
 from relay.leaderboards import Boards
@@ -57,18 +59,19 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     orders = OrderActivities(database, keyring, vendors, clock)
     served = {
         queues.LAUREL: activities_of(orders, RewardActivities(database, clock)),
-        queues.TREMENDOUS: activities_of(orders),
+        queues.TREMENDOUS: activities_of(orders, VendorNoticeActivities(database, keyring, vendors, orders, clock)),
         queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
     }
     workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
     lanes = handlers(client, database, redis, clock=clock)
     relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
     reconcile = Reconcile(client, database, clock=clock)
+    catalogs = Catalogs(client, database, clock=clock)
     intake = IntakeLane(database, clock=clock)
     boards = Boards(database, redis)
 
     try:
-        await serve(workers, relay, beside=(reconcile.run(), intake.run_sweep(), boards.run()))
+        await serve(workers, relay, beside=(reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run()))
     finally:
         await vendors.aclose()
         await hubspots.aclose()
