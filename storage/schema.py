@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from storage.database import with_driver
 from storage.tables import metadata
 
 # Two deployments that start at once must not migrate at once.
@@ -34,7 +35,7 @@ def _upgrade(connection: Connection) -> None:
 
 async def migrate(owner_url: str) -> None:
     """Bring the database to the newest revision; a second caller waits and then finds nothing to do."""
-    engine = create_async_engine(owner_url)
+    engine = create_async_engine(with_driver(owner_url))
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
