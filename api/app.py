@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from temporalio.client import Client
@@ -103,10 +104,19 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
     """FastAPI's own validation concerns parameters only: bodies are parsed by api.bodies."""
     assert isinstance(error, RequestValidationError)
     faults = [{"parameter": str(fault["loc"][-1]), "detail": fault["msg"]} for fault in error.errors()]
-    return problems.answer(Problem("invalid_request", "faults in the parameters", errors=faults), request.url.path)
+    return problems.answer(Problem("invalid_request", "faults in the parameters", errors=faults), request.scope["path"])
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "internal_error")
-    return problems.answer(Problem(code, headers=error.headers), request.url.path)
+    path = request.scope["path"]
+    if error.status_code == 405:
+        return problems.answer(Problem("method_not_allowed", headers={"Allow": ", ".join(_allowed(path))}), path)
+    code = "not_found" if error.status_code == 404 else "internal_error"
+    return problems.answer(Problem(code, headers=error.headers), path)
+
+
+def _allowed(path: str) -> list[str]:
+    """Every method of a path: Starlette names those of the first route that matches it."""
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})

@@ -72,7 +72,7 @@ def key_of(request: Request, body: bytes) -> IdempotencyKey | None:
         return None
     if not _FORM.fullmatch(given):
         raise Problem("invalid_idempotency_key")
-    scope = f"{caller(request).id} {request.method} {request.scope['route'].path}"
+    scope = f"{caller(request).id} {request.method} {request.scope['route'].path_format}"
     fingerprint = hashlib.sha256(request.scope["path"].encode() + b"\0" + body).digest()
     return IdempotencyKey(scope, given.strip('"'), fingerprint)
 

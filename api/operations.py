@@ -109,7 +109,7 @@ _ETAG_PARAMETER = {
     "in": "header",
     "required": False,
     "description": "The ETag of an earlier answer.",
-    "schema": {"type": "string", "maxLength": 1000},
+    "schema": {"type": "string"},
 }
 _KEY_PARAMETER = {
     "name": idempotency.HEADER,

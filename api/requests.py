@@ -67,7 +67,7 @@ class Requests:
             self._record(scope, status, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "(none)")
+        route = getattr(scope.get("route"), "path_format", "(none)")
         method = scope["method"] if scope["method"] in METHODS else "(other)"
         key = (method, route, status)
         if key not in self._metrics:

@@ -146,7 +146,7 @@ async def list_events(request: Request, query: Annotated[EventQuery, Query()]) -
 
 
 @router.get(
-    "/v1/events/{event_id}",
+    "/v1/events/{event_id:evt}",
     operation_id="get_event",
     summary="Read one event",
     **operation(Scope.EVENTS_READ, {200: EventDocument}, refusals=("not_found",)),
@@ -161,7 +161,7 @@ async def get_event(request: Request, event_id: EventId) -> Response:
 
 
 @router.post(
-    "/v1/events/{event_id}/retry",
+    "/v1/events/{event_id:evt}/retry",
     operation_id="retry_event",
     summary="Decide a quarantined event again",
     **operation(

@@ -55,7 +55,7 @@ async def list_leaderboard(request: Request, board: BoardName, query: Annotated[
 
 
 @router.get(
-    "/v1/members/{member_id}/leaderboard",
+    "/v1/members/{member_id:mem}/leaderboard",
     operation_id="get_neighbourhood",
     summary="Read a member's place with five above and five below",
     **operation(

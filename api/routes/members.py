@@ -140,7 +140,7 @@ async def list_members(request: Request, query: Annotated[PageQuery, Query()]) -
 
 
 @router.get(
-    "/v1/members/{member_id}",
+    "/v1/members/{member_id:mem}",
     operation_id="get_member",
     summary="Read one member",
     **operation(Scope.MEMBERS_READ, {200: MemberDocument}, refusals=("not_found",)),
@@ -176,7 +176,7 @@ async def get_member_by_identity(
 
 
 @router.get(
-    "/v1/members/{member_id}/balance",
+    "/v1/members/{member_id:mem}/balance",
     operation_id="get_balance",
     summary="Read a member's balance",
     **operation(Scope.BALANCES_READ, {200: BalanceDocument}, refusals=("not_found",)),
@@ -191,7 +191,7 @@ async def get_balance(request: Request, member_id: MemberId) -> Response:
 
 
 @router.get(
-    "/v1/members/{member_id}/history",
+    "/v1/members/{member_id:mem}/history",
     operation_id="list_history",
     summary="List what a member earned and redeemed, newest first",
     **operation(Scope.BALANCES_READ, {200: Page[HistoryDocument]}, refusals=("not_found", "invalid_cursor")),

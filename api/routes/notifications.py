@@ -21,7 +21,7 @@ router = APIRouter(route_class=Operation, tags=["notifications"])
 
 
 @router.get(
-    "/v1/members/{member_id}/notifications",
+    "/v1/members/{member_id:mem}/notifications",
     operation_id="list_notifications",
     summary="List a member's notifications, newest first",
     **operation(Scope.NOTIFICATIONS_READ, {200: Page[NotificationDocument]}, refusals=("not_found", "invalid_cursor")),
@@ -47,7 +47,7 @@ async def list_program_notifications(request: Request, query: Annotated[Notifica
 
 
 @router.post(
-    "/v1/notifications/{notification_id}/read",
+    "/v1/notifications/{notification_id:ntf}/read",
     operation_id="read_notification",
     summary="Mark a notification as read",
     **operation(Scope.NOTIFICATIONS_WRITE, {200: NotificationDocument}, refusals=("not_found",), takes_key=True),

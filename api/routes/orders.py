@@ -92,7 +92,7 @@ async def list_orders(request: Request, query: Annotated[OrderQuery, Query()]) -
 
 
 @router.get(
-    "/v1/orders/{order_id}",
+    "/v1/orders/{order_id:ord}",
     operation_id="get_order",
     summary="Read one order",
     **operation(Scope.ORDERS_READ, {200: OrderDocument}, refusals=("not_found",)),
@@ -109,7 +109,7 @@ async def get_order(request: Request, order_id: OrderId) -> Response:
 
 
 @router.post(
-    "/v1/orders/{order_id}/resolve",
+    "/v1/orders/{order_id:ord}/resolve",
     operation_id="resolve_order",
     summary="Lead an order out of review",
     **operation(
@@ -138,7 +138,7 @@ async def resolve_order(request: Request, order_id: OrderId) -> Response:
 
 
 @router.post(
-    "/v1/orders/{order_id}/readdress",
+    "/v1/orders/{order_id:ord}/readdress",
     operation_id="readdress_order",
     summary="Send a bounced card to another address",
     **operation(

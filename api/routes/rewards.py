@@ -24,7 +24,7 @@ router = APIRouter(route_class=Operation, tags=["rewards"])
 
 
 @router.get(
-    "/v1/members/{member_id}/rewards",
+    "/v1/members/{member_id:mem}/rewards",
     operation_id="list_rewards",
     summary="List a member's rewards, newest first",
     **operation(Scope.ORDERS_READ, {200: Page[RewardDocument]}, refusals=("not_found", "invalid_cursor")),
@@ -50,7 +50,7 @@ async def list_rewards(request: Request, member_id: MemberId, query: Annotated[R
 
 
 @router.get(
-    "/v1/rewards/{reward_id}",
+    "/v1/rewards/{reward_id:rwd}",
     operation_id="get_reward",
     summary="Read one reward",
     **operation(Scope.ORDERS_READ, {200: RewardDocument}, refusals=("not_found",)),
@@ -64,7 +64,7 @@ async def get_reward(request: Request, reward_id: RewardId) -> Response:
 
 
 @router.post(
-    "/v1/rewards/{reward_id}/choose",
+    "/v1/rewards/{reward_id:rwd}/choose",
     operation_id="choose_reward",
     summary="Choose an item of a reward",
     **operation(
@@ -100,7 +100,7 @@ async def choose_reward(request: Request, reward_id: RewardId) -> Response:
 
 
 @router.post(
-    "/v1/rewards/{reward_id}/decline",
+    "/v1/rewards/{reward_id:rwd}/decline",
     operation_id="decline_reward",
     summary="Decline a reward",
     **operation(

@@ -4,8 +4,18 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic.functional_validators import AfterValidator
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from api import cursors
 
@@ -46,18 +56,29 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("lies outside the calendar") from None
 
 
+# Keys of a mapping fit its pattern, or are refused.
+ONLY_NAMED: dict[str, JsonValue] = {"additionalProperties": False}
+
 # The form was checked before, so text may be converted.
 Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_utc)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NAME_PATTERN)]
 SourceName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
 TypeKey = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
-Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
-Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
+
+
+def whole(value: Any) -> Any:
+    """JSON knows one kind of number: 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX), BeforeValidator(whole)]
 
 
 def identifier(prefix: str) -> Any:
-    """The type of an id with this prefix."""
-    return Annotated[str, StringConstraints(pattern=rf"^{prefix}_[0-9a-z]{{26}}$")]
+    """The type of an id with this prefix; in paths {event_id:evt} matches nothing else, so that is not found."""
+    pattern = rf"{prefix}_[0-9a-z]{{26}}"
+    register_url_convertor(prefix, type("IdConvertor", (StringConvertor,), {"regex": pattern})())
+    return Annotated[str, StringConstraints(pattern=f"^{pattern}$")]
 
 
 MemberId = identifier("mem")
@@ -65,7 +86,6 @@ EventId = identifier("evt")
 OrderId = identifier("ord")
 RewardId = identifier("rwd")
 NotificationId = identifier("ntf")
-TransactionId = identifier("txn")
 
 Item = TypeVar("Item")
 
@@ -93,7 +113,7 @@ Address = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=TEXT_PATTERN)]
-Minor = Annotated[int, Field(ge=1, le=10**12, description="Minor units of the currency.")]
+Minor = Annotated[int, Field(ge=1, le=10**12, description="Minor units of the currency."), BeforeValidator(whole)]
 
 
 class Money(Document):

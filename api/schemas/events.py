@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 
 from api.bodies import CHOICE
 from api.schemas.base import (
+    ONLY_NAMED,
     Document,
     IdentityBody,
     Instant,
@@ -47,7 +48,10 @@ def _scalar(value: Any) -> Any:
 
 
 FieldName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Data = Annotated[dict[FieldName, Annotated[Scalar, AfterValidator(_scalar)]], Field(max_length=MAX_FIELDS)]
+Data = Annotated[
+    dict[FieldName, Annotated[Scalar, AfterValidator(_scalar)]],
+    Field(max_length=MAX_FIELDS, json_schema_extra=ONLY_NAMED),
+]
 
 
 class _Fact(Strict):

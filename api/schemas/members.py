@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from api.problems import faults_of_member
-from api.schemas.base import NAME_PATTERN, Address, Country, Document, IdentityBody, Name, Strict
+from api.schemas.base import NAME_PATTERN, ONLY_NAMED, Address, Country, Document, IdentityBody, Name, Strict, whole
 from api.schemas.problems import Fault
 from domain.events import Identity
 from domain.member_changes import (
@@ -29,6 +29,7 @@ CustomName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")
 
 def _custom_value(value: Any) -> Any:
     """Of a JSON type that is taken; the domain reads the rest."""
+    value = whole(value)
     is_day = isinstance(value, dict) and value.keys() == {"date"} and isinstance(value["date"], str)
     if value is not None and not is_day and not isinstance(value, str | int):
         raise ValueError('must be text, an integer, true, false, null or {"date": "2027-01-31"}')
@@ -77,7 +78,10 @@ class MemberBody(Strict):
     performance_tier: Name | None = None
     status: Literal["active", "on_leave", "left"] = Field(default_factory=lambda: "active")
     custom: dict[CustomName, CustomValue] = Field(
-        default_factory=dict, max_length=MAX_CUSTOM, description="Attributes of the program's own, for rules to read."
+        default_factory=dict,
+        max_length=MAX_CUSTOM,
+        json_schema_extra=ONLY_NAMED,
+        description="Attributes of the program's own, for rules to read.",
     )
     identities: list[IdentityBody] = Field(
         default_factory=list, max_length=MAX_IDENTITIES, description="Names in other systems: added, never taken away."

@@ -1,0 +1,159 @@
+"""Schemathesis, all checks, positive and negative, authenticated, against the API on a real port: it finds nothing."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from redis.asyncio import Redis
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from api.app import create_app
+from domain.rewards import RewardEvent
+from domain.scopes import Scope
+from settings import Settings
+from storage import api_keys, notifications, programs, rewards
+from storage.tables import notifications as notification_rows
+from storage.tables import rewards as reward_rows
+from tests.api.facts import deal
+from tests.programs import SAMPLE, make_member, make_program
+from tests.servers import free_port
+
+# A 422 may be honest: see schemathesis_hooks.
+CONFIGURATION = """\
+hooks = "tests.judges.schemathesis_hooks"
+
+[parameters]
+member_id = "{member_id}"
+event_id = "{event_id}"
+order_id = "{order_id}"
+reward_id = "{reward_id}"
+notification_id = "{notification_id}"
+
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "422", "429", "5xx"]
+"""
+SHORT_EXAMPLES = 10
+LONG_EXAMPLES = 200
+MAX_SHOWN = 20_000  # characters of what it says when it finds something
+
+
+@dataclass
+class Subject:
+    """A running API, and a key and ids of a program in it."""
+
+    url: str
+    key: str
+    ids: dict[str, str]
+
+
+@pytest.fixture
+async def subject(
+    database_url: str, redis_url: str, redis: Redis, engine: AsyncEngine, tmp_path: Path
+) -> AsyncIterator[Subject]:
+    settings = Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        temporal_address="127.0.0.1:1",
+        laurel_state_dir=tmp_path,
+        requests_per_minute=1_000_000,
+    )
+    port = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_config=None, access_log=False)
+    )
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    url = f"http://127.0.0.1:{port}"
+    program_id, key = await make_key(engine)
+    yield Subject(url, key, await make_ids(engine, url, program_id, key))
+    server.should_exit = True
+    await serving
+
+
+async def make_key(engine: AsyncEngine) -> tuple[str, str]:
+    """A program with a member, and a key to all of it."""
+    now = datetime.now(UTC)
+    async with AsyncSession(engine) as session, session.begin():
+        program_id = await make_program(session, SAMPLE)
+        await make_member(session, program_id, "ada")
+        program = await programs.get(session, program_id)
+        _, key = await api_keys.insert(session, program, name="judge", scopes=(Scope.PROGRAMS_ADMIN,), now=now)
+    return program_id, key
+
+
+async def make_ids(engine: AsyncEngine, url: str, program_id: str, key: str) -> dict[str, str]:
+    """One of everything that paths name."""
+    now = datetime.now(UTC)
+    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}) as http:
+        at = (now - timedelta(hours=1)).isoformat()
+        facts = [deal(number, amount_minor=2_000_000, occurred_at=at) for number in range(12)]
+        done = (await http.post("/v1/events/batch", json={"events": facts})).json()["results"][0]["event"]
+        wanted = {"member_id": done["member_id"], "item": "mug", "value_minor": 500}
+        order = (await http.post("/v1/orders", json=wanted)).json()
+    async with AsyncSession(engine) as session, session.begin():
+        reward_id = (await session.execute(select(reward_rows.c.id).limit(1))).scalar_one()
+        given = await rewards.lock(session, program_id, reward_id)
+        await rewards.offer(session, given, await rewards.get_definition(session, given), RewardEvent.OFFER, now=now)
+        await notifications.tell(
+            session,
+            program_id,
+            member_id=done["member_id"],
+            kind="test",
+            subject="s",
+            body="b",
+            reference="r",
+            now=now,
+        )
+        told = (await session.execute(select(notification_rows.c.id))).scalar_one()
+    return {
+        "member_id": done["member_id"],
+        "event_id": done["id"],
+        "order_id": order["id"],
+        "reward_id": reward_id,
+        "notification_id": told,
+    }
+
+
+async def judge(subject: Subject, directory: Path, examples: int) -> tuple[int, str]:
+    """Run Schemathesis; its exit code and what it says."""
+    configuration = directory / "schemathesis.toml"
+    configuration.write_text(CONFIGURATION.format(**subject.ids))
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration)),
+        *("run", f"{subject.url}/openapi.json", "--checks", "all", "--mode", "all"),
+        *("--max-examples", str(examples), "--header", f"Authorization: Bearer {subject.key}"),
+        *("--continue-on-failure", "--generation-database", "none", "--no-color"),
+    ]
+    root = Path(__file__).parents[2]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()[-MAX_SHOWN:]
+
+
+async def test_schemathesis_finds_nothing(subject: Subject, tmp_path: Path) -> None:
+    code, said = await judge(subject, tmp_path, SHORT_EXAMPLES)
+
+    assert code == 0, said
+
+
+@pytest.mark.soak
+async def test_schemathesis_finds_nothing_in_many_examples(subject: Subject, tmp_path: Path) -> None:
+    code, said = await judge(subject, tmp_path, LONG_EXAMPLES)
+
+    assert code == 0, said
