@@ -105,7 +105,7 @@ def show_changes(console: Console, changes: Sequence[Change]) -> None:
 def _shown(value: Any) -> str:
     if value is None:
         return "[dim]none[/dim]"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value) or '""'
     return escape(text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…")
 
 

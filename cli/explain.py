@@ -90,7 +90,7 @@ def _recorded_only(decision: DecisionExplained) -> Iterator[str]:
 
 def _matched(rule: RuleExplained) -> Iterator[str]:
     yield f"  [green]✓[/green] {_rule(rule)}: [bold]{rule.points} points[/bold]{_reward(rule)}"
-    if rule.expression is not None and rule.raw is not None:
+    if rule.expression is not None and rule.raw is not None and rule.expression != str(rule.raw):
         yield f"      {escape(rule.expression)} = {rule.raw}{_rounded(rule)}"
     for cap in rule.caps:
         yield f"      {_cap(cap)}"

@@ -7,7 +7,7 @@ with what it was.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import orjson
@@ -51,8 +51,8 @@ class Definitions:
 class Change:
     """One definition that an application adds (no `before`), removes (no `after`) or changes.
 
-    `fields` has what differs as (path, before, after), for example ("award.expression", "50", "60"); of an added or
-    removed definition whatever is not the default.
+    `fields` has what differs as (path, before, after), for example ("award.expression", "50", "60"), except where a
+    default stands against nothing.
     """
 
     section: str
@@ -175,22 +175,15 @@ def _versioned(section: str, before: Definition | None, after: Definition, numbe
 
 
 def _change(section: str, key: str, before: Definition | None, after: Definition | None) -> Change | None:
-    old, new = _flat_content(section, before), _flat_content(section, after)
-    if before is None or after is None:
-        kind, defaults = "added" if before is None else "removed", _defaults(SECTIONS[section])
-    else:
-        kind, defaults = "changed", {}
-    names = list(dict.fromkeys([*old, *new]))
-    differing = tuple(
-        (name, old.get(name), new.get(name))
-        for name in names
-        if old.get(name) != new.get(name) and (name not in defaults or (old | new)[name] != defaults[name])
-    )
+    old, new = _leaves(section, before), _leaves(section, after)
+    told = {**_leaves(section, before, defaults=False), **_leaves(section, after, defaults=False)}
+    differing = tuple((name, old.get(name), new.get(name)) for name in told if old.get(name) != new.get(name))
+    kind = "added" if before is None else "removed" if after is None else "changed"
     return Change(section, key, kind, differing) if differing or kind != "changed" else None
 
 
-def _flat_content(section: str, definition: Definition | None) -> dict[str, Any]:
-    return {} if definition is None else _flat(_content(section, definition))
+def _leaves(section: str, definition: Definition | None, *, defaults: bool = True) -> dict[str, Any]:
+    return {} if definition is None else _flat(_content(section, definition, defaults=defaults))
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -201,10 +194,6 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
     return {leaf: v for name, part in parts for leaf, v in _flat(part, f"{path}.{name}" if path else str(name)).items()}
 
 
-def _defaults(shape: type[Definition]) -> dict[str, Any]:
-    return _flat({field.name: write(field.default) for field in fields(shape) if field.default is not MISSING})
-
-
-def _content(section: str, definition: Definition) -> dict[str, Any]:
-    content: dict[str, Any] = write(definition, leave_out=(key_field(section), "version"))
+def _content(section: str, definition: Definition, *, defaults: bool = True) -> dict[str, Any]:
+    content: dict[str, Any] = write(definition, leave_out=(key_field(section), "version"), defaults=defaults)
     return content

@@ -41,22 +41,30 @@ def read(shape: type, data: Any, path: Path, faults: list[Fault], **given: Any) 
     return shape(**values, **given) if len(faults) == before else None
 
 
-def write(value: Any, leave_out: Iterable[str] = ()) -> Any:
-    """Plain data that `read` turns back into an equal value; `leave_out` names fields of the outermost dataclass."""
+def write(value: Any, leave_out: Iterable[str] = (), *, defaults: bool = True) -> Any:
+    """Plain data that `read` turns back into an equal value; `leave_out` names fields of the outermost dataclass.
+
+    Without `defaults`, fields that have their default are left out, inside as well.
+    """
     if is_dataclass(value):
-        return {field.name: _write_field(value, field) for field in fields(value) if field.name not in leave_out}
+        written = (field for field in fields(value) if field.name not in leave_out)
+        return {
+            field.name: _write_field(value, field, defaults)
+            for field in written
+            if defaults or getattr(value, field.name) != field.default
+        }
     if isinstance(value, Mapping):
-        return {name: write(inner) for name, inner in value.items()}
+        return {name: write(inner, defaults=defaults) for name, inner in value.items()}
     if isinstance(value, tuple):
-        return [write(inner) for inner in value]
+        return [write(inner, defaults=defaults) for inner in value]
     if isinstance(value, datetime):
         return value.isoformat()
     return value.value if isinstance(value, StrEnum) else value
 
 
-def _write_field(owner: Any, field: Field[Any]) -> Any:
+def _write_field(owner: Any, field: Field[Any], defaults: bool) -> Any:
     value = getattr(owner, field.name)
-    return field.metadata.get("none") if value is None else write(value)
+    return field.metadata.get("none") if value is None else write(value, defaults=defaults)
 
 
 def _read_field(shape: type, field: Field[Any], data: Mapping[str, Any], path: Path, faults: list[Fault]) -> Any:
