@@ -2,7 +2,21 @@
 
 import typer
 
-from cli import api_keys, apply, bench, connections, db, leaderboards, ledger, members, outbox, programs, secrets, up
+from cli import (
+    api_keys,
+    apply,
+    bench,
+    connections,
+    db,
+    explain,
+    leaderboards,
+    ledger,
+    members,
+    outbox,
+    programs,
+    secrets,
+    up,
+)
 
 app = typer.Typer(
     name="laurel",
