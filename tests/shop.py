@@ -1,5 +1,6 @@
 """A program with a catalog, a connected vendor's sandbox, and members with points: what orders need around them."""
 
+import base64
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from storage.ledger import UNIT
 from storage.tables import accounts, members, notifications, outbox, rewards
 from storage.tables import orders as order_table
 from storage.tables import programs as program_table
+from tests.eventually import eventually
 
 NOWHERE = "http://127.0.0.1:9/api/v2/"
 # Short, so that a vendor that hangs costs a test little.
@@ -81,6 +83,7 @@ class Shop:
     program: Program
     url: str
     connection_id: str
+    key: str
     clock: Callable[[], datetime] = now
 
     @property
@@ -192,7 +195,8 @@ class Shop:
 
 async def open_shop(database: Database, url: str = NOWHERE, kind: ProgramKind = ProgramKind.SANDBOX) -> Shop:
     """A new program with the catalog above, connected to the vendor at `url` under the name "gifts"."""
-    keyring, at = Keyring({"test": os.urandom(32)}, "test"), now() - timedelta(seconds=1)
+    key, at = os.urandom(32), now() - timedelta(seconds=1)
+    keyring = Keyring({"test": key}, "test")
     catalog = {item.key: item for item in (COFFEE, BOOKS, LUNCH)}
     given = {reward.key: reward for reward in (AUTOMATIC, CHOICE, PAID)}
     async with database.begin() as session:
@@ -209,7 +213,11 @@ async def open_shop(database: Database, url: str = NOWHERE, kind: ProgramKind = 
         )
         definitions = Definitions(catalog=catalog, rewards=given)
         await configurations.apply(session, program.id, definitions, applied_by="test", applied_at=at)
-    return Shop(database, keyring, Vendors(BOUNDS), program, url, connection.id)
+    secret = base64.b64encode(key).decode()
+    return Shop(database, keyring, Vendors(BOUNDS), program, url, connection.id, secret)
+
+
+_AUTHORIZED = {"authorization": "Bearer TEST_key"}
 
 
 class Knobs:
@@ -235,15 +243,45 @@ class Knobs:
         found: list[dict[str, Any]] = self._client.get("/_control/inbox").json()["emails"]
         return found
 
+    async def delivered(self, count: int) -> None:
+        """Until so many e-mails have gone out, or bounced."""
+
+        async def gone() -> None:
+            assert len(self.emails()) >= count
+
+        await eventually(gone)
+
     def approve(self, order_id: str) -> None:
         self._approval(order_id, "approve")
 
     def reject(self, order_id: str) -> None:
         self._approval(order_id, "reject")
 
+    def calls(self) -> dict[str, int]:
+        found: dict[str, int] = self._client.get("/_control/calls").json()["calls"]
+        return found
+
+    async def called(self, route: str, times: int) -> None:
+        """Until the route has been called so often."""
+
+        async def enough() -> None:
+            assert self.calls().get(route, 0) >= times
+
+        await eventually(enough)
+
+    def cancel(self, reward_id: str) -> None:
+        self._client.post(f"/api/v2/rewards/{reward_id}/cancel", headers=_AUTHORIZED).raise_for_status()
+
+    def order_at_vendor(self, key: str, denomination: int) -> None:
+        """Somebody else orders under the key."""
+        value = {"denomination": denomination, "currency_code": "USD"}
+        recipient = {"name": "Ada", "email": "ada@example.com"}
+        reward = {"products": ["SMPLCOFFEEUS"], "value": value, "recipient": recipient, "delivery": {"method": "EMAIL"}}
+        order = {"external_id": key, "payment": {"funding_source_id": "BALANCE"}, "reward": reward}
+        self._client.post("/api/v2/orders", json=order, headers=_AUTHORIZED).raise_for_status()
+
     def _approval(self, order_id: str, how: str) -> None:
-        headers = {"authorization": "Bearer TEST_key"}
-        self._client.post(f"/api/v2/order_approvals/{order_id}/{how}", headers=headers).raise_for_status()
+        self._client.post(f"/api/v2/order_approvals/{order_id}/{how}", headers=_AUTHORIZED).raise_for_status()
 
     def close(self) -> None:
         self._client.close()
