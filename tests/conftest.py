@@ -92,7 +92,7 @@ def database_of_its_own(servers: Servers, template: str) -> Iterator[str]:
     name = f"{template}_{uuid.uuid4().hex[:12]}"
     identifiers = sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER)
     with psycopg.connect(servers.postgres(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*identifiers))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER {}").format(*identifiers))
     yield name
     with psycopg.connect(servers.postgres(), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
