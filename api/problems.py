@@ -17,6 +17,7 @@ from domain.member_changes import Fault, InvalidMember
 from domain.orders import IllegalTransition, OrderRefused
 from domain.rewards import IllegalReward
 from storage.failures import is_transient
+from storage.keyring import CannotOpen
 
 MEDIA_TYPE = "application/problem+json"
 OUTAGE_RETRY_SECONDS = 2
@@ -166,6 +167,10 @@ TABLE = {
             "A name and a valid e-mail address are needed, the member's own or those given. Nothing was held.",
         ),
         Kind(
+            "cannot_decode", 422, False, "The payload cannot be decrypted.",
+            "It was encrypted under a key that this deployment does not know any more, or it was changed.",
+        ),
+        Kind(
             "event_quarantined", 422, False, "The event is kept but could not be decided.",
             "Deciding it failed; it is listed under GET /v1/events?state=quarantined and can be decided again with "
             "POST /v1/events/{event_id}/retry once the cause is gone.",
@@ -250,6 +255,8 @@ def of(error: Exception) -> Problem:
         return Problem("invalid_member", errors=faults_of_member(error.faults))
     if type(error) is LookupError:  # what storage's `get` raises; its subclasses are our own mistakes
         return Problem("not_found", str(error))
+    if isinstance(error, CannotOpen):
+        return Problem("cannot_decode", str(error))
     if isinstance(error, RedisError):
         return Problem("leaderboards_unavailable", retry_after_seconds=OUTAGE_RETRY_SECONDS)
     if isinstance(error, PoolTimeout):

@@ -1,6 +1,6 @@
 """The routes, one module per noun; all of them are served."""
 
-from api.routes import catalog, events, health, leaderboards, members, notifications, orders, programs, rewards
+from api.routes import catalog, codec, events, health, leaderboards, members, notifications, orders, programs, rewards
 
 ROUTERS = (
     health.router,
@@ -12,4 +12,5 @@ ROUTERS = (
     rewards.router,
     notifications.router,
     programs.router,
+    codec.router,
 )

@@ -31,8 +31,9 @@ from domain.intake import PARKED
 from domain.outcomes import CONFLICT, QUARANTINED, RECORDED, REJECTED, Outcome
 from domain.scopes import Scope
 from domain.time import Clock
-from storage import events, intake
+from storage import events, explanations, intake
 from storage.events import RecordedEvent
+from storage.explanations import Explanation
 
 router = APIRouter(route_class=Operation, tags=["events"])
 
@@ -158,6 +159,22 @@ async def get_event(request: Request, event_id: EventId) -> Response:
     if event is None:
         raise Problem("not_found", f"no event {event_id}")
     return answer(event_document(event))
+
+
+@router.get(
+    "/v1/events/{event_id:evt}/explanation",
+    operation_id="explain_event",
+    summary="Explain what an event earned, and why not more",
+    **operation(Scope.EVENTS_READ, {200: Explanation}, refusals=("not_found",)),
+)
+async def explain_event(request: Request, event_id: EventId) -> Response:
+    """Every rule with its arithmetic or the condition that failed, caps that bit, and what came of it.
+
+    The recorded decision is run again on its recorded inputs; one that comes out differently is shown as such.
+    """
+    async with backends(request).database.begin() as session:
+        explanation = await explanations.get(session, caller(request).program_id, event_id)
+    return answer(explanation)
 
 
 @router.post(
