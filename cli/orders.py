@@ -1,6 +1,8 @@
-"""`laurel orders`: what a person must decide, and the switch that stops orders."""
+"""`laurel orders`: what a person must decide, and the guards of a program's money."""
 
 import asyncio
+import re
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,11 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cli.errors import CommandFailed
 from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
-from domain.orders import MAX_REASON_LENGTH, IllegalTransition, Order, OrderState, OrderStep
+from domain.orders import MAX_REASON_LENGTH, IllegalTransition, Limits, Order, OrderState, OrderStep
+from domain.vendors import Money
 from settings import Settings
-from storage import orders
+from storage import orders, programs
 
-app = typer.Typer(name="orders", help="Orders: decide what is in review, pause and resume.", no_args_is_help=True)
+app = typer.Typer(
+    name="orders", help="Orders: decide what is in review, pause, resume and limit.", no_args_is_help=True
+)
 
 ACTOR = "operator"  # who did it, in an order's record
 
@@ -122,6 +127,51 @@ async def _resume(settings: Settings, wanted: str | None) -> tuple[str, int]:
     async with opened(settings) as database, database.begin() as session:
         program = await choose(session, wanted)
         return program.name, await orders.resume(session, program.id, now=now())
+
+
+@app.command()
+def limit(
+    daily: Annotated[str | None, typer.Option(help="The most value in one day, as 500.00. Default: no limit.")] = None,
+    monthly: Annotated[str | None, typer.Option(help="The most value in one month. Default: no limit.")] = None,
+    currency: Annotated[
+        str, typer.Option(help="ISO 4217 currency of both. With a limit, orders in any other currency are refused.")
+    ] = "USD",
+    program: InProgram = None,
+) -> None:
+    """Limit the value that a program orders per day and month, in its own time zone; both limits are set anew."""
+    limits = Limits(currency, _minor(daily, currency), _minor(monthly, currency))
+    name = asyncio.run(_limit(Settings(), program, limits))
+    typer.echo(f"{name} orders at most {_most(daily, currency)} a day and {_most(monthly, currency)} a month.")
+
+
+async def _limit(settings: Settings, wanted: str | None, limits: Limits) -> str:
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        await programs.set_limits(
+            session,
+            program.id,
+            daily_minor=limits.daily_minor,
+            monthly_minor=limits.monthly_minor,
+            currency=limits.currency,
+        )
+        return program.name
+
+
+def _minor(amount: str | None, currency: str) -> int | None:
+    if not re.fullmatch("[A-Z]{3}", currency):
+        raise CommandFailed("a currency has three capital letters, as USD")
+    if amount is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,4})?", amount):
+        raise CommandFailed(f"{amount!r} is not an amount, as 500.00")
+    try:
+        return Money.of(Decimal(amount), currency).amount_minor
+    except ValueError as error:
+        raise CommandFailed(str(error)) from None
+
+
+def _most(amount: str | None, currency: str) -> str:
+    return "any value" if amount is None else f"{amount} {currency}"
 
 
 async def _get(session: AsyncSession, program_id: str, order_id: str) -> Order:

@@ -5,6 +5,7 @@ import orjson
 import pytest
 
 from domain.orders import OrderState
+from storage import programs
 from storage.database import Database
 from tests.cli.conftest import Laurel
 from tests.shop import Shop, open_shop
@@ -87,3 +88,44 @@ def test_nothing_in_review_is_said(laurel: Laurel) -> None:
     laurel("init", "--name", "Acme")
 
     assert laurel("orders", "review").stdout.strip() == "No order is in review."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["--daily", "500.50"], "Acme orders at most 500.50 USD a day and any value a month."),
+        (["--monthly", "90000", "--currency", "JPY"], "Acme orders at most any value a day and 90000 JPY a month."),
+        ([], "Acme orders at most any value a day and any value a month."),
+    ],
+)
+def test_a_program_is_limited(laurel: Laurel, arguments: list[str], answer: str) -> None:
+    laurel("init", "--name", "Acme")
+
+    assert laurel("orders", "limit", *arguments).stdout.strip() == answer
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--daily", "5.001"], ["--daily", "-5"], ["--currency", "usd"], ["--daily", "x"]]
+)
+def test_what_is_no_limit_is_refused(laurel: Laurel, arguments: list[str]) -> None:
+    laurel("init", "--name", "Acme")
+
+    assert laurel("orders", "limit", *arguments).exit_code != 0
+
+
+async def limits(url: str) -> list[tuple[int | None, int | None, str]]:
+    database = Database(url, pool_size=1)
+    async with database.begin() as session:
+        found = [
+            (one.daily_limit_minor, one.monthly_limit_minor, one.limit_currency)
+            for one in await programs.list_all(session)
+        ]
+    await database.dispose()
+    return found
+
+
+def test_a_limit_is_kept_in_minor_units_of_its_currency(laurel: Laurel, database_url: str) -> None:
+    laurel("init", "--name", "Acme")
+    laurel("orders", "limit", "--daily", "500.5", "--monthly", "9000")
+
+    assert asyncio.run(limits(database_url)) == [(50_050, 900_000, "USD")]
