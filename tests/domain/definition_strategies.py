@@ -1,6 +1,8 @@
 """Definitions of any shape, for properties; they need not pass the checks."""
 
+from collections.abc import Callable
 from datetime import UTC
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -121,7 +123,7 @@ def _item(key: str) -> st.SearchStrategy[CatalogItem]:
     )
 
 
-def _section(definition):  # type: ignore[no-untyped-def]
+def _section(definition: Callable[[str], st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.sets(keys, max_size=3).flatmap(
         lambda names: st.fixed_dictionaries({name: definition(name) for name in sorted(names)})
     )
