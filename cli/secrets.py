@@ -21,9 +21,10 @@ def group() -> None:
 
 @app.command()
 def rotate(json: Json = False) -> None:
-    """Encrypt every stored secret again under the first of LAUREL_SECRET_KEYS; older keys may be removed afterwards.
+    """Encrypt every stored secret again under the first of LAUREL_SECRET_KEYS.
 
-    It may be run at any time and again: what the first key has encrypted already is left alone.
+    It may be run at any time and again: what the first key has encrypted already is left alone. Keep the older keys for
+    as long as Temporal keeps the histories of closed workflows: their payloads stay as they were written.
     """
     settings = Settings()
     try:
