@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 STOP_SECONDS = 20.0
 # Each look is a request that costs the deployment something.
 LOOK_SECONDS = 0.25
-NAMES = ("database_url", "database_owner_url", "redis_url", "temporal_address", "temporal_namespace")
+NAMES = ("database_url", "redis_url", "temporal_address", "temporal_namespace")
 
 
 class Deployment:

@@ -1,5 +1,8 @@
 """Where faults are made: deployments of a test's own, as many as it asks for."""
 
+import os
+import signal
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -7,19 +10,27 @@ from typing import Protocol
 
 import pytest
 
-from cli.embedded.postgres import APPLICATION, OWNER
+from cli.embedded.postgres import APPLICATION, DURABLE, OWNER, Cluster
 from cli.embedded.processes import Child
 from cli.embedded.temporal import DevelopmentServer
 from settings import Settings
+from storage import schema
 from tests.conftest import database_of_its_own, register_namespace, role_url
 from tests.deployment import Company, company_in, deployed, kill
 from tests.servers import Servers, free_port
 
 
 class NewCompany(Protocol):
-    """Makes a company with an API and no worker; `temporal` is the address of a server of its own."""
+    """Makes a company with an API and no worker; servers that are given take the place of the tests' own."""
 
-    async def __call__(self, name: str = "company", *, temporal: str | None = None) -> Company: ...
+    async def __call__(
+        self,
+        name: str = "company",
+        *,
+        temporal: str | None = None,
+        database_url: str | None = None,
+        redis: str | None = None,
+    ) -> Company: ...
 
 
 @pytest.fixture
@@ -29,14 +40,21 @@ async def new_company(
     """Each in a database and a Temporal namespace of its own."""
     async with AsyncExitStack() as stack:
 
-        async def make(name: str = "company", *, temporal: str | None = None) -> Company:
-            database = stack.enter_context(database_of_its_own(servers, template))
+        async def make(
+            name: str = "company",
+            *,
+            temporal: str | None = None,
+            database_url: str | None = None,
+            redis: str | None = None,
+        ) -> Company:
+            if database_url is None:
+                database = stack.enter_context(database_of_its_own(servers, template))
+                database_url = role_url(servers.postgres(), APPLICATION, database)
             directory = tmp_path / name
             directory.mkdir()
             settings = Settings(
-                database_url=role_url(servers.postgres(), APPLICATION, database),
-                database_owner_url=role_url(servers.postgres(), OWNER, database),
-                redis_url=redis_url,
+                database_url=database_url,
+                redis_url=redis or redis_url,
                 temporal_address=temporal or temporal_address,
                 temporal_namespace="default" if temporal else await register_namespace(temporal_address),
                 laurel_state_dir=directory,
@@ -46,6 +64,40 @@ async def new_company(
             return await stack.enter_async_context(company_in(deployment))
 
         yield make
+
+
+class OwnPostgres:
+    """A PostgreSQL that a test may crash and start again."""
+
+    def __init__(self, directory: Path) -> None:
+        self._cluster = Cluster(directory / "postgres")
+        self._log = directory / "postgres.log"
+        self._cluster.initialise()
+        self._child = Child.start(self._cluster.program(self._log, DURABLE))
+        self._cluster.create_database()
+        self.url, self.owner_url = self._cluster.url(), self._cluster.url(OWNER)
+
+    def crash(self) -> None:
+        """End every one of its processes at once; what was not on disk is lost."""
+        os.kill(self._child.pid, signal.SIGQUIT)
+        self._child.stop()
+
+    def start(self) -> None:
+        self._child = Child.start(self._cluster.program(self._log, DURABLE))
+
+    def stop(self) -> None:
+        self._child.stop()
+
+
+@pytest.fixture
+async def own_postgres() -> AsyncIterator[OwnPostgres]:
+    """At the newest revision."""
+    # Its own system user must be able to walk there.
+    with tempfile.TemporaryDirectory(prefix="laurel-faults-") as directory:
+        postgres = OwnPostgres(Path(directory))
+        await schema.migrate(postgres.owner_url)
+        yield postgres
+        postgres.stop()
 
 
 class OwnTemporal:
