@@ -51,6 +51,9 @@ class Gate:
         self.open.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         answer: list[Any] = []
 
         async def keep(message: Any) -> None:
