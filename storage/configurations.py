@@ -25,6 +25,7 @@ from domain.definitions import (
     write_body,
 )
 from storage import aggregates
+from storage.hot_path import run
 from storage.tables import configurations, programs
 
 MAX_CACHED = 200  # configurations in one process
@@ -32,7 +33,9 @@ APPLY_TIMEOUT = "15min"  # for one statement of an application: back-fills read 
 
 _NONE = digest(Definitions())
 _LOCK_SPACE = 0x4C41  # advisory locks of two keys: this one and the program's hash
-_SHARE = text(f"SELECT pg_advisory_xact_lock_shared({_LOCK_SPACE}, hashtext(:program_id))")
+_SHARE = f"SELECT pg_advisory_xact_lock_shared({_LOCK_SPACE}, hashtext(%(program_id)s))"
+_PRESENT = """SELECT p.configuration, c.digest FROM programs p LEFT JOIN configurations c
+    ON c.program_id = p.program_id AND c.number = p.configuration WHERE p.program_id = %(program_id)s"""
 _OWN = text(f"SELECT pg_advisory_xact_lock({_LOCK_SPACE}, hashtext(:program_id))")
 
 # A snapshot that was rolled back may have left its number to another: the digest tells them apart.
@@ -56,7 +59,7 @@ async def get_active(session: AsyncSession, program_id: str) -> Configuration:
 
     To be called before the transaction locks anything else.
     """
-    await session.execute(_SHARE, {"program_id": program_id})
+    await run(session, _SHARE, {"program_id": program_id})
     return await _get_present(session, program_id)
 
 
@@ -132,15 +135,11 @@ async def _insert(
 
 
 async def _get_present(session: AsyncSession, program_id: str) -> Configuration:
-    present = (programs.c.program_id == configurations.c.program_id) & (
-        programs.c.configuration == configurations.c.number
-    )
-    query = select(programs.c.configuration, configurations.c.digest)
-    query = query.select_from(programs.outerjoin(configurations, present)).where(_is(program_id))
-    row = (await session.execute(query)).first()
-    if row is None:
+    found = await run(session, _PRESENT, {"program_id": program_id})
+    if not found:
         raise LookupError(f"no program {program_id}")
-    return await _get_cached(session, program_id, row.configuration, row.digest or _NONE)
+    [(number, digest_)] = found
+    return await _get_cached(session, program_id, number, digest_ or _NONE)
 
 
 async def _get_cached(session: AsyncSession, program_id: str, number: int, digest_: bytes) -> Configuration:

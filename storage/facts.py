@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy import update as sql_update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +14,7 @@ from domain.deciding import CounterKey
 from domain.events import Event, Identity
 from domain.intake import RETRACTED, Crossing, Fact, FactKey, GivenReward, moved_from_json
 from storage import ledger, sets
+from storage.hot_path import run
 from storage.sets import Rows
 from storage.tables import events
 
@@ -26,36 +26,34 @@ _COLUMNS = (
     "identity_external_id", "alternatives", "data", "fingerprint", "source_version", "retracts", "retracted_by",
     "occurred_at", "recorded_at", "error",
 )  # fmt: skip
-_SELECT = """SELECT id, source, external_id, state, type, member_id, identity_source, identity_external_id,
-    alternatives, data, fingerprint, source_version, revision, retracts, retracted_by, occurred_at, recorded_at, error
-    FROM events"""
-_LOCK = text(
-    f"""{_SELECT} WHERE program_id = :program_id AND (source, external_id) IN
-        (SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[])))
+_SELECTED = (
+    "id", "source", "external_id", "state", "type", "member_id", "identity_source", "identity_external_id",
+    "alternatives", "data", "fingerprint", "source_version", "revision", "retracts", "retracted_by", "occurred_at",
+    "recorded_at", "error",
+)  # fmt: skip
+_SELECT = f"SELECT {', '.join(_SELECTED)} FROM events"
+_LOCK = f"""{_SELECT} WHERE program_id = %(program_id)s AND (source, external_id) IN
+        (SELECT * FROM unnest(CAST(%(sources)s AS text[]), CAST(%(external_ids)s AS text[])))
     ORDER BY source COLLATE "C", external_id COLLATE "C" FOR NO KEY UPDATE"""
-)
-_LOCK_BY_ID = text(
-    f"""{_SELECT} WHERE program_id = :program_id AND id = ANY(:ids) AND state = :state
+_LOCK_BY_ID = f"""{_SELECT}
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) AND state = %(state)s
     ORDER BY source COLLATE "C", external_id COLLATE "C" FOR NO KEY UPDATE"""
-)
-_LAST_DECISIONS = text(
-    """SELECT DISTINCT ON (event_id) event_id, n, points, verdict FROM decisions
-    WHERE program_id = :program_id AND event_id = ANY(:ids) ORDER BY event_id, n DESC"""
-)
-_UPDATE = text(
-    """UPDATE events SET state = n.state, type = n.type, member_id = n.member_id, identity_source = n.identity_source,
+_LAST_DECISIONS = """SELECT DISTINCT ON (event_id) event_id, n, points, verdict FROM decisions
+    WHERE program_id = %(program_id)s AND event_id = ANY(CAST(%(ids)s AS text[])) ORDER BY event_id, n DESC"""
+_UPDATE = """UPDATE events SET state = n.state, type = n.type, member_id = n.member_id,
+        identity_source = n.identity_source,
         identity_external_id = n.identity_external_id, alternatives = n.alternatives, data = n.data,
         fingerprint = n.fingerprint, source_version = n.source_version, revision = n.revision,
         retracted_by = n.retracted_by, occurred_at = n.occurred_at, error = n.error
-    FROM unnest(CAST(:id AS text[]), CAST(:state AS text[]), CAST(:type AS text[]), CAST(:member_id AS text[]),
-        CAST(:identity_source AS text[]), CAST(:identity_external_id AS text[]), CAST(:alternatives AS jsonb[]),
-        CAST(:data AS jsonb[]), CAST(:fingerprint AS bytea[]), CAST(:source_version AS bigint[]),
-        CAST(:revision AS int[]), CAST(:retracted_by AS text[]), CAST(:occurred_at AS timestamptz[]),
-        CAST(:error AS text[]))
+    FROM unnest(CAST(%(id)s AS text[]), CAST(%(state)s AS text[]), CAST(%(type)s AS text[]),
+        CAST(%(member_id)s AS text[]), CAST(%(identity_source)s AS text[]),
+        CAST(%(identity_external_id)s AS text[]), CAST(%(alternatives)s AS jsonb[]),
+        CAST(%(data)s AS jsonb[]), CAST(%(fingerprint)s AS bytea[]), CAST(%(source_version)s AS bigint[]),
+        CAST(%(revision)s AS int[]), CAST(%(retracted_by)s AS text[]), CAST(%(occurred_at)s AS timestamptz[]),
+        CAST(%(error)s AS text[]))
         AS n(id, state, type, member_id, identity_source, identity_external_id, alternatives, data, fingerprint,
             source_version, revision, retracted_by, occurred_at, error)
-    WHERE events.program_id = :program_id AND events.id = n.id"""
-)
+    WHERE events.program_id = %(program_id)s AND events.id = n.id"""
 
 
 async def insert(session: AsyncSession, program_id: str, new: Sequence[Fact]) -> set[str]:
@@ -63,22 +61,21 @@ async def insert(session: AsyncSession, program_id: str, new: Sequence[Fact]) ->
     values = [_row(fact) for fact in new]
     suffix = "ON CONFLICT (program_id, source, external_id) DO NOTHING RETURNING id"
     rows = Rows(events, _COLUMNS, values, suffix, {"program_id": program_id})
-    return {row["id"] for row in await sets.insert(session, rows)}
+    return {event_id for (event_id,) in await sets.insert(session, rows)}
 
 
 async def lock(session: AsyncSession, program_id: str, keys: Sequence[FactKey]) -> dict[FactKey, Fact]:
     """The facts under these keys, locked in the order of their keys, with what their last decision did."""
-    columns = {"sources": [source for source, _ in keys], "external_ids": [external for _, external in keys]}
-    found = await session.execute(_LOCK, {"program_id": program_id, **columns})
-    locked = [_fact(row) for row in found.mappings()]
+    columns = {"sources": sets.texts([key[0] for key in keys]), "external_ids": sets.texts([key[1] for key in keys])}
+    locked = [_fact(row) for row in await run(session, _LOCK, {"program_id": program_id, **columns})]
     await _add_decisions(session, program_id, locked)
     return {fact.key: fact for fact in locked}
 
 
 async def lock_by_id(session: AsyncSession, program_id: str, ids: Collection[str], state: str) -> list[Fact]:
     """Those of these events that are in the state, locked in the order of their keys, given back in recorded order."""
-    found = await session.execute(_LOCK_BY_ID, {"program_id": program_id, "ids": list(ids), "state": state})
-    return sorted((_fact(row) for row in found.mappings()), key=lambda fact: fact.event_id)
+    parameters = {"program_id": program_id, "ids": sets.texts(list(ids)), "state": state}
+    return sorted((_fact(row) for row in await run(session, _LOCK_BY_ID, parameters)), key=lambda fact: fact.event_id)
 
 
 async def update(session: AsyncSession, program_id: str, changed: Sequence[Fact]) -> None:
@@ -87,7 +84,7 @@ async def update(session: AsyncSession, program_id: str, changed: Sequence[Fact]
     arrays = {name: sets.array(events.c[name], values) for name, values in columns}
     arrays["revision"] = sets.array(events.c.revision, [fact.revision for fact in changed])
     arrays["program_id"] = program_id
-    await session.execute(_UPDATE, arrays)
+    await run(session, _UPDATE, arrays)
 
 
 async def quarantine(session: AsyncSession, program_id: str, event_id: str, error: str) -> None:
@@ -98,34 +95,30 @@ async def quarantine(session: AsyncSession, program_id: str, event_id: str, erro
 
 async def find_parked(session: AsyncSession, program_id: str, names: Collection[Identity], limit: int) -> list[str]:
     """Parked events that name one of these people, by any of the names they carry, oldest first."""
-    statement = text(
-        """SELECT id FROM events WHERE program_id = :program_id AND state = 'parked' AND (
+    statement = """SELECT id FROM events WHERE program_id = %(program_id)s AND state = 'parked' AND (
             (identity_source, identity_external_id) IN
-                (SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[])))
-            OR alternatives ?| CAST(:pairs AS text[]))
-        ORDER BY id LIMIT :limit"""
-    )
+                (SELECT * FROM unnest(CAST(%(sources)s AS text[]), CAST(%(external_ids)s AS text[])))
+            OR alternatives ?| CAST(%(pairs)s AS text[]))
+        ORDER BY id LIMIT %(limit)s"""
     parameters = {
         "program_id": program_id,
-        "sources": [name.source for name in names],
-        "external_ids": [name.external_id for name in names],
-        "pairs": [_pair(name) for name in names],
+        "sources": sets.texts([name.source for name in names]),
+        "external_ids": sets.texts([name.external_id for name in names]),
+        "pairs": sets.texts([_pair(name) for name in names]),
         "limit": limit,
     }
-    return list((await session.execute(statement, parameters)).scalars())
+    return [event_id for (event_id,) in await run(session, statement, parameters)]
 
 
 async def find_decidable(session: AsyncSession, limit: int) -> list[tuple[str, str]]:
     """(program, event) of parked events whose member has become known, of all programs, oldest first."""
-    statement = text(
-        """SELECT DISTINCT e.program_id, e.id FROM events e CROSS JOIN LATERAL (
+    statement = """SELECT DISTINCT e.program_id, e.id FROM events e CROSS JOIN LATERAL (
             SELECT e.identity_source, e.identity_external_id UNION ALL
             SELECT split_part(a, chr(31), 1), split_part(a, chr(31), 2) FROM jsonb_array_elements_text(e.alternatives) a
         ) AS k(source, external_id)
         JOIN identities i ON i.program_id = e.program_id AND i.source = k.source AND i.external_id = k.external_id
-        WHERE e.state = 'parked' ORDER BY e.id LIMIT :limit"""
-    )
-    return [(program, event) for program, event in await session.execute(statement, {"limit": limit})]
+        WHERE e.state = 'parked' ORDER BY e.id LIMIT %(limit)s"""
+    return [(program, event) for program, event in await run(session, statement, {"limit": limit})]
 
 
 # -- What deciding reads -------------------------------------------------------------------------------------------
@@ -137,42 +130,38 @@ async def counters_of(
     """By member and key, (uses, total) of the counters that exist."""
     if not keys:
         return {}
-    statement = text(
-        """SELECT c.member_id, c.name, c.period, c.period_on, c.uses, c.total FROM counters c
-        JOIN unnest(CAST(:members AS text[]), CAST(:names AS text[]), CAST(:periods AS text[]), CAST(:days AS date[]))
+    statement = """SELECT c.member_id, c.name, c.period, c.period_on, c.uses, c.total FROM counters c
+        JOIN unnest(CAST(%(members)s AS text[]), CAST(%(names)s AS text[]), CAST(%(periods)s AS text[]),
+            CAST(%(days)s AS date[]))
             AS k(member_id, name, period, period_on)
             ON c.member_id = k.member_id AND c.name = k.name AND c.period = k.period AND c.period_on = k.period_on
-        WHERE c.program_id = :program_id"""
-    )
+        WHERE c.program_id = %(program_id)s"""
     columns = {
-        "members": [member for member, _ in keys],
-        "names": [key[0] for _, key in keys],
-        "periods": [key[1] for _, key in keys],
-        "days": [key[2] for _, key in keys],
+        "members": sets.texts([member for member, _ in keys]),
+        "names": sets.texts([key[0] for _, key in keys]),
+        "periods": sets.texts([key[1] for _, key in keys]),
+        "days": sets.texts([key[2].isoformat() for _, key in keys]),
     }
-    found = await session.execute(statement, {"program_id": program_id, **columns})
+    found = await run(session, statement, {"program_id": program_id, **columns})
     return {(member, (name, period, on)): (uses, total) for member, name, period, on, uses, total in found}
 
 
 async def marks(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[tuple[str, str], int]:
     """By member and milestone, the highest crossing that stands."""
-    statement = text(
-        """SELECT member_id, milestone, max(n) FROM crossings
-        WHERE program_id = :program_id AND member_id = ANY(:ids) AND state = 'standing' GROUP BY member_id, milestone"""
-    )
-    found = await session.execute(statement, {"program_id": program_id, "ids": list(member_ids)})
+    statement = """SELECT member_id, milestone, max(n) FROM crossings
+        WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) AND state = 'standing'
+        GROUP BY member_id, milestone"""
+    found = await run(session, statement, {"program_id": program_id, "ids": sets.texts(list(member_ids))})
     return {(member, mark): n for member, mark, n in found}
 
 
 async def lock_crossings(session: AsyncSession, program_id: str, member_ids: Collection[str]) -> list[Crossing]:
     """These members' crossings that stand, locked in id order; placed once their reward was ordered."""
-    statement = text(
-        """SELECT c.id, c.member_id, c.milestone, c.n, c.event_id, c.state,
+    statement = """SELECT c.id, c.member_id, c.milestone, c.n, c.event_id, c.state,
             EXISTS (SELECT FROM rewards r WHERE r.crossing_id = c.id AND r.state IN ('ordered', 'in_review'))
-        FROM crossings c WHERE c.program_id = :program_id AND c.member_id = ANY(:ids) AND c.state = 'standing'
-        ORDER BY c.id FOR NO KEY UPDATE OF c"""
-    )
-    found = await session.execute(statement, {"program_id": program_id, "ids": list(member_ids)})
+        FROM crossings c WHERE c.program_id = %(program_id)s AND c.member_id = ANY(CAST(%(ids)s AS text[]))
+            AND c.state = 'standing' ORDER BY c.id FOR NO KEY UPDATE OF c"""
+    found = await run(session, statement, {"program_id": program_id, "ids": sets.texts(list(member_ids))})
     return [Crossing(*row) for row in found]
 
 
@@ -180,14 +169,16 @@ async def lock_rewards(
     session: AsyncSession, program_id: str, event_ids: Sequence[str], member_ids: Collection[str]
 ) -> list[GivenReward]:
     """What these events gave, and what is still open of these members' rewards, locked in id order."""
-    statement = text(
-        """SELECT id, member_id, reward, event_id, crossing_id, rule, state FROM rewards
-        WHERE program_id = :program_id AND (event_id = ANY(:events)
-            OR (member_id = ANY(:members) AND state IN ('unlocked', 'offered')))
+    statement = """SELECT id, member_id, reward, event_id, crossing_id, rule, state FROM rewards
+        WHERE program_id = %(program_id)s AND (event_id = ANY(CAST(%(events)s AS text[]))
+            OR (member_id = ANY(CAST(%(members)s AS text[])) AND state IN ('unlocked', 'offered')))
         ORDER BY id FOR NO KEY UPDATE"""
-    )
-    parameters = {"program_id": program_id, "events": list(event_ids), "members": list(member_ids)}
-    return [GivenReward(*row) for row in await session.execute(statement, parameters)]
+    parameters = {
+        "program_id": program_id,
+        "events": sets.texts(event_ids),
+        "members": sets.texts(list(member_ids)),
+    }
+    return [GivenReward(*row) for row in await run(session, statement, parameters)]
 
 
 # -- Rows and facts ------------------------------------------------------------------------------------------------
@@ -220,7 +211,8 @@ def _row(fact: Fact) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _fact(row: Mapping[Any, Any]) -> Fact:
+def _fact(values: Sequence[Any]) -> Fact:
+    row = dict(zip(_SELECTED, values, strict=True))
     event = Event(
         source=row["source"],
         external_id=row["external_id"],
@@ -247,7 +239,7 @@ def _fact(row: Mapping[Any, Any]) -> Fact:
 
 async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequence[Fact]) -> None:
     by_id = {fact.event_id: fact for fact in locked}
-    found = await session.execute(_LAST_DECISIONS, {"program_id": program_id, "ids": list(by_id)})
+    found = await run(session, _LAST_DECISIONS, {"program_id": program_id, "ids": sets.texts(list(by_id))})
     for event_id, n, points, verdict in found:
         fact = by_id[event_id]
         fact.decisions = n

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import Configuration
@@ -29,9 +29,10 @@ from domain.schemas import faults
 from storage import configurations, facts, ledger, outbox, people
 from storage.database import Database
 from storage.failures import retry, sqlstate
+from storage.hot_path import run
 from storage.ids import new_id
-from storage.sets import Rows, insert_all
-from storage.tables import counters, crossings, decisions, event_revisions, identities, members, rewards
+from storage.sets import Rows, insert_all, texts
+from storage.tables import counters, crossings, decisions, event_revisions, members, rewards
 
 MAX_BATCH = 500  # events
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -128,12 +129,10 @@ def _names(events: Sequence[Event]) -> set[Identity]:
     return {name for event in events for name in (event.member, *event.alternatives)}
 
 
-_RESOLVE = text(
-    f"""SELECT {identities.c.source}, {identities.c.external_id}, {identities.c.member_id} FROM identities
-    JOIN unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[])) AS k(source, external_id)
-        ON identities.source = k.source AND identities.external_id = k.external_id
-    WHERE identities.program_id = :program_id"""
-)
+_RESOLVE = """SELECT i.source, i.external_id, i.member_id FROM identities i
+    JOIN unnest(CAST(%(sources)s AS text[]), CAST(%(external_ids)s AS text[])) AS k(source, external_id)
+        ON i.source = k.source AND i.external_id = k.external_id
+    WHERE i.program_id = %(program_id)s"""
 
 
 async def _open(
@@ -142,8 +141,8 @@ async def _open(
     configuration = await configurations.get_active(session, program_id)
     known: dict[Identity, str] = {}
     if names:
-        columns = {"sources": [n.source for n in names], "external_ids": [n.external_id for n in names]}
-        found = await session.execute(_RESOLVE, {"program_id": program_id, **columns})
+        columns = {"sources": texts([n.source for n in names]), "external_ids": texts([n.external_id for n in names])}
+        found = await run(session, _RESOLVE, {"program_id": program_id, **columns})
         known = {Identity(source, external_id): member for source, external_id, member in found}
         known |= await _own_names(session, program_id, names)
     return Batch(program_id, configuration, policy, known, as_of)

@@ -13,26 +13,23 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ledger import Account, Book, Hold, Lot, Transaction, held_account, member_account
+from storage.hot_path import run
 from storage.ids import new_id
-from storage.sets import Rows, insert_all
+from storage.sets import Rows, insert_all, texts
 from storage.tables import accounts, entries, holds, lot_moves, lots, transactions, transfers
 
 UNIT = "points"
 
-_LOCK_ACCOUNTS = text(
-    """SELECT id, unit, running, balance, version, debt, lifetime FROM accounts
-    WHERE program_id = :program_id AND id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"""
-)
+_LOCK_ACCOUNTS = """SELECT id, unit, running, balance, version, debt, lifetime FROM accounts
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
 # Which lots a Book needs: the lapsed ones of every account (a credit expires them first), every open one of the
 # accounts that will be debited, and those to which something will be given back.
-_LOTS = text(
-    """SELECT id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed FROM lots
-    WHERE account_id = ANY(:ids) AND remaining > 0 AND expires_at <= :at
-    UNION SELECT id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed FROM lots
-    WHERE account_id = ANY(:debited) AND remaining > 0
-    UNION SELECT id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed FROM lots
-    WHERE program_id = :program_id AND id = ANY(:lots)"""
-)
+_LOT_COLUMNS = "id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed"
+_LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
+    WHERE account_id = ANY(CAST(%(ids)s AS text[])) AND remaining > 0 AND expires_at <= %(at)s
+    UNION SELECT {_LOT_COLUMNS} FROM lots WHERE account_id = ANY(CAST(%(debited)s AS text[])) AND remaining > 0
+    UNION SELECT {_LOT_COLUMNS} FROM lots
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(lots)s AS text[]))"""
 _ACCOUNT_COLUMNS = (
     "id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime",
 )  # fmt: skip
@@ -65,17 +62,17 @@ async def open_book(
         account for member in member_ids for account in (member_account(member, unit), held_account(member, unit))
     }
     ids = sorted(wanted)
-    found = (await session.execute(_LOCK_ACCOUNTS, {"program_id": program_id, "ids": ids})).all()
+    found = await run(session, _LOCK_ACCOUNTS, {"program_id": program_id, "ids": texts(ids)})
     opened = [Account(*row) for row in found]
     opened += [Account(new, unit, running=True) for new in sorted(wanted - {account.id for account in opened})]
     query = {
         "program_id": program_id,
-        "ids": [account.id for account in opened if account.version],
+        "ids": texts([account.id for account in opened if account.version]),
         "at": recorded_at,
-        "debited": [member_account(member, unit) for member in debited],
-        "lots": list(lot_ids),
+        "debited": texts([member_account(member, unit) for member in debited]),
+        "lots": texts(list(lot_ids)),
     }
-    loaded = (await session.execute(_LOTS, query)).all() if found or lot_ids else []
+    loaded = await run(session, _LOTS, query) if found or lot_ids else []
     return Book(program_id, new_id, recorded_at, opened, [Lot(*row) for row in loaded])
 
 

@@ -53,7 +53,7 @@ async def insert_new(session: AsyncSession, connection: Connection, arrived: Seq
     ]
     suffix = "ON CONFLICT (program_id, connection_id, notice_key) DO NOTHING RETURNING object_id, state"
     new = await sets.insert(session, Rows(notices, _COLUMNS, values, suffix))
-    wanted = sorted({row["object_id"] for row in new if row["state"] == OPEN})
+    wanted = sorted({object_id for object_id, state in new if state == OPEN})
     await outbox.add(session, [_fetch(connection, object_id) for object_id in wanted], now=now)
     return len(new)
 

@@ -6,10 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, RowMapping, Table, TextClause, text
+from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from storage.hot_path import run
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -36,12 +38,11 @@ class Rows:
 Shape = tuple[Table, tuple[str, ...], str, tuple[str, ...]]
 
 
-async def insert(session: AsyncSession, rows: Rows) -> Sequence[RowMapping]:
+async def insert(session: AsyncSession, rows: Rows) -> list[tuple[Any, ...]]:
     """Insert the rows in their order; what a RETURNING suffix asks for comes back."""
     if not rows.values:
         return []
-    result = await session.execute(_statement((rows.shape,)), _parameters(0, rows))
-    return result.mappings().all() if "RETURNING" in rows.suffix else []
+    return await run(session, _statement((rows.shape,)), _parameters(0, rows))
 
 
 async def insert_all(session: AsyncSession, sets: Iterable[Rows]) -> None:
@@ -52,20 +53,20 @@ async def insert_all(session: AsyncSession, sets: Iterable[Rows]) -> None:
     parameters: dict[str, Any] = {}
     for number, rows in enumerate(filled):
         parameters |= _parameters(number, rows)
-    await session.execute(_statement(tuple(rows.shape for rows in filled)), parameters)
+    await run(session, _statement(tuple(rows.shape for rows in filled)), parameters)
 
 
 @lru_cache(maxsize=1_000)
-def _statement(shapes: tuple[Shape, ...]) -> TextClause:
+def _statement(shapes: tuple[Shape, ...]) -> str:
     inserts = [_insert(number, *shape) for number, shape in enumerate(shapes)]
     others = [f"s{number} AS ({insert})" for number, insert in enumerate(inserts[:-1])]
-    return text((f"WITH {', '.join(others)} " if others else "") + inserts[-1])
+    return (f"WITH {', '.join(others)} " if others else "") + inserts[-1]
 
 
 def _insert(number: int, table: Table, columns: tuple[str, ...], suffix: str, fixed: tuple[str, ...]) -> str:
     names = ", ".join((*columns, *fixed))
-    scalars = "".join(f", CAST(:{name}_{number} AS {_sql_type(table.c[name])})" for name in fixed)
-    arrays = ", ".join(f"CAST(:{name}_{number} AS {_sql_type(table.c[name])}[])" for name in columns)
+    scalars = "".join(f", CAST(%({name}_{number})s AS {_sql_type(table.c[name])})" for name in fixed)
+    arrays = ", ".join(f"CAST(%({name}_{number})s AS {_sql_type(table.c[name])}[])" for name in columns)
     return f"INSERT INTO {table.name} ({names}) SELECT u.*{scalars} FROM unnest({arrays}) AS u {suffix}"
 
 
@@ -83,6 +84,11 @@ def _parameters(number: int, rows: Rows) -> dict[str, Any]:
 
 # Between elements while they are one text: a control character, which JSON writes escaped.
 _BETWEEN = "\x01"
+
+
+def texts(values: Sequence[str]) -> str:
+    """Texts as an array literal, for a parameter that is cast to text[], or to whatever the texts say."""
+    return "{" + _quoted(values) + "}" if values else "{}"
 
 
 def array(column: Column[Any], values: Sequence[Any]) -> str:

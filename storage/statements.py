@@ -33,7 +33,8 @@ async def insert_new(session: AsyncSession, connection: Connection, arrived: Seq
         for one in sorted(arrived, key=lambda one: one.id)
     ]
     suffix = "ON CONFLICT (connection_id, statement_id) DO NOTHING RETURNING statement_id"
-    return {row["statement_id"] for row in await sets.insert(session, Rows(statements, _COLUMNS, values, suffix))}
+    stored = await sets.insert(session, Rows(statements, _COLUMNS, values, suffix))
+    return {statement_id for (statement_id,) in stored}
 
 
 async def list_by_id(
