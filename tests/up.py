@@ -16,7 +16,7 @@ import psutil
 
 from cli.embedded.stack import Ports, is_taken
 
-READY_SECONDS = 120
+READY_SECONDS = 300
 STOP_SECONDS = 60
 RUNS = "Ctrl-C stops everything"
 LAUREL = (sys.executable, "-c", "import cli; cli.main()")

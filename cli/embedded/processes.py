@@ -41,7 +41,7 @@ class Program:
     directory: Path | None = None
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
-    ready_seconds: float = 60
+    ready_seconds: float = 120
     stop_seconds: float = 25
 
 
@@ -98,7 +98,7 @@ class Child:
             self._process.send_signal(self.program.stop_signal)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(self.program.stop_seconds)
-        _kill_group(self.pid)
+        kill_group(self.pid)
         self._process.wait()
 
 
@@ -132,7 +132,8 @@ def identity(user: str | None) -> Identity:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _kill_group(leader: int) -> None:
+def kill_group(leader: int) -> None:
+    """End every process of the group that this one leads."""
     try:
         os.killpg(leader, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -171,7 +172,7 @@ def stop_left_over(path: Path) -> int:
     for record in reversed(records):
         os.kill(record["pid"], record["signal"])
         _wait_until_gone(record)
-        _kill_group(record["pid"])
+        kill_group(record["pid"])
     path.unlink()
     return len(records)
 

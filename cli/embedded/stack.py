@@ -211,7 +211,7 @@ class Stack:
 
     def _start_embedded_temporal(self) -> None:
         server = temporal.DevelopmentServer(
-            binary=temporal.find_binary(self._progress),
+            binary=temporal.find_binary(self._progress_unless_interrupted),
             port=self.ports.temporal,
             ui_port=self.ports.temporal_ui,
             database=self._file("temporal.db"),
@@ -221,6 +221,11 @@ class Stack:
         server.retain()
         addresses = {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_UI_URL": server.ui_url}
         self._note("Temporal", "embedded; this is its web UI", server.ui_url, addresses)
+
+    def _progress_unless_interrupted(self, said: str) -> None:
+        if self._interrupted():
+            raise KeyboardInterrupt
+        self._progress(said)
 
     @property
     def _api_url(self) -> str:

@@ -23,7 +23,7 @@ import httpx
 import platformdirs
 from temporalio.testing import WorkflowEnvironment
 
-from cli.embedded.processes import Program
+from cli.embedded.processes import Program, kill_group
 
 CLI_VERSION = "1.9.1"
 MINIMUM_SERVER = (1, 32)
@@ -45,7 +45,7 @@ class NoTemporal(Exception):
 
 
 def find_binary(progress: Progress) -> Path:
-    """A Temporal binary whose server is new enough, downloaded or built if need be; raises NoTemporal."""
+    """A binary whose server is new enough (had, downloaded or built); raises NoTemporal, or what `progress` does."""
     cached = cached_binary()
     if found := _on_path() or _existing(cached):
         return found
@@ -124,7 +124,9 @@ def _run_build(go: str, output: Path, progress: Progress) -> None:
     began = time.monotonic()
     command = [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", str(output), GO_PACKAGE]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    process = subprocess.Popen(command, cwd=GO_MODULE, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=GO_MODULE, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     last = ""
     try:
         for count, line in enumerate(process.stderr or (), start=1):
@@ -137,7 +139,7 @@ def _run_build(go: str, output: Path, progress: Progress) -> None:
         if process.wait() != 0:
             raise NoTemporal(f"Building Temporal failed: {last}")
     finally:
-        process.kill()
+        kill_group(process.pid)
         process.wait()
 
 

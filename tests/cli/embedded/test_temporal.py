@@ -18,6 +18,7 @@ from cli.embedded.temporal import (
     find_binary,
     server_version,
 )
+from tests.cli.embedded.test_processes import eventually, is_gone
 from tests.servers import Servers
 
 OLD, NEW = "temporal version 1.5.1 (Server 1.29.1, UI 2.40.1)", "temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)"
@@ -87,6 +88,21 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(homes: Path) -> None:
     with pytest.raises(NoTemporal, match=r"Building Temporal failed: missing go\.sum entry"):
         build(target, ignore)
 
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_build_that_is_interrupted_ends_with_all_that_it_started(homes: Path) -> None:
+    target = homes / "cache" / "temporal"
+    target.parent.mkdir()
+    script(homes / "bin" / "go", f"sleep 600 & echo $! > {homes / 'compiler'}; echo example.com/package >&2; wait")
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(target, interrupt)
+
+    assert eventually(lambda: is_gone(int((homes / "compiler").read_text())))
     assert list(target.parent.iterdir()) == []
 
 
