@@ -19,6 +19,8 @@ from connectors.vendors import Vendor, Vendors
 from domain.connections import Connection
 from domain.orders import (
     ARROWS,
+    MAX_SAME_ADDRESS,
+    SAME_ADDRESS,
     Answer,
     Delivery,
     DeliveryEvent,
@@ -41,6 +43,7 @@ from storage.keyring import Keyring
 
 WORKFLOW = "workflow"  # the actor of what nobody did by hand
 
+_RESENT = f"delivery_{DeliveryEvent.RESEND}"
 _TO_BEGIN = (OrderState.PLACED, OrderState.AWAITING_FUNDS)
 _TO_LOOK_UP = (OrderState.UNANSWERED, OrderState.REJECTED, OrderState.ORDERED)
 
@@ -221,24 +224,45 @@ class OrderActivities:
             return status(await self.store_delivery(session, order, got, self._now(at)))
 
     async def store_delivery(
-        self, session: AsyncSession, order: Order, got: VendorOrder, now: datetime, *, because: str | None = None
+        self,
+        session: AsyncSession,
+        order: Order,
+        got: VendorOrder,
+        now: datetime,
+        *,
+        because: str | None = None,
+        passing: bool = False,
     ) -> Order:
-        """The locked order with the vendor's word about its card; `because` is why it bounced, if they said."""
+        """The locked order with the vendor's word about its card.
+
+        `because` is why it bounced and `passing` whether the same address may take it later, if they said.
+        """
         if order.state not in (OrderState.SENT, OrderState.DELIVERED) or not got.rewards:
             return order
         if is_void(got):
             return await self._void(session, order, now)
         event = delivery_event(order.delivery, got.rewards[0].delivery)
-        if event is None or (event is DeliveryEvent.ARRIVE and status(order).needs_link):
+        if event is DeliveryEvent.BOUNCE:
+            return await self._bounce(session, order, now, because, passing)
+        if event is None or status(order).needs_link:
             return order
-        if event is DeliveryEvent.ARRIVE:
-            moved = await orders.move(session, order, OrderEvent.DELIVER, actor=WORKFLOW, now=now, delivery=event)
-        elif order.state is OrderState.DELIVERED:
-            moved = await orders.move(
-                session, order, OrderEvent.BOUNCE_LATE, actor=WORKFLOW, now=now, delivery=event, reason=because
-            )
+        moved = await orders.move(session, order, OrderEvent.DELIVER, actor=WORKFLOW, now=now, delivery=event)
+        await _tell(session, moved, now)
+        return moved
+
+    async def _bounce(
+        self, session: AsyncSession, order: Order, now: datetime, because: str | None, passing: bool
+    ) -> Order:
+        """The card came back: to the same address again, if that may help, else the member is asked for another."""
+        by, event = WORKFLOW, DeliveryEvent.BOUNCE
+        if order.state is OrderState.DELIVERED:
+            late = OrderEvent.BOUNCE_LATE
+            moved = await orders.move(session, order, late, actor=by, now=now, delivery=event, reason=because)
         else:
-            moved = await orders.move_delivery(session, order, event, actor=WORKFLOW, now=now, reason=because)
+            moved = await orders.move_delivery(session, order, event, actor=by, now=now, reason=because)
+        if passing and await orders.count_steps(session, order, _RESENT) < MAX_SAME_ADDRESS:
+            again = DeliveryEvent.READDRESS
+            return await orders.move_delivery(session, moved, again, actor=by, now=now, reason=SAME_ADDRESS)
         await _tell(session, moved, now)
         return moved
 

@@ -104,8 +104,8 @@ class VendorNoticeActivities:
         if order is None or order.connection_id != connection.id:
             return
         order = await orders.lock(session, connection.program_id, order.id)
-        because = question.body.get("failure_reason")
-        moved = await self._of_orders.store_delivery(session, order, told, now, because=because)
+        because, passing = question.body.get("failure_reason"), question.body.get("retryable") is True
+        moved = await self._of_orders.store_delivery(session, order, told, now, because=because, passing=passing)
         await orders.wake(session, moved, now=now)
 
 

@@ -86,6 +86,10 @@ class OrderState(StrEnum):
     FAILED = "failed"  # nothing: the vendor refused, and the points are back
 
 
+# Why a card goes to the same address again: the vendor says that it may be taken later.
+SAME_ADDRESS: Final = "same_address"
+MAX_SAME_ADDRESS = 2  # times that a card goes to an address again before another is asked for
+
 ENDED: Final = frozenset({OrderState.DELIVERED, OrderState.REFUNDED, OrderState.FAILED})
 
 
@@ -197,6 +201,7 @@ DELIVERY_ARROWS: Final[Mapping[tuple[Delivery, DeliveryEvent], Delivery]] = {
     (Delivery.BOUNCED, DeliveryEvent.READDRESS): Delivery.READDRESSED,
     (Delivery.BOUNCED, DeliveryEvent.ARRIVE): Delivery.DELIVERED,
     (Delivery.BOUNCED, DeliveryEvent.CANCEL): Delivery.CANCELLED,
+    (Delivery.READDRESSED, DeliveryEvent.READDRESS): Delivery.READDRESSED,
     (Delivery.READDRESSED, DeliveryEvent.RESEND): Delivery.PENDING,
     (Delivery.READDRESSED, DeliveryEvent.BOUNCE): Delivery.BOUNCED,
     (Delivery.READDRESSED, DeliveryEvent.ARRIVE): Delivery.DELIVERED,

@@ -302,6 +302,14 @@ async def list_steps(session: AsyncSession, program_id: str, order_id: str) -> l
     return [OrderStep(**(dict(row) | {"state": OrderState(row["state"])})) for row in rows.mappings()]
 
 
+async def count_steps(session: AsyncSession, order: Order, step: str) -> int:
+    """How often this has happened to the order."""
+    own = select(func.count()).where(
+        order_steps.c.program_id == order.program_id, order_steps.c.order_id == order.id, order_steps.c.step == step
+    )
+    return (await session.execute(own)).scalar_one()
+
+
 async def get_request_body(session: AsyncSession, program_id: str, order_id: str) -> bytes:
     """The frozen request to the vendor; raises LookupError for an order that has none."""
     own = select(orders.c.vendor_request).where(orders.c.program_id == program_id, orders.c.id == order_id)

@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.orders import OrderActivities, OrderAt, OrderStatus, OrderToReview
-from domain.orders import ENDED, Delivery, OrderState
+from domain.orders import ENDED, SAME_ADDRESS, Delivery, OrderState
 from workflows.retries import SQL, VENDOR, described
 from workflows.starts import STATUS, Subject
 
@@ -19,6 +19,7 @@ MAX_HISTORY_EVENTS = 400
 FIRST_LOOK = timedelta(seconds=30)
 LAST_LOOK = timedelta(days=1)
 
+SAME_ADDRESS_AFTER = timedelta(hours=6)
 DELIVERY_PATIENCE = timedelta(days=7)
 ADDRESS_PATIENCE = timedelta(days=14)
 
@@ -109,6 +110,9 @@ class OrderWorkflow:
         waited = workflow.now() - order.since
         if order.needs_link:
             return await self._at_vendor(OrderActivities.fetch_link, "Fetch the card's link into its encrypted column")
+        if order.delivery is Delivery.READDRESSED and order.reason == SAME_ADDRESS and waited < SAME_ADDRESS_AFTER:
+            await self._wait(order, "until the same address may take the card", SAME_ADDRESS_AFTER - waited)
+            return await self._step(OrderActivities.read_order, "Read what was decided")
         if order.delivery is Delivery.READDRESSED:
             return await self._at_vendor(OrderActivities.resend_card, "Send the card to the new address")
         if order.delivery is Delivery.BOUNCED:
@@ -148,12 +152,12 @@ class OrderWorkflow:
     def _at(self) -> OrderAt:
         return OrderAt(self._subject.program_id, self._subject.id, workflow.now())
 
-    async def _wait(self, order: OrderStatus, for_what: str) -> None:
-        """Until somebody wakes it, or it is time to look without that."""
+    async def _wait(self, order: OrderStatus, for_what: str, long: timedelta | None = None) -> None:
+        """Until somebody wakes it, or it was so long, or it is time to look without being woken."""
         waited = workflow.now() - order.since
-        look_after = min(max(waited / 2, FIRST_LOOK), LAST_LOOK)
+        timeout = long or min(max(waited / 2, FIRST_LOOK), LAST_LOOK)
         with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._woken, timeout=look_after, timeout_summary=f"Wait {for_what}")
+            await workflow.wait_condition(lambda: self._woken, timeout=timeout, timeout_summary=f"Wait {for_what}")
         self._woken = False
 
     def _show(self, order: OrderStatus) -> None:

@@ -38,10 +38,15 @@ async def sent(shop: Shop, of_orders: OrderActivities, email: str = "ada@example
 
 
 async def arrive(
-    shop: Shop, kind: NoticeKind, resource_id: str = "", key: str = "n1", reason: str | None = None
+    shop: Shop,
+    kind: NoticeKind,
+    resource_id: str = "",
+    key: str = "n1",
+    reason: str | None = None,
+    retryable: bool | None = None,
 ) -> str:
     """A notice as the API keeps it; what its object is called."""
-    told = VendorNotice(key, kind, "REWARDS.DELIVERY", kind, resource_id, now(), failure_reason=reason)
+    told = VendorNotice(key, kind, "REWARDS.DELIVERY", kind, resource_id, now(), reason, retryable)
     async with shop.database.begin() as session:
         await notices.insert_new(session, await shop.connection(), [notice(told)], now=now())
     return notice(told).object_id
@@ -84,6 +89,26 @@ async def test_a_bounce_is_stored_with_why(
     bounced = await shop.order(order.id)
     assert (bounced.state, bounced.delivery, bounced.reason) == (OrderState.SENT, Delivery.BOUNCED, "invalid_email")
     assert "delivery_bounced" in await shop.told()
+
+
+async def test_a_card_that_may_be_taken_later_goes_to_the_same_address_twice_before_another_is_asked_for(
+    shop: Shop, of_orders: OrderActivities, of_notices: VendorNoticeActivities, knobs: Knobs
+) -> None:
+    order = await sent(shop, of_orders, "full@bounce.example")
+    assert order.vendor_reward_id is not None
+    stood, reward_id = [], order.vendor_reward_id
+    for turn in range(1, 4):
+        await knobs.delivered(turn)
+        about = await arrive(shop, NoticeKind.REWARD, reward_id, f"n{turn}", "mailbox_unavailable", retryable=True)
+        await of_notices.fetch_object(target(shop, about))
+        stands = await shop.order(order.id)
+        stood.append((stands.delivery, stands.reason))
+        await of_orders.resend_card(OrderAt(shop.id, order.id, now()))
+
+    again = (Delivery.READDRESSED, "same_address")
+    assert stood == [again, again, (Delivery.BOUNCED, "mailbox_unavailable")]
+    assert {mail["email"] for mail in knobs.emails()} == {"full@bounce.example"}
+    assert (await shop.told()).count("delivery_bounced") == 1
 
 
 async def test_a_notice_that_lies_changes_nothing(

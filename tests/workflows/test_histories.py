@@ -1,49 +1,100 @@
-"""What earlier versions have begun, this version can go on with: recorded histories replay."""
+"""A workflow's history reads as what it did, waited for and was told."""
 
-import re
-from pathlib import Path
+import uuid
+from collections.abc import AsyncIterator
 
 import pytest
-from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
-from temporalio.workflow import NondeterminismError
+from temporalio.client import Client
 
-from settings import DEVELOPMENT_KEYS, SecretKeys
-from storage.keyring import Keyring
-from tests.histories.recording import HISTORIES
-from worker import WORKFLOWS
-from workflows.plugin import LaurelPlugin
-
-RECORDED = sorted(HISTORIES.glob("*/*/*.json"))
+from relay import temporal
+from tests.eventually import eventually
+from tests.shop import Knobs, Shop
+from tests.workflows.conftest import Begin, Handle
+from workflows import histories, starts
+from workflows.histories import History
+from workflows.starts import Start
 
 
-def replayer() -> Replayer:
-    return Replayer(
-        workflows=WORKFLOWS, plugins=[LaurelPlugin(Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS)))]
-    )
+@pytest.fixture
+async def begin_now(namespace_client: Client, workers: None) -> AsyncIterator[Begin]:
+    """Starts a workflow in real time, so that it stays where it waits."""
+    begun: list[Handle] = []
+
+    async def start(wanted: Start) -> Handle:
+        await temporal.start(namespace_client, wanted)
+        begun.append(namespace_client.get_workflow_handle(wanted.workflow_id, result_type=str))
+        return begun[-1]
+
+    yield start
+    for handle in begun:
+        await handle.terminate()
 
 
-@pytest.fixture(params=RECORDED, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
-def recorded(request: pytest.FixtureRequest) -> str:
-    """Every recorded history in turn, as JSON."""
-    path: Path = request.param
-    return path.read_text()
+async def history_of(client: Client, workflow_id: str) -> History:
+    found = await histories.find(client, workflow_id)
+    assert found is not None
+    return found
 
 
-async def test_a_recorded_history_replays(recorded: str) -> None:
-    await replayer().replay_workflow(WorkflowHistory.from_json("recorded", recorded))
+async def test_a_delivered_order_reads_as_its_steps(
+    begin: Begin, shop: Shop, knobs: Knobs, namespace_client: Client
+) -> None:
+    order = await shop.place(await shop.member(points=300))
+    handle = await begin(starts.order(shop.id, order.id))
+    await handle.result()
+
+    found = await history_of(namespace_client, handle.id)
+
+    assert found.status == "completed"
+    assert [moment.text for moment in found.moments] == [
+        f"started: Order {order.id}",
+        "Read how the order stands",
+        "Check that the vendor can be paid",
+        "Order the card",
+        "Settle the hold",
+        "Wait until the card arrives or bounces",
+        "Ask the vendor where the card is",
+        "ended",
+    ]
+    placed = found.moments[3].detail
+    assert (placed["activity"], placed["queue"], placed["attempt"]) == ("place_order", "laurel-tremendous", 1)
 
 
-async def test_a_body_that_does_something_else_than_it_did_is_noticed(recorded: str) -> None:
-    changed = WorkflowHistory.from_json("recorded", re.sub(r'"(read_order|read_reward)"', '"read_otherwise"', recorded))
+async def test_a_wait_says_how_long_it_lasts_at_most_and_whether_it_was_woken(
+    begin_now: Begin, shop: Shop, namespace_client: Client
+) -> None:
+    order = await shop.place(await shop.member(points=300), "lunch")
+    handle = await begin_now(starts.order(shop.id, order.id))
 
-    with pytest.raises(NondeterminismError):
-        await replayer().replay_workflow(changed)
+    async def it_waits() -> None:
+        assert "until a person resolves" in (await history_of(namespace_client, handle.id)).moments[-1].text
+
+    await eventually(it_waits)
+    await handle.signal(starts.WAKE, 7)
+
+    async def it_was_woken() -> None:
+        moments = (await history_of(namespace_client, handle.id)).moments
+        assert [moment.detail for moment in moments if moment.text == "told to wake"] == [{"arguments": [7]}]
+        assert any(moment.detail.get("woken") for moment in moments)
+
+    await eventually(it_was_woken)
 
 
-def test_every_workflow_has_recorded_histories() -> None:
-    assert {path.parts[-3] for path in RECORDED} == {workflow.__name__ for workflow in WORKFLOWS}
+async def test_a_step_that_does_not_succeed_says_its_attempt_and_why(
+    begin_now: Begin, shop: Shop, knobs: Knobs, namespace_client: Client
+) -> None:
+    knobs.fault("error", route="GET /funding_sources", times=1_000)
+    order = await shop.place(await shop.member(points=300))
+    handle = await begin_now(starts.order(shop.id, order.id))
+
+    async def it_is_retried() -> None:
+        [step] = [m for m in (await history_of(namespace_client, handle.id)).moments if "paid" in m.text]
+        assert step.detail["attempt"] > 1
+        assert not step.detail["over"]
+        assert "tremendous: " in step.detail["failure"]
+
+    await eventually(it_is_retried)
 
 
-def test_recorded_histories_can_be_read_without_a_key() -> None:
-    assert not [path for path in RECORDED if "encryption-key-id" in path.read_text()]
+async def test_a_workflow_that_temporal_does_not_have_has_no_history(namespace_client: Client) -> None:
+    assert await histories.find(namespace_client, f"order/{uuid.uuid4().hex}") is None

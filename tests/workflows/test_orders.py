@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from temporalio.testing import TimeSkipper
 
-from domain.orders import Delivery, Order, OrderState
+from domain.orders import SAME_ADDRESS, Delivery, DeliveryEvent, Order, OrderState
 from storage import orders
 from tests.eventually import eventually
 from tests.histories import recording
@@ -235,6 +235,29 @@ async def test_a_bounced_card_goes_to_another_address(
     assert knobs.cards()["by_external_id"] == {order.id: 1}
     assert [mail["email"] for mail in knobs.emails()] == ["ada@example.com", "gone@bounce.example"]
     assert (await shop.balance(member), await shop.held(member)) == (50, 0)
+
+
+async def test_a_card_goes_to_the_same_address_again_after_a_while(
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
+) -> None:
+    order = await shop.place(await shop.member(points=300, email="full@bounce.example"))
+    handle = await follow(begin, order, waits=True)
+    await until(shop, order, OrderState.SENT)
+    await knobs.delivered(1)
+    async with shop.database.begin() as session:
+        locked = await orders.lock(session, shop.id, order.id)
+        bounced = await orders.move_delivery(session, locked, DeliveryEvent.BOUNCE, actor="test", now=now())
+        await orders.move_delivery(
+            session, bounced, DeliveryEvent.READDRESS, actor="test", now=now(), reason=SAME_ADDRESS
+        )
+    await wake(handle)
+
+    await time.fast_forward(handle, timedelta(hours=5))
+    assert len(knobs.emails()) == 1
+    await time.fast_forward(handle, timedelta(hours=1))
+    await knobs.delivered(2)
+
+    assert [mail["email"] for mail in knobs.emails()] == ["full@bounce.example"] * 2
 
 
 async def test_a_bounced_card_is_taken_back_and_refunded(
