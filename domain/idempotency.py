@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """`key` is the caller's; `scope` is who called what (credential, method, route); `fingerprint` is of the request."""
+    """`key` is the caller's; `scope` is who called what (credential, method, route); `fingerprint` the request's."""
 
     scope: str
     key: str

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from tests.cli.conftest import Laurel
 

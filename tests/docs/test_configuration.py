@@ -18,7 +18,7 @@ from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
-SHAPES = {
+SHAPES: dict[type[Any], str] = {
     **{shape: key_field(section) for section, shape in SECTIONS.items()},
     SchemaField: "",
     Condition: "",

@@ -150,7 +150,7 @@ other = snapshot(
         (recorded(), other, ADA, "another verdict"),
         (recorded(), None, ADA, "not there any more"),
         (recorded(), CONFIGURATION, None, "not there any more"),
-        (recorded(inputs=recorded().inputs | {"engine": 0}), CONFIGURATION, ADA, "made by engine 0"),
+        (recorded(inputs={**recorded().inputs, "engine": 0}), CONFIGURATION, ADA, "made by engine 0"),
         (recorded(inputs={"engine": ENGINE}), CONFIGURATION, ADA, "another shape"),
         (recorded(event=replace(EVENT, data={"share": "much"})), CONFIGURATION, ADA, "another shape"),
     ],
@@ -178,7 +178,7 @@ def test_a_retraction_has_facts_and_nothing_to_derive() -> None:
 
 
 def test_a_member_who_had_left_is_the_reason() -> None:
-    gone = replace(ADA, attributes=ADA.attributes | {"status": "left"})
+    gone = replace(ADA, attributes={**ADA.attributes, "status": "left"})
     verdict = decide(CONFIGURATION, EVENT, gone, Inputs(COUNTERS, 480, 480, {}), AT)
 
     explained = explain(recorded(points=0, verdict=verdict.as_json()), CONFIGURATION, gone)

@@ -59,7 +59,7 @@ def test_what_an_expression_reads_and_compares_with_is_known() -> None:
     assert fields_used(text, "member") == {"custom"}
     assert fields_used(text, "member.custom") == {"level"}
     assert totals_used(text) == {"deals"}
-    assert literals(text) == ({"a.b"}, {90})
+    assert literals(text) == (frozenset({"a.b"}), frozenset({90}))
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,7 @@ def order(external_id: str | None = "ord_1", **reward: Any) -> sdk.CreateOrderRe
 def bounced_reward(api: sdk.TremendousApi, sandbox: Controls) -> str:
     made = api.create_order(order(recipient={"name": "Nobody", "email": "nobody@bounce.example"}))
     eventually(lambda: sandbox.cards()["cards"][0]["delivery"] == "FAILED")
-    reward_id: str = made.order.rewards[0].id
-    return reward_id
+    return str(made.order.rewards[0].id)
 
 
 def test_products_are_listed_filtered_and_read(api: sdk.TremendousApi) -> None:

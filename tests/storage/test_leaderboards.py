@@ -55,7 +55,7 @@ async def _order(redis: Redis, board: Board = COMPANY) -> list[str]:
     return [place.member_id[4:] for place in await leaderboards.top(redis, board, 100)]
 
 
-async def _dump(redis: Redis) -> dict[bytes, Any]:
+async def _dump(redis: Redis) -> dict[bytes | str, Any]:
     """Everything on the boards, without what is only kept to refuse older standings."""
     keys = [key for key in await redis.keys("laurel:boards:*") if await redis.type(key) == b"zset"]
     return {key: await redis.zrange(key, 0, -1, withscores=True) for key in keys}

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import Event, Identity, SourcePolicy
 from domain.member_changes import ChangeStatus, MemberChange, MemberResult, read
+from domain.members import Member
 from domain.outbox import Kind
 from storage import intake, member_changes, members, people, tables
 from storage.database import Database
@@ -31,7 +32,7 @@ class Program:
         changes = [read(row) for row in rows]
         return await member_changes.write(self.session, self.id, changes, effective_at=at, now=at)
 
-    async def member(self, external_id: str) -> members.Member:
+    async def member(self, external_id: str) -> Member:
         found = await members.find_by_identity(self.session, self.id, Identity("laurel.external_id", external_id))
         assert found
         return found

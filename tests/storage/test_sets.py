@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.sets import array
 
-TEXT = st.text(st.characters(exclude_characters="\x00\x01", exclude_categories=("Cs",))) | st.sampled_from(
+TEXT = st.text(st.characters(exclude_characters="\x00\x01", exclude_categories=["Cs"])) | st.sampled_from(
     ["", "NULL", "null", '"', "\\", "{}", "a,b", " padded ", "\\x41", "'", "\n"]
 )
 JSON = st.recursive(
