@@ -41,6 +41,9 @@ from storage import connections, notifications, orders, programs, rewards
 from storage.database import Database
 from storage.keyring import Keyring
 
+# The failure of a step that would reach a live vendor for a sandbox program, or the other way.
+WRONG_REALM = "WrongRealm"
+
 WORKFLOW = "workflow"  # the actor of what nobody did by hand
 
 _RESENT = f"delivery_{DeliveryEvent.RESEND}"
@@ -385,7 +388,7 @@ class OrderActivities:
         vendor = await self._vendors.of(connection)
         if vendor.is_live != (program.kind is ProgramKind.LIVE):
             message = f"a {program.kind} program must not reach this vendor"
-            raise ApplicationError(message, type="WrongRealm", non_retryable=True)
+            raise ApplicationError(message, type=WRONG_REALM, non_retryable=True)
         return vendor
 
     async def _move(

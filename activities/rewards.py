@@ -1,6 +1,6 @@
 """The steps of a reward: ordered for its member, or offered until the member has chosen or the offer has expired."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from temporalio import activity
 from connectors.vendors import REQUEST_BODIES
 from domain.configuration import Reward
 from domain.orders import OrderRefused, Refusal
-from domain.rewards import PASSING, GivenReward, RewardEvent, RewardState, items_of, remind_at
+from domain.rewards import PASSING, GivenReward, RewardEvent, RewardState, items_of, main_reason, remind_at
 from domain.time import Clock
 from storage import configurations, notifications, rewards
 from storage.database import Database
@@ -95,15 +95,12 @@ class RewardActivities:
         return await self._postpone(session, given, definition, refusals, now)
 
     async def _postpone(
-        self, session: AsyncSession, given: GivenReward, definition: Reward, refusals: Iterable[Refusal], now: datetime
+        self, session: AsyncSession, given: GivenReward, definition: Reward, refusals: Sequence[Refusal], now: datetime
     ) -> GivenReward:
-        """`refusals` of each item in turn; the last one is the reason, unless one of them may pass."""
-        passing = [code for code in refusals if code in PASSING]
-        reason = passing[0] if passing else next(iter(list(refusals)[::-1]), Refusal.ITEM_UNAVAILABLE)
+        """It stays where what stood in the way may pass, else it is offered; `refusals` has one for each item."""
+        reason = main_reason(refusals)
         await _tell_administrators(session, given, definition, reason, now)
-        if passing:
-            return given
-        return await _offer(session, given, definition, now, reason)
+        return given if reason in PASSING else await _offer(session, given, definition, now, reason)
 
     @activity.defn
     async def offer_reward(self, at: RewardAt) -> RewardStatus:

@@ -3,7 +3,7 @@
 States and arrows are drawn in docs/states.md; whatever is not an arrow there raises IllegalReward.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -94,3 +94,9 @@ def items_of(reward: Reward, catalog: Mapping[str, CatalogItem]) -> tuple[Catalo
 def remind_at(reward: Reward, expires_at: datetime) -> datetime | None:
     """When to remind the member of the offer, or None for never: `remind_days` before it expires."""
     return expires_at - timedelta(days=reward.remind_days) if 0 < reward.remind_days < reward.offer_days else None
+
+
+def main_reason(refusals: Iterable[Refusal]) -> Refusal:
+    """Of one refusal for each item, what stood in the way: what may pass first, that nothing is for here last."""
+    found = sorted(refusals, key=lambda code: (code not in PASSING, code is Refusal.COUNTRY_NOT_SUPPORTED))
+    return found[0] if found else Refusal.ITEM_UNAVAILABLE

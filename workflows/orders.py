@@ -5,9 +5,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from activities.orders import OrderActivities, OrderAt, OrderStatus, OrderToReview
+from activities.orders import WRONG_REALM, OrderActivities, OrderAt, OrderStatus, OrderToReview
 from domain.orders import ENDED, SAME_ADDRESS, Delivery, OrderState
 from workflows.retries import SQL, VENDOR, described
 from workflows.starts import STATUS, Subject
@@ -56,8 +56,10 @@ class OrderWorkflow:
             self._show(order)
             try:
                 order = await self._continue(order)
-            except ActivityError:
-                order = await self._review("vendor_unavailable")
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                order = await self._review(_why(error))
             if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
                 workflow.continue_as_new(subject)
         self._show(order)
@@ -166,3 +168,9 @@ class OrderWorkflow:
             self._shown = order.state
         because = f" ({order.reason})" if order.reason else ""
         workflow.set_current_details(f"**{order.title}**: {order.state}{because}; delivery {order.delivery}")
+
+
+def _why(error: ActivityError) -> str:
+    """Why a step could not be done, as a review's reason."""
+    forbidden = isinstance(error.cause, ApplicationError) and error.cause.type == WRONG_REALM
+    return "wrong_realm" if forbidden else "vendor_unavailable"

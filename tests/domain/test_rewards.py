@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.orders import Refusal
 from domain.rewards import (
     REWARD_ARROWS,
     REWARD_ENDED,
@@ -12,6 +13,7 @@ from domain.rewards import (
     RewardEvent,
     RewardState,
     items_of,
+    main_reason,
     remind_at,
     reward_after,
 )
@@ -44,3 +46,16 @@ def test_a_reward_becomes_items_of_its_currency_that_the_catalog_has_in_its_own_
 @pytest.mark.parametrize(("days", "reminded"), [(7, END - timedelta(days=7)), (0, None), (30, None), (40, None)])
 def test_a_reminder_comes_before_the_end_or_not_at_all(days: int, reminded: datetime | None) -> None:
     assert remind_at(replace(CHOICE, offer_days=30, remind_days=days), END) == reminded
+
+
+@pytest.mark.parametrize(
+    ("refusals", "reason"),
+    [
+        ([], Refusal.ITEM_UNAVAILABLE),
+        ([Refusal.COUNTRY_NOT_SUPPORTED], Refusal.COUNTRY_NOT_SUPPORTED),
+        ([Refusal.COUNTRY_NOT_SUPPORTED, Refusal.INSUFFICIENT_POINTS], Refusal.INSUFFICIENT_POINTS),
+        ([Refusal.INVALID_RECIPIENT, Refusal.LIMIT_REACHED], Refusal.LIMIT_REACHED),
+    ],
+)
+def test_the_reason_is_what_may_pass_or_what_concerns_the_member(refusals: list[Refusal], reason: Refusal) -> None:
+    assert main_reason(refusals) is reason
