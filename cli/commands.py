@@ -8,13 +8,16 @@ from cli import (
     bench,
     connections,
     db,
+    demo,
     explain,
     leaderboards,
     ledger,
     members,
+    orders,
     outbox,
     programs,
     secrets,
+    story,
     up,
 )
 
@@ -27,16 +30,19 @@ app = typer.Typer(
 app.add_typer(programs.first)
 for noun in (
     up,
+    demo,
     db,
     programs,
     apply,
     explain,
+    story,
     members,
     leaderboards,
     api_keys,
     connections,
     secrets,
     ledger,
+    orders,
     outbox,
     bench,
 ):

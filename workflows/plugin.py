@@ -10,7 +10,7 @@ import structlog
 from temporalio import activity, workflow
 from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -26,6 +26,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from storage.keyring import Keyring
 from workflows.codec import EncryptingCodec
+from workflows.failures import ShortFailureConverter
 
 # Imported once and shared with every workflow: reloading them costs 400 ms for each. The modules that tell a workflow's
 # story are not here, so that each run has its own state and the sandbox sees what they call.
@@ -49,7 +50,7 @@ def data_converter(keyring: Keyring) -> DataConverter:
     return DataConverter(
         payload_converter_class=PydanticPayloadConverter,
         payload_codec=EncryptingCodec(keyring),
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        failure_converter_class=ShortFailureConverter,
     )
 
 

@@ -4,12 +4,9 @@ import os
 
 import pytest
 from temporalio.api.common.v1 import Payload
-from temporalio.api.failure.v1 import Failure
-from temporalio.exceptions import ApplicationError
 
 from storage.keyring import CannotOpen, Keyring
 from workflows.codec import KEY_ID, EncryptingCodec
-from workflows.plugin import data_converter
 
 OLD, NEW = os.urandom(32), os.urandom(32)
 SECRET = b'"a recipient"'
@@ -58,13 +55,3 @@ async def test_what_was_written_in_clear_is_read_as_it_is() -> None:
     codec = EncryptingCodec(Keyring({"old": OLD}, "old"))
 
     assert await codec.decode([payload()]) == [payload()]
-
-
-async def test_the_message_of_a_failure_is_encrypted_too() -> None:
-    converter = data_converter(Keyring({"old": OLD}, "old"))
-
-    failure = Failure()
-    await converter.encode_failure(ApplicationError("a recipient bounced"), failure)
-
-    assert b"bounced" not in failure.SerializeToString()
-    assert str(await converter.decode_failure(failure)) == "a recipient bounced"
