@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.intake import DECIDED
 from storage.tables import decisions, events
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """One event: the fact, its state, and the points of its last decision."""
+    """One event: the fact, its state, and the points that it earns as it stands: a retraction's are below zero."""
 
     id: str
     source: str
@@ -46,7 +47,8 @@ def _select(program_id: str) -> Select[Any]:
         .scalar_subquery()
     )
     columns = [events.c[name] for name in _COLUMNS]
-    return select(*columns, func.coalesce(last, 0).label("points")).where(events.c.program_id == program_id)
+    points = case((events.c.state == DECIDED, func.coalesce(last, 0)), else_=0)
+    return select(*columns, points.label("points")).where(events.c.program_id == program_id)
 
 
 async def find(session: AsyncSession, program_id: str, event_id: str) -> RecordedEvent | None:

@@ -118,6 +118,7 @@ async def _record(story: Story, settings: Settings, sandboxes: Sandboxes, databa
 
 
 def _tell(story: Story, record: Record, expectations: list[Expectation]) -> None:
+    story.points(record.final.balances)
     story.explanation(BIG_DEAL.name, record.explanation)
     for order in reversed(record.orders):
         story.order(order)

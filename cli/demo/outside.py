@@ -141,10 +141,6 @@ class Api(Caller):
         found: Json = await self.call("GET", f"/v1/events/{event_id}")
         return found
 
-    async def explanation(self, event_id: str) -> Json:
-        found: Json = await self.call("GET", f"/v1/events/{event_id}/explanation")
-        return found
-
     async def place_order(self, body: Json, key: str) -> Json:
         placed: Json = await self.call("POST", "/v1/orders", body, headers={"idempotency-key": key})
         return placed

@@ -40,7 +40,7 @@ class Record:
     final: Standing = field(default_factory=Standing)
     repeats_sent: int = 0
     retracted_points: int = 0
-    explanation: Json = field(default_factory=dict)
+    explanation: Sequence[str] = ()
     orders: list[Json] = field(default_factory=list)
     issued_before: int = 0
     cards: Json = field(default_factory=dict)

@@ -11,7 +11,8 @@ from cli.demo.outside import Api, HubSpotAccount, Json, LearningSystem, VendorAc
 from cli.demo.record import Record, Standing
 from cli.demo.story import Story
 from cli.demo.waiting import Waiting
-from storage import ledger
+from cli.explain import told
+from storage import explanations, ledger
 from storage.database import Database
 
 ENDED = {"delivered", "refunded", "failed", "in_review"}
@@ -82,7 +83,6 @@ class Script:
         await self._delivered(order["id"])
         self._story.tell(f"the vendor has delivered it: {self._story.link(order['id'])}")
         self.record.earned = await self._standing()
-        self._story.points(self.record.earned.balances)
 
     async def _repeat(self) -> None:
         self._story.chapter("Everything is sent again")
@@ -125,8 +125,8 @@ class Script:
         self.record.orders = [await self._api.order(order["id"]) for order in self.record.final.orders]
         self.record.cards = await self._vendor.cards()
         event_id = self.record.final.event(BIG_DEAL.name)["id"]
-        self.record.explanation = await self._api.explanation(event_id)
         async with self._database.snapshot() as session:
+            self.record.explanation = [*told(await explanations.get(session, self.record.program_id, event_id))]
             self.record.checks = await ledger.verify(session, self.record.program_id)
 
     # -- What is seen ----------------------------------------------------------------------------------------------

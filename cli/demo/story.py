@@ -38,20 +38,20 @@ class Story:
         return workflow_url(self._settings, f"order/{order_id}")
 
     def points(self, balances: Mapping[str, Json]) -> None:
-        """Who has how many points, most first; those without any are counted only."""
-        table = Table("member", "points", "held", "earned in all", title="Points", title_justify="left")
+        """Who has earned how many points, most first."""
+        self.chapter("Who has how many points")
+        table = Table("member", "to spend", "held", "earned in all")
         earners = sorted(balances.items(), key=lambda one: -one[1]["lifetime"])
         for email, one in earners:
             if one["lifetime"]:
                 table.add_row(email.partition("@")[0], *(str(one[n]) for n in ("available", "held", "lifetime")))
         self._console.print(table)
 
-    def explanation(self, name: str, explained: Json) -> None:
-        """Each rule with its arithmetic or the condition that failed."""
-        self.chapter(f"Why “{name}” earned what it earned")
-        decision = explained["decisions"][0]
-        for rule in decision["rules"]:
-            self.tell(_reason(rule))
+    def explanation(self, name: str, lines: Iterable[str]) -> None:
+        """Why the deal earned what it earned, line by line."""
+        self.chapter(f"Why the deal “{name}” earned what it earned: laurel explain")
+        for line in lines:
+            self.tell(line)
 
     def order(self, order: Json) -> None:
         """The order's time line."""
@@ -69,10 +69,9 @@ class Story:
 
     def checks(self, checks: Sequence[Check]) -> None:
         """What was verified of the ledger."""
-        table = Table("the ledger holds", "checked", "violations", title="Ledger", title_justify="left")
+        self.chapter("What the ledger's verification found: laurel ledger verify")
         for check in checks:
-            table.add_row(check.name, str(check.checked), str(check.violations))
-        self._console.print(table)
+            self.tell(f"{check.checked:>5} checked, {check.violations} violated  [dim]{check.name}[/dim]")
 
     def verdict(self, expectations: Iterable[Expectation]) -> None:
         """Each expectation, and whether it holds."""
@@ -80,15 +79,6 @@ class Story:
         for one in expectations:
             sign = "[green]yes[/green]" if one.holds else "[red bold]NO [/red bold]"
             self.tell(f"{sign}  {one.what} [dim]({one.found})[/dim]")
-
-
-def _reason(rule: Json) -> str:
-    if rule.get("failed"):
-        return f"[dim]   - {rule['title']}: not so that {rule['failed']}[/dim]"
-    caps = [f"at most {cap['points']} per {cap['per']}" for cap in rule.get("caps", ()) if cap["bit"]]
-    rounded = rule.get("rounded")
-    how = f"{rule['expression']} = {rounded}" + (f", {', '.join(caps)}" if caps else "")
-    return f"[green]{rule['points']:>+4}[/green] {rule['title']}: {how}"
 
 
 def _instant(text: str) -> datetime:

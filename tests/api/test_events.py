@@ -57,7 +57,9 @@ async def test_a_retraction_takes_the_points_back(client: Client) -> None:
     answer = await client.post("/v1/events", retraction(deal()))
 
     assert answer.status_code == 201
-    assert (await client.get(f"/v1/events/{event['id']}")).json()["state"] == "retracted"
+    assert answer.json()["points"] == -event["points"] < 0
+    taken_back = (await client.get(f"/v1/events/{event['id']}")).json()
+    assert (taken_back["state"], taken_back["points"]) == ("retracted", 0)
 
 
 async def test_what_does_not_fit_the_event_type_is_refused_and_not_kept(client: Client) -> None:
