@@ -13,6 +13,15 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.responses import Response
 
+from connectors.errors import (
+    BadSignature,
+    MalformedNotice,
+    NoticeRefused,
+    StaleNotice,
+    TooLarge,
+    WrongContentType,
+    WrongVersion,
+)
 from domain.member_changes import Fault, InvalidMember
 from domain.orders import IllegalTransition, OrderRefused
 from domain.rewards import IllegalReward
@@ -56,6 +65,24 @@ TABLE = {
             "invalid_idempotency_key", 400, False, "The Idempotency-Key header cannot be used.",
             "A key is 1 to 255 printable ASCII characters without spaces, commas, quotes and backslashes, bare or in "
             "double quotes.",
+        ),
+        Kind(
+            "malformed_notice", 400, False, "The request is not of the shape that its sender documents.",
+            "It came from whom it should, but a notification or a statement in it cannot be read; `detail` says which "
+            "part. Nothing was taken.",
+        ),
+        Kind(
+            "wrong_version", 400, False, "This version of xAPI is not spoken here.",
+            "X-Experience-API-Version must be 1.0, 1.0.x or 2.0.x.",
+        ),
+        Kind(
+            "bad_signature", 401, False, "The request is not from whom it should be.",
+            "Its signature, or its Basic or Bearer credentials, are missing or not the connection's. A signature is "
+            "made over the public URL: LAUREL_PUBLIC_URL must be the one that the sender calls.",
+        ),
+        Kind(
+            "stale_notice", 401, False, "The request was signed at another time.",
+            "It was signed more than five minutes from the server's clock, so it may be a replay.",
         ),
         Kind(
             "unauthenticated", 401, False, "A valid API key is needed.",
@@ -122,8 +149,13 @@ TABLE = {
             "An order's and a delivery's states and arrows are drawn in docs/states.md; `detail` names the state.",
         ),
         Kind(
+            "statement_conflict", 409, False, "This statement was sent before with other content.",
+            "A statement of the same id is stored and differs; `statement_id` names it. Nothing of the request was "
+            "taken.",
+        ),
+        Kind(
             "body_too_large", 413, False, "The body is too large.",
-            "An event may have 64 KiB, a batch 4 MiB, any other body 64 KiB.",
+            "An event may have 64 KiB, a batch 4 MiB, a webhook 1 MiB, statements 4 MiB, any other body 64 KiB.",
         ),
         Kind(
             "unsupported_media_type", 415, False, "The body must be application/json.",
@@ -247,6 +279,8 @@ def of(error: Exception) -> Problem:
     """The problem that stands for this error; what nobody foresaw is internal_error, without its text."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, NoticeRefused):
+        return Problem(_REFUSED_NOTICES[type(error)], str(error))
     if isinstance(error, OrderRefused):
         return Problem(error.code.value, str(error))
     if isinstance(error, IllegalTransition | IllegalReward):
@@ -264,6 +298,16 @@ def of(error: Exception) -> Problem:
     if is_transient(error):
         return Problem("database_unavailable", retry_after_seconds=OUTAGE_RETRY_SECONDS)
     return Problem("internal_error")
+
+
+_REFUSED_NOTICES: dict[type[NoticeRefused], str] = {
+    BadSignature: "bad_signature",
+    StaleNotice: "stale_notice",
+    TooLarge: "body_too_large",
+    WrongContentType: "unsupported_media_type",
+    WrongVersion: "wrong_version",
+    MalformedNotice: "malformed_notice",
+}
 
 
 def faults_of_member(faults: Sequence[Fault]) -> list[dict[str, str]]:

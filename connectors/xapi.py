@@ -401,6 +401,14 @@ class Sent:
     body: Json
     statement: Statement
 
+    @property
+    def voids(self) -> str | None:
+        """The id of the statement that this one voids."""
+        target = self.statement.object
+        if self.statement.verb.id == VOIDED and isinstance(target, StatementRef):
+            return target.id.lower()
+        return None
+
 
 def statements(request: Request, new_id: Callable[[], str], statement_id: str | None = None) -> list[Sent]:
     """The valid statements of a POST, or the one of a PUT under `statement_id`; raises MalformedNotice or TooLarge."""
@@ -498,9 +506,14 @@ _CANONICAL_TEXT: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def timestamp(instant: datetime) -> str:
+    """The instant as xAPI writes it, in UTC with milliseconds."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def as_stored(sent: Mapping[str, Any], statement_id: str, stored_at: datetime, authority: Json) -> Json:
     """The statement as it is given back: what was sent, and what a record store assigns where it is missing."""
-    stored = stored_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    stored = timestamp(stored_at)
     body = {"timestamp": stored, "version": "1.0.0", **sent, "id": statement_id}
     if "contextActivities" in body.get("context", {}):
         activities = {kind: _as_list(given) for kind, given in body["context"]["contextActivities"].items()}
@@ -519,8 +532,8 @@ def translate(connection: str, sent: Sent, received_at: datetime) -> Event | Non
     statement = sent.statement
     if not isinstance(statement.actor, Agent):
         return None
-    if statement.verb.id == VOIDED and isinstance(statement.object, StatementRef):
-        return _event(connection, sent, statement.actor, STATEMENT_VOIDED, received_at, {}, statement.object.id.lower())
+    if sent.voids is not None:
+        return _event(connection, sent, statement.actor, STATEMENT_VOIDED, received_at, {}, sent.voids)
     if statement.verb.id in EVENT_TYPES and isinstance(statement.object, Activity):
         data = _data(statement.object, statement.result or Result())
         return _event(connection, sent, statement.actor, EVENT_TYPES[statement.verb.id], received_at, data)

@@ -1,6 +1,19 @@
 """The routes, one module per noun; all of them are served."""
 
-from api.routes import catalog, codec, events, health, leaderboards, members, notifications, orders, programs, rewards
+from api.routes import (
+    catalog,
+    codec,
+    events,
+    health,
+    intake,
+    leaderboards,
+    members,
+    notifications,
+    orders,
+    programs,
+    rewards,
+    statements,
+)
 
 ROUTERS = (
     health.router,
@@ -12,5 +25,7 @@ ROUTERS = (
     rewards.router,
     notifications.router,
     programs.router,
+    intake.router,
+    statements.router,
     codec.router,
 )

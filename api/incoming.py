@@ -1,0 +1,33 @@
+"""Requests of outside systems as sources read them: whole, raw, and under the public URL."""
+
+import re
+
+from fastapi import Request
+
+from api import bodies
+from api.backends import Backends, backends
+from connectors import sources
+from domain.connections import Connection
+from storage import connections
+
+CONNECTION_ID = re.compile("con_[0-9a-v]{26}")
+
+
+async def read(request: Request, limit_bytes: int) -> sources.Request:
+    """The request as it was sent; raises Problem body_too_large."""
+    path = request.scope["raw_path"].decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    return sources.Request(
+        method=request.method,
+        url=backends(request).settings.laurel_public_url + path + (f"?{query}" if query else ""),
+        headers=dict(request.headers),
+        body=await bodies.read(request, limit_bytes),
+    )
+
+
+async def find_connection(here: Backends, connection_id: str) -> Connection | None:
+    """The connection that a stranger named, if there is one."""
+    if not CONNECTION_ID.fullmatch(connection_id):
+        return None
+    async with here.database.begin() as session:
+        return await connections.find(session, here.keyring, connection_id)

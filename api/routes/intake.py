@@ -1,0 +1,80 @@
+"""Intake by webhook: what outside systems tell us is verified, kept, and answered once it is kept."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+
+from api import incoming
+from api.backends import backends
+from api.operations import Operation, documented
+from api.problems import Problem
+from connectors import hubspot, sources, vendors
+from domain.connections import Connection
+from domain.notices import Notice
+from storage import notices
+from storage.failures import retry
+
+BODY_MAX_BYTES = hubspot.BODY_MAX_BYTES
+
+router = APIRouter(route_class=Operation, tags=["intake"])
+
+
+def _from_hubspot(request: sources.Request, connection: Connection, now: datetime) -> Sequence[Notice]:
+    hubspot.verify(request, connection.secrets["client_secret"], now)
+    return hubspot.notices(request)
+
+
+def _from_vendor(request: sources.Request, connection: Connection, now: datetime) -> Sequence[Notice]:
+    secret = connection.secrets.get("webhook_key", "")
+    told = vendors.VENDORS[connection.kind].parse_notice(request.body, request.headers, secret)
+    sources.require_json(request)
+    return [vendors.notice(told)]
+
+
+# By the connection's kind, what turns a request into notices; raises the NoticeRefused tree.
+SENDERS: dict[str, Callable[[sources.Request, Connection, datetime], Sequence[Notice]]] = {
+    hubspot.KIND: _from_hubspot,
+    **dict.fromkeys(vendors.VENDORS, _from_vendor),
+}
+
+
+@router.post(
+    "/intake/{connection}",
+    operation_id="take_notices",
+    summary="Take a webhook of a connection",
+    status_code=204,
+    response_model=None,
+    responses=documented(
+        [
+            "malformed_notice",
+            "bad_signature",
+            "stale_notice",
+            "not_found",
+            "body_too_large",
+            "unsupported_media_type",
+            "internal_error",
+            "overloaded",
+            "database_unavailable",
+        ]
+    ),
+)
+async def take_notices(request: Request, connection: str) -> Response:
+    """Signed as the connection's system signs (HubSpot: v3). Answered once every notice is kept; repeats are kept once.
+
+    What a notice is about is fetched and recorded afterwards.
+    """
+    here = backends(request)
+    sent = await incoming.read(request, BODY_MAX_BYTES)
+    sender, now = await incoming.find_connection(here, connection), here.clock()
+    if sender is None or sender.kind not in SENDERS:
+        raise Problem("not_found", "no such webhook")
+    arrived = SENDERS[sender.kind](sent, sender, now)
+
+    async def keep() -> int:
+        async with here.database.begin() as session:
+            return await notices.insert_new(session, sender, arrived, now=now)
+
+    await retry(keep)
+    here.wakeups.ring()
+    return Response(status_code=204)
