@@ -4,14 +4,18 @@ import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
 from importlib.metadata import version
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from temporalio.client import Client
 
 import telemetry
 from api.answers import answer
 from api.backends import Backends, backends
+from api.operations import documented
+from api.problems import TABLE, Problem
 from api.schemas.health import Readiness, Version
+from api.schemas.problems import ErrorDocument
 from storage import schema
 
 CHECK_SECONDS = 2.0
@@ -51,6 +55,22 @@ async def readyz(request: Request) -> Response:
 async def get_version() -> Version:
     """The version of the installed package."""
     return Version(version=VERSION)
+
+
+@router.get(
+    "/errors/{code}",
+    operation_id="explain_error",
+    summary="What a problem's code means",
+    responses=documented(("not_found", "invalid_request")),
+)
+async def explain_error(code: Annotated[str, Path(pattern="^[a-z_]{1,64}$", examples=["not_found"])]) -> ErrorDocument:
+    """Where the `type` of every problem leads."""
+    kind = TABLE.get(code)
+    if kind is None:
+        raise Problem("not_found", "no such code")
+    return ErrorDocument(
+        code=kind.code, status=kind.status, retryable=kind.retryable, title=kind.title, meaning=kind.meaning
+    )
 
 
 @router.get(

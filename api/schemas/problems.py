@@ -24,3 +24,13 @@ class ProblemDocument(BaseModel):
     detail: str | None = None
     instance: str | None = None
     errors: list[Fault] | None = None
+
+
+class ErrorDocument(BaseModel):
+    """What a code means."""
+
+    code: str
+    status: int
+    retryable: bool
+    title: str
+    meaning: str
