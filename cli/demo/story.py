@@ -33,9 +33,9 @@ class Story:
     def tell(self, what: str) -> None:
         self._console.print(f"  {what}", highlight=False, soft_wrap=True)
 
-    def link(self, order_id: str) -> str:
-        """Where the order's workflow is shown."""
-        return workflow_url(self._settings, f"order/{order_id}")
+    def link(self, workflow_id: str) -> str:
+        """Where the workflow is shown."""
+        return workflow_url(self._settings, workflow_id)
 
     def points(self, balances: Mapping[str, Json]) -> None:
         """Who has earned how many points, most first."""
@@ -65,7 +65,9 @@ class Story:
         for step in order["steps"]:
             after = (_instant(step["recorded_at"]) - began).total_seconds()
             self.tell(f"[dim]{after:7.2f} s[/dim]  {step['step']:<12} [bold]{step['state']}[/bold]")
-        self.tell(self.link(order["id"]))
+        if order["reward_id"]:
+            self.tell(self.link(f"reward/{order['reward_id']}"))
+        self.tell(self.link(f"order/{order['id']}"))
 
     def checks(self, checks: Sequence[Check]) -> None:
         """What was verified of the ledger."""

@@ -1,0 +1,107 @@
+"""A demonstration is judged by what it saw: each promise that is broken is named."""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import pytest
+
+from cli.demo.expectations import due, judge
+from cli.demo.facts import DEALS, LESSONS, REDEEMED_POINTS, REDEEMER, REOPENED
+from cli.demo.record import Record, Standing
+from storage.ledger import Check
+
+
+def seen() -> Record:
+    """What a demonstration sees when all goes well."""
+    deals = [{"id": deal.name, "data": {"name": deal.name}} for deal in DEALS]
+    lessons = [{"id": f"lesson-{n}", "data": {}} for n in range(len(LESSONS))]
+    events = [event | {"state": "decided", "points": 1, "revision": 1} for event in deals + lessons]
+    points = due()
+    balances = {email: {"available": points[email], "held": 0, "lifetime": points[email]} for email in points}
+    earned = Standing(balances, events, [{"id": "ord_1"}])
+    final = deepcopy(earned)
+    final.event(REOPENED.name)["points"] = 0
+    final.balances[REOPENED.owner]["lifetime"] -= REOPENED.points
+    final.balances[REDEEMER]["available"] -= REDEEMED_POINTS
+    steps = [{"state": "unanswered"}, {"state": "accepted"}]
+    return Record(
+        "prg_1",
+        earned,
+        deepcopy(earned),
+        final,
+        repeats_sent=60,
+        retracted_points=REOPENED.points,
+        orders=[
+            {"id": "ord_1", "state": "delivered", "steps": steps[1:]},
+            {"id": "ord_2", "state": "delivered", "steps": steps},
+        ],
+        issued_before=5,
+        cards={"issued": 7, "by_external_id": {"ord_1": 1, "ord_2": 1, "ord_0": 5}},
+        checks=[Check("I1", 10, 0)],
+    )
+
+
+def test_when_all_goes_well_everything_holds() -> None:
+    assert [one for one in judge(seen()) if not one.holds] == []
+
+
+def lose_an_event(record: Record) -> None:
+    record.earned.events.pop()
+
+
+def miscount_points(record: Record) -> None:
+    record.earned.balances[REDEEMER]["lifetime"] += 1
+
+
+def let_a_repeat_count(record: Record) -> None:
+    record.repeated.balances[REDEEMER]["available"] += 1
+
+
+def retract_too_much(record: Record) -> None:
+    record.retracted_points += 1
+
+
+def leave_an_order(record: Record) -> None:
+    record.orders[0]["state"] = "in_review"
+
+
+def answer_at_once(record: Record) -> None:
+    record.orders[1]["steps"].pop(0)
+
+
+def issue_a_second_card(record: Record) -> None:
+    record.cards["by_external_id"]["ord_2"] = 2
+
+
+def issue_a_card_under_another_key(record: Record) -> None:
+    record.cards["issued"] += 1
+
+
+def leave_a_hold(record: Record) -> None:
+    record.final.balances[REDEEMER]["held"] = 1
+
+
+def violate_the_ledger(record: Record) -> None:
+    record.checks = [Check("I1", 10, 1)]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "named"),
+    [
+        (lose_an_event, "12 facts are 12 events"),
+        (miscount_points, "each fact earns what the rules say"),
+        (let_a_repeat_count, "what is sent again changes nothing"),
+        (retract_too_much, "the reopened deal gives back exactly what it gave"),
+        (leave_an_order, "both orders are delivered"),
+        (answer_at_once, "one order lost its answer"),
+        (issue_a_second_card, "the vendor has issued one card for each"),
+        (issue_a_card_under_another_key, "the vendor has issued one card for each"),
+        (leave_a_hold, "the order's hold is settled"),
+        (violate_the_ledger, "the ledger verifies"),
+    ],
+)
+def test_a_broken_promise_is_named(break_it: Callable[[Record], None], named: str) -> None:
+    record = seen()
+    break_it(record)
+
+    assert named in [one.what for one in judge(record) if not one.holds]
