@@ -37,7 +37,7 @@ from storage.database import Database
 from storage.keyring import Keyring
 from storage.wakeups import Wakeups
 from workflows import queues
-from workflows.clients import connect
+from workflows.clients import connect, log_like_everybody
 from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
 from workflows.rewards import RewardWorkflow
@@ -120,6 +120,7 @@ def main() -> None:
     telemetry.configure(settings.laurel_log_level)
     telemetry.serve_metrics(settings.worker_metrics_port)
     failpoints.arm(settings.laurel_failpoint)
+    log_like_everybody()
     asyncio.run(run(settings, clock=lambda: datetime.now(UTC)))
 
 

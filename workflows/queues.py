@@ -1,6 +1,6 @@
 """Task queues: one for workflows and their SQL, and one per outside system, so that a storm at one leaves others alone.
 
-The rates are the systems' documented limits, halved because an activity makes up to two requests.
+A rate is the system's documented limit over the requests that one activity makes.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class Queue:
 
 LAUREL = Queue("laurel")
 
-# Ten requests a second (Tremendous' API reference, "Rate limits").
-TREMENDOUS = Queue("laurel-tremendous", 5.0)
+# Ten requests a second (Tremendous' API reference, "Rate limits"); an activity makes one.
+TREMENDOUS = Queue("laurel-tremendous", 10.0)
 
-# A hundred requests in ten seconds per private app (HubSpot's "API usage guidelines").
+# A hundred requests in ten seconds per private app (HubSpot's "API usage guidelines"); an activity makes up to two.
 HUBSPOT = Queue("laurel-hubspot", 5.0)
 
 # By the kind of the connection whose outside system is called.
