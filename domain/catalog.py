@@ -41,7 +41,6 @@ class Listing:
     points_per_unit: int
     terms: str
     available: bool
-    fulfilled_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,6 @@ def list_item(item: CatalogItem, sold: Sold) -> Listing:
         points_per_unit=item.points_per_unit,
         terms=item.terms or (product.terms if product else ""),
         available=item.available and sold.may_be_ordered and bool(denominations or ranges),
-        fulfilled_by=item.vendor,
     )
 
 

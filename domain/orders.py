@@ -242,7 +242,10 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as it is now; never its gift link, nor the vendor's frozen request."""
+    """One order as it is now; never its gift link, nor the vendor's frozen request.
+
+    One without a connection is fulfilled by an administrator.
+    """
 
     id: str
     program_id: str
@@ -266,11 +269,6 @@ class Order:
     has_link: bool
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether an administrator fulfils it, rather than a vendor."""
-        return self.connection_id is None
 
     @property
     def title(self) -> str:

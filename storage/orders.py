@@ -476,6 +476,17 @@ async def find_link(session: AsyncSession, keyring: Keyring, program_id: str, or
     return GiftLink(keyring.open(row.key_id, row.link, binding(program_id, order_id)).decode())
 
 
+async def reveal_link(
+    session: AsyncSession, keyring: Keyring, program_id: str, order_id: str, *, actor: str, now: datetime
+) -> GiftLink | None:
+    """The order's gift link for a person, who goes on record; None if it has none. Raises LookupError."""
+    order = await lock(session, program_id, order_id)
+    link = await find_link(session, keyring, program_id, order_id)
+    if link is not None:
+        await note(session, order, "reveal_link", actor=actor, now=now, detail={})
+    return link
+
+
 # -- Commands of people --------------------------------------------------------------------------------------------
 
 

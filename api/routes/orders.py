@@ -14,7 +14,15 @@ from api.idempotency import Answer
 from api.operations import Operation, operation
 from api.problems import Problem
 from api.schemas.base import OrderId, Page
-from api.schemas.orders import AddressBody, OrderBody, OrderDocument, OrderQuery, ResolutionBody, order_document
+from api.schemas.orders import (
+    AddressBody,
+    LinkDocument,
+    OrderBody,
+    OrderDocument,
+    OrderQuery,
+    ResolutionBody,
+    order_document,
+)
 from connectors.vendors import REQUEST_BODIES
 from domain.orders import Order, Refusal
 from domain.scopes import Scope
@@ -159,6 +167,24 @@ async def readdress_order(request: Request, order_id: OrderId) -> Response:
         return await orders.readdress(session, caller(request).program_id, order_id, email=email, **command)
 
     return await _command(request, body, readdress)
+
+
+@router.post(
+    "/v1/orders/{order_id}/reveal",
+    operation_id="reveal_order_link",
+    summary="Reveal the link of a card",
+    **operation(Scope.ORDERS_WRITE, {200: LinkDocument}, refusals=("not_found",)),
+)
+async def reveal_order_link(request: Request, order_id: OrderId) -> Response:
+    """For an order by link: worth money to whoever reads it, so never log it. Who asked goes on the order's record."""
+    here = backends(request)
+    async with here.database.begin() as session:
+        link = await orders.reveal_link(
+            session, here.keyring, caller(request).program_id, order_id, actor=actor(request), now=here.clock()
+        )
+    if link is None:
+        raise Problem("not_found", f"no link of order {order_id}")
+    return answer({"link": link.reveal()}, headers={"Cache-Control": "no-store"})
 
 
 async def _command(

@@ -107,6 +107,12 @@ class OrderDocument(Document):
     steps: list[OrderStepDocument] | None = Field(None, description="What happened, in order; of a single order only.")
 
 
+class LinkDocument(Document):
+    """The link of a card: whoever has it has the card."""
+
+    link: str
+
+
 class OrderQuery(PageQuery):
     """Which orders to list."""
 

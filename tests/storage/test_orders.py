@@ -209,7 +209,7 @@ async def test_an_item_of_the_programs_own_is_held_for_without_a_vendor(shop: Sh
 
     order = await shop.place(member, item="lunch")
 
-    assert order.by_hand
+    assert order.connection_id is None
     assert await shop.held(member) == 250
 
 
@@ -321,6 +321,25 @@ async def test_a_gift_link_lies_encrypted_and_opens_only_for_its_order(shop: Sho
     assert raw.key_id == "test"
     assert opened is not None
     assert opened.reveal() == "https://gifts.example/canary"
+
+
+async def test_whoever_reveals_a_gift_link_is_on_record(shop: Shop) -> None:
+    order = await shop.place(await shop.member(points=300))
+    async with shop.database.begin() as session:
+        none = await orders.reveal_link(session, shop.keyring, shop.id, order.id, actor="key_test", now=now())
+        locked = await orders.lock(session, shop.id, order.id)
+        await orders.store_link(session, shop.keyring, locked, GiftLink("https://gifts.example/canary"))
+
+    async with shop.database.begin() as session:
+        link = await orders.reveal_link(session, shop.keyring, shop.id, order.id, actor="key_test", now=now())
+
+    assert none is None
+    assert link is not None
+    assert link.reveal() == "https://gifts.example/canary"
+    async with shop.database.begin() as session:
+        steps = await orders.list_steps(session, shop.id, order.id)
+    assert [(step.step, step.actor) for step in steps][1:] == [("reveal_link", "key_test")]
+    assert "canary" not in str(steps)
 
 
 # -- Commands of people --------------------------------------------------------------------------------------------
