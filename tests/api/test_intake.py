@@ -84,11 +84,11 @@ async def test_what_could_matter_is_open_and_fetched_and_the_rest_is_kept(
 async def test_the_query_belongs_to_the_url_that_is_signed(anyone: httpx.AsyncClient, engine: AsyncEngine) -> None:
     connection = await make_connection(engine, "hubspot")
     request = signed_by_hubspot(connection, b"[]", "?tenant=a%3Ab%2Fc%20d")
-    stranger = request | {"url": request["url"].replace("d", "e")}
+    stranger = request | {"url": request["url"].replace("%20d", "%20e")}
 
     answers = [await anyone.post(**sent) for sent in (request, stranger)]
 
-    assert [answer.status_code for answer in answers] == [204, 404 if "con_" not in stranger["url"] else 401]
+    assert [answer.status_code for answer in answers] == [204, 401]
 
 
 async def test_a_vendors_notice_comes_in_by_the_same_door(anyone: httpx.AsyncClient, engine: AsyncEngine) -> None:
