@@ -7,6 +7,11 @@ import orjson
 from starlette.responses import Response
 
 
-def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def as_json(content: Any) -> bytes:
     """The content as JSON; dataclasses, dates and mappings are taken."""
-    return Response(orjson.dumps(content, option=orjson.OPT_UTC_Z), status, headers, "application/json")
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+
+
+def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A response that holds the content."""
+    return Response(as_json(content), status, headers, "application/json")

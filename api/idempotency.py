@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import problems
+from api.answers import answer as render
+from api.answers import as_json
 from api.auth import caller
 from api.problems import Problem
 from domain.idempotency import IdempotencyKey
@@ -147,11 +149,12 @@ async def _run(session: AsyncSession, command: Command) -> Mapping[str, Any]:
             raise
         errors = list(problem.errors)
         return {"code": problem.kind.code, "detail": problem.detail, "errors": errors, "more": problem.more}
-    return {"status": answer.status, "data": answer.data}
+    # As it will be read back: a replay is the same to the letter.
+    return {"status": answer.status, "data": orjson.loads(as_json(answer.data))}
 
 
 def _render(outcome: Mapping[str, Any], path: str, headers: Mapping[str, str] | None) -> Response:
     if "code" in outcome:
         named = {name: outcome[name] for name in ("detail", "errors", "more")}
         return problems.answer(Problem(outcome["code"], headers=headers, **named), path)
-    return Response(orjson.dumps(outcome["data"]), outcome["status"], headers, "application/json")
+    return render(outcome["data"], outcome["status"], headers)

@@ -154,6 +154,15 @@ async def test_a_refusal_is_kept_like_an_answer(client: Client) -> None:
     assert anew.status_code == 201
 
 
+async def test_an_order_is_replayed_to_the_letter(client: Client) -> None:
+    wanted = {"member_id": await rich_member(client), "item": "mug", "value_minor": 500}
+    first = await client.post("/v1/orders", wanted, Idempotency_Key=KEY)
+
+    again = await client.post("/v1/orders", wanted, Idempotency_Key=KEY)
+
+    assert (again.status_code, again.json()) == (201, first.json())
+
+
 async def test_what_never_began_keeps_nothing(client: Client, engine: AsyncEngine) -> None:
     """A body that cannot be read leaves the key free."""
     await client.post("/v1/events", {"not": "an event"}, Idempotency_Key=KEY)
