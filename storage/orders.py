@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import CatalogItem
@@ -49,6 +49,9 @@ MAX_PAGE = 101  # orders: a page, and one more that tells whether another follow
 MAX_STEPS = 500  # steps of one order
 WAKE_PAGE = 500  # orders woken by one statement
 NO_CHANGES: Mapping[str, object] = {}
+
+# An advisory lock of two keys: this space and the program's hash. The program's row would make orders wait for others.
+_LIMITED = text(f"SELECT pg_advisory_xact_lock({0x4C49}, hashtext(:program_id))")
 
 # By a connection's kind, the frozen bytes of a request to that vendor: pure, so that they are stored before any call.
 RequestBodies = Mapping[str, Callable[[VendorRequest], bytes]]
@@ -167,13 +170,13 @@ async def _check_offered(
 
 
 async def _check_program_limits(session: AsyncSession, program_id: str, value: Money, now: datetime) -> None:
-    """The program's row is locked where a limit is set, so that two orders cannot share what is left of it."""
+    """Where a limit is set, orders are placed one after the other, so that no two share what is left of it."""
     columns = (programs.c.limit_currency, programs.c.daily_limit_minor, programs.c.monthly_limit_minor)
     own = select(*columns, programs.c.time_zone).where(programs.c.program_id == program_id)
     row = (await session.execute(own)).one()
     limits = Limits(*row[:3])
     if limits.any:
-        await session.execute(own.with_for_update(key_share=True))
+        await session.execute(_LIMITED, {"program_id": program_id})
         today, this_month = await _ordered_minor(session, program_id, limits.currency, row.time_zone, now)
         check_limits(limits, value, today, this_month)
 
