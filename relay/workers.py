@@ -8,6 +8,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+CONNECT_SECONDS = 10.0
 RETRY_SECONDS = 2.0
 
 log = structlog.get_logger()
@@ -39,7 +40,8 @@ class Workers:
     async def _connected(self) -> Sequence[Worker]:
         while not self._stopping.is_set():
             try:
-                client = await self._connect()
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    client = await self._connect()
             except Exception as error:
                 log.warning("waiting for Temporal", error=f"{type(error).__name__}: {error}")
                 await self._wait_before_retry()
