@@ -153,3 +153,8 @@ async def test_a_reward_whose_order_came_to_nothing_may_be_chosen_again(begin: B
     again = await of(shop, reward_id)
     assert ended == OrderState.FAILED
     assert (again.state, again.order_id, again.reason) == (RewardState.OFFERED, None, "order_came_to_nothing")
+    async with shop.database.begin() as session:
+        chosen = await rewards.choose(
+            session, shop.id, reward_id, item="coffee", request_bodies=REQUEST_BODIES, actor="key_test", now=now()
+        )
+    assert (chosen.reward_id, chosen.state) == (reward_id, OrderState.PLACED)
