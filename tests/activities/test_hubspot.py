@@ -9,20 +9,25 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
 
 from activities.hubspot import HubSpotActivities
 from connectors.hubspot import HubSpots
 from domain.connections import Connection
 from domain.notices import Matters, Notice, ObjectToFetch
+from relay import namespaces, temporal
 from sandbox.hubspot import create_app
 from sandbox.hubspot.crm import Deal
 from sandbox.hubspot.faults import Fault
 from storage import connections, notices, programs, tables
 from storage.database import Database
 from storage.keyring import Keyring
+from tests.eventually import eventually
 from tests.programs import SAMPLE, apply, make_member, make_program
 from tests.sandboxes import running
+from workflows import queues
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 KEYRING = Keyring({"a": bytes(32)}, "a")
@@ -335,3 +340,16 @@ async def test_a_program_without_the_event_type_records_nothing_and_asks_no_more
 
     assert await account.events() == []
     assert await account.open_notices() == 0
+
+
+async def test_a_worker_fetches_what_the_relay_asks_for(account: Account, temporal_client: Client) -> None:
+    deal = account.win()
+    await account.tell(deal.id)
+    target = ObjectToFetch(account.connection.program_id, account.connection.id, deal.id, "hubspot")
+    await eventually(lambda: namespaces.prepare(temporal_client))
+    await eventually(lambda: temporal.fetch(temporal_client, target))
+
+    async with Worker(temporal_client, task_queue=queues.HUBSPOT.name, activities=[account.activities.fetch_object]):
+        await temporal_client.get_activity_handle(target.activity_id).result()
+
+    assert await account.points() == 100
