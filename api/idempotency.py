@@ -1,15 +1,14 @@
 """Idempotency-Key: a request that is sent again under the same key gets the first one's answer and does nothing.
 
 The transaction that does the work begins by trying the keys' locks; what is kept is the outcome as data, in the same
-transaction. Answers of 500 and above keep nothing. Keys are kept for KEPT; facts and orders have business keys of
-their own, which never expire.
+transaction. Answers of 500 and above keep nothing.
 """
 
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -33,7 +32,6 @@ _CHARACTER = r"[!#-+\-.-\[\]-~]"
 PATTERN = rf'^({_CHARACTER}{{1,255}}|"{_CHARACTER}{{1,255}}")$'
 REPLAYED = {"Idempotent-Replayed": "true"}
 IN_USE_RETRY_SECONDS = 1
-KEPT = timedelta(days=7)
 
 _FORM = re.compile(PATTERN)
 

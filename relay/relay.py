@@ -9,15 +9,16 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from prometheus_client import Counter, Gauge
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import ClaimedRow, Lane
 from domain.time import Clock
 from relay.outages import is_outage
-from storage import outbox
+from storage import idempotency, outbox
 from storage.database import Database
 from storage.wakeups import Wakeups
 
@@ -196,11 +197,17 @@ class Relay:
             await asyncio.sleep(seconds)
 
     async def purge(self) -> None:
-        """Forget the rows that have been done for `DONE_KEPT`."""
+        """Forget the rows that have been done for `DONE_KEPT`, and Idempotency-Keys that are no longer kept."""
+        await self._purge_table(outbox.purge, DONE_KEPT)
+        await self._purge_table(idempotency.purge, idempotency.KEPT)
+
+    async def _purge_table(
+        self, purge: Callable[[AsyncSession, datetime, int], Awaitable[int]], age: timedelta
+    ) -> None:
         purged = PURGE_ROWS
         while purged == PURGE_ROWS:
             async with self._database.begin() as session:
-                purged = await outbox.purge(session, self._clock() - DONE_KEPT, PURGE_ROWS)
+                purged = await purge(session, self._clock() - age, PURGE_ROWS)
 
     async def measure(self) -> None:
         """Set the gauges of every lane to what the table says."""

@@ -4,7 +4,7 @@ Take the locks in one statement and read what is kept in a later one: only then 
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CursorResult, delete, select, text, tuple_
@@ -14,6 +14,9 @@ from domain.idempotency import IdempotencyKey, KeptOutcome
 from storage import sets
 from storage.sets import Rows
 from storage.tables import idempotency_keys
+
+# How long a key is known after its first use; facts and orders have business keys of their own, which never expire.
+KEPT = timedelta(days=7)
 
 Name = tuple[str, str]
 
