@@ -5,12 +5,14 @@ import time
 
 import structlog
 from prometheus_client import Counter, Histogram
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from storage.ids import new_id
 
 ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+CLIENT_GONE = 499  # nobody sees it: the caller left before its body was complete
 METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 
 log = structlog.get_logger()
@@ -57,6 +59,8 @@ class Requests:
 
         try:
             await self.app(scope, receive, send_answer)
+        except ClientDisconnect:
+            status = CLIENT_GONE
         except Exception as error:
             problem = problems.of(error)
             if problem.kind.code == "internal_error":
