@@ -515,10 +515,18 @@ def as_stored(sent: Mapping[str, Any], statement_id: str, stored_at: datetime, a
     """The statement as it is given back: what was sent, and what a record store assigns where it is missing."""
     stored = timestamp(stored_at)
     body = {"timestamp": stored, "version": "1.0.0", **sent, "id": statement_id}
-    if "contextActivities" in body.get("context", {}):
-        activities = {kind: _as_list(given) for kind, given in body["context"]["contextActivities"].items()}
-        body["context"] = {**body["context"], "contextActivities": activities}
-    return body | {"stored": stored, "authority": authority}
+    if body["object"].get("objectType") == "SubStatement":
+        body["object"] = _with_lists(body["object"])
+    return _with_lists(body) | {"stored": stored, "authority": authority}
+
+
+def _with_lists(assertion: Json) -> Json:
+    """The same, with each kind of context activities as the list that the specification asks for."""
+    context = assertion.get("context", {})
+    if "contextActivities" not in context:
+        return assertion
+    activities = {kind: _as_list(given) for kind, given in context["contextActivities"].items()}
+    return {**assertion, "context": {**context, "contextActivities": activities}}
 
 
 # -- Facts ---------------------------------------------------------------------------------------------------------

@@ -430,6 +430,14 @@ def test_what_a_record_store_assigns_is_given_back() -> None:
     assert stored["context"]["contextActivities"]["parent"] == [{"id": "https://lms.example.com/paths/1"}]
 
 
+def test_context_activities_are_given_back_as_lists_in_a_sub_statement_too() -> None:
+    inner = SUB | {"context": {"contextActivities": {"other": {"id": "urn:b"}}}}
+
+    stored = xapi.as_stored(statement(object=inner), STATEMENT_ID, NOW, AGENT)
+
+    assert stored["object"]["context"]["contextActivities"] == {"other": [{"id": "urn:b"}]}
+
+
 # -- Which statements are facts ------------------------------------------------------------------------------------
 
 
