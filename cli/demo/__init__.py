@@ -105,8 +105,8 @@ async def _record(story: Story, settings: Settings, sandboxes: Sandboxes, databa
     company = await seed.make_company(database, settings, sandboxes, NAME)
     await seed.connect_sandboxes(settings, sandboxes, company)
     story.chapter("A company")
-    story.tell(f"program {company.program_id}: 12 people in three countries and three time zones, the rules of config/")
-    story.tell("connected to a CRM, an LMS and a gift card vendor")
+    story.tell(f"{company.program_id}, a new program: 12 people in three countries, the rules of config/,")
+    story.tell("connected to a CRM, an LMS and a gift card vendor (local sandboxes, real protocols)")
     url = f"http://127.0.0.1:{settings.laurel_port}"
     api, lms = Api(url, company), LearningSystem(url, company)
     crm, vendor = HubSpotAccount(sandboxes), VendorAccount(sandboxes)

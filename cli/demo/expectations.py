@@ -75,7 +75,8 @@ def _orders_are_delivered(record: Record) -> Expectation:
 
 def _an_answer_was_lost(record: Record) -> Expectation:
     lost = [order for order in record.orders if any(step["state"] == "unanswered" for step in order["steps"])]
-    return Expectation("one order lost its answer", len(lost) == 1, f"{len(lost)} orders")
+    found = ", ".join(order["id"] for order in lost) or "none"
+    return Expectation("one order lost its answer", len(lost) == 1, found)
 
 
 def _one_card_each(record: Record) -> Expectation:

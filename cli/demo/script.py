@@ -73,7 +73,7 @@ class Script:
         self._story.tell(f"the LMS sends {len(LESSONS)} xAPI statements about five learners")
         facts = len(DEALS) + len(LESSONS)
         await self._waiting.until(f"{facts} events to be decided", lambda: self._decided(facts), part="worker")
-        self._story.tell(f"{facts} events are decided, each once, whoever told of them")
+        self._story.tell(f"{facts} events are decided: one for each deal and each statement")
 
     async def _cross(self) -> None:
         self._story.chapter("A threshold is crossed")
@@ -81,7 +81,7 @@ class Script:
         order = await self._waiting.until("the reward's order", lambda: self._order_of(maya), part="worker")
         self._story.tell("Maya has 500 points: the milestone gives her a card over $25, which nobody has to approve")
         await self._delivered(order["id"])
-        self._story.tell("the vendor has delivered it: " + self._story.link(f"order/{order['id']}"))
+        self._story.tell("the vendor has delivered it")
         self.record.earned = await self._standing()
 
     async def _repeat(self) -> None:
@@ -118,9 +118,7 @@ class Script:
     async def _finish(self, order_id: str) -> None:
         self._story.chapter("The order is seen through")
         await self._delivered(order_id)
-        self._story.tell(
-            "it was looked up by its key, found and paid for once: " + self._story.link(f"order/{order_id}")
-        )
+        self._story.tell("nobody asks for a second card: it is looked up by its key, found, and paid for once")
 
     async def _look_back(self) -> None:
         self.record.final = await self._standing()
