@@ -29,7 +29,7 @@ BoardName = Annotated[
 
 
 @router.get(
-    "/v1/leaderboards/{board:path}",
+    "/v1/leaderboards/{board:any}",
     operation_id="list_leaderboard",
     summary="List a leaderboard from the top",
     **operation(

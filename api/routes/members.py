@@ -155,7 +155,7 @@ async def get_member(request: Request, member_id: MemberId) -> Response:
 
 
 @router.get(
-    "/v1/members/by-identity/{source}/{external_id:path}",
+    "/v1/members/by-identity/{source}/{external_id:any}",
     operation_id="get_member_by_identity",
     summary="Read the member of a name",
     **operation(Scope.MEMBERS_READ, {200: MemberDocument}, refusals=("not_found",)),

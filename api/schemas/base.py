@@ -74,6 +74,10 @@ def whole(value: Any) -> Any:
 Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX), BeforeValidator(whole)]
 
 
+# {name:any} in a path matches slashes and line breaks too, unlike {name:path}.
+register_url_convertor("any", type("AnyConvertor", (StringConvertor,), {"regex": "(?s:.+)"})())
+
+
 def identifier(prefix: str) -> Any:
     """The type of an id with this prefix; in paths {event_id:evt} matches nothing else, so that is not found."""
     pattern = rf"{prefix}_[0-9a-z]{{26}}"
@@ -109,7 +113,11 @@ class PageQuery(BaseModel):
 
 
 Key = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
-Address = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=NAME_PATTERN)]
+Address = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=254, pattern=NAME_PATTERN),
+    Field(json_schema_extra={"format": "email"}),
+]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=TEXT_PATTERN)]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
@@ -17,6 +18,7 @@ from domain.member_changes import (
     MAX_IDENTITIES,
     ChangeStatus,
     MemberResult,
+    countries,
 )
 from domain.members import Balance, HistoryItem, Member, MemberStatus, custom_as_json
 
@@ -24,6 +26,9 @@ MAX_BATCH = 500
 
 DAY_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 Day = Annotated[str, StringConstraints(pattern=DAY_PATTERN)]
+# The domain checks these; OpenAPI names them all.
+TimeZone = Annotated[Name, Field(json_schema_extra={"enum": sorted(available_timezones())})]
+KnownCountry = Annotated[Country, Field(json_schema_extra={"enum": sorted(countries())})]
 CustomName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -68,8 +73,8 @@ class MemberBody(Strict):
     external_id: Name = Field(description="The program's own name of the member: the same name is the same member.")
     name: Name = Field(default_factory=str, description="Needed for a new member.")
     email: Address | None = None
-    time_zone: Name = Field(default_factory=str, description="IANA, such as Europe/Berlin.")
-    country: Country | None = Field(None, description="ISO 3166-1 alpha-2.")
+    time_zone: TimeZone = Field(default_factory=str, description="IANA, such as Europe/Berlin.")
+    country: KnownCountry | None = Field(None, description="ISO 3166-1 alpha-2.")
     location: Name | None = None
     department: Name | None = None
     role: Name | None = None

@@ -54,6 +54,7 @@ async def test_a_department_has_a_board_of_its_own(client: Client, engine: Async
     assert [place["member_id"] for place in places] == ids[1::2]
     assert (await client.get("/v1/leaderboards/department:Nobody")).json() == {"items": []}
     assert (await client.get("/v1/leaderboards/galaxy")).status_code == 422
+    assert (await client.get("/v1/leaderboards/%0Acompany")).status_code == 422
 
 
 async def test_a_member_sees_five_above_and_five_below(client: Client, engine: AsyncEngine, redis: Redis) -> None:
