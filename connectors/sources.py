@@ -1,6 +1,6 @@
 """The contract that every source keeps: what arrives over HTTP is verified as bytes first and read only then."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -9,7 +9,6 @@ import orjson
 
 from connectors.errors import MalformedNotice, TooLarge, WrongContentType
 from domain.events import SourcePolicy
-from domain.notices import Notice
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -32,22 +31,14 @@ class Source(Protocol):
     `verify` comes first and looks at raw bytes only. It raises BadSignature, StaleNotice, TooLarge, WrongContentType or
     WrongVersion and nothing else, whatever a stranger puts into headers or body, and compares secrets in constant time.
 
-    What the source's systems report becomes events whose external_id is the business fact's, never the notice's.
+    What the source's systems report becomes events whose external_id is the business fact's, never the notice's. A
+    source whose requests only say that something changed reads them as `notices(request)`, of objects to be fetched.
     """
 
     KIND: str
     POLICY: SourcePolicy
 
     def verify(self, request: Request, secret: str, now: datetime) -> None: ...
-
-
-class NoticeSource(Source, Protocol):
-    """A source that only says that something changed: the objects of its notices are fetched and translated later.
-
-    `notices` takes a verified request and raises MalformedNotice or TooLarge.
-    """
-
-    def notices(self, request: Request) -> Sequence[Notice]: ...
 
 
 def require_size(request: Request, most_bytes: int) -> None:

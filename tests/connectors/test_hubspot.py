@@ -28,7 +28,7 @@ from connectors.errors import (
     WrongContentType,
 )
 from connectors.hubspot import Deal, HubSpot, Owner, Win, translate
-from connectors.sources import NoticeSource, Request, milliseconds
+from connectors.sources import Request, Source, milliseconds
 from domain.events import Identity, fingerprint
 from domain.notices import Matters
 from sandbox.hubspot import create_app
@@ -40,7 +40,7 @@ from tests.sandboxes import running
 
 
 def test_the_module_keeps_the_contract_of_a_source() -> None:
-    source: NoticeSource = hubspot
+    source: Source = hubspot
 
     assert source.KIND == "hubspot"
 
