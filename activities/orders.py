@@ -372,6 +372,15 @@ class OrderActivities:
                 order = await self._move(session, order, OrderEvent.REVIEW, at, reason=review.reason)
             return status(order)
 
+    @activity.defn
+    async def tell_of_absence(self, at: OrderAt) -> OrderStatus:
+        """Administrators are told, once a day, that the order's vendor does not answer."""
+        now = self._now(at)
+        async with self._database.begin() as session:
+            order = await orders.get(session, at.program_id, at.order_id)
+            await _send(session, order, None, _VENDOR_AWAY, _daily(order, now), now)
+            return status(order)
+
     # -- Common to the steps ---------------------------------------------------------------------------------------
 
     async def _read(self, at: OrderAt) -> tuple[Order, Connection | None, Program]:
@@ -494,6 +503,11 @@ _BOUNCED = (
     "Your {title} could not be delivered",
     "The address did not take it. Give another address, or cancel the order.",
 )
+_VENDOR_AWAY = (
+    "vendor_unavailable",
+    "A vendor does not answer",
+    "Orders wait for it, {id} ({title}) among them, and go on by themselves as soon as it answers.",
+)
 _TO_ADMINISTRATORS = {
     OrderState.AWAITING_FUNDS: (
         "funds_missing",
@@ -515,10 +529,14 @@ async def _tell(session: AsyncSession, order: Order, now: datetime) -> None:
     elif order.state in _TO_MEMBER:
         await _send(session, order, order.member_id, _TO_MEMBER[order.state], f"{order.id}/{now.isoformat()}", now)
     elif order.state is OrderState.AWAITING_FUNDS:
-        daily = f"{order.connection_id}/{now.date().isoformat()}"
-        await _send(session, order, None, _TO_ADMINISTRATORS[order.state], daily, now)
+        await _send(session, order, None, _TO_ADMINISTRATORS[order.state], _daily(order, now), now)
     elif order.state is OrderState.IN_REVIEW:
         await _send(session, order, None, _TO_ADMINISTRATORS[order.state], f"{order.id}/{now.isoformat()}", now)
+
+
+def _daily(order: Order, now: datetime) -> str:
+    """The reference of what is told once a day, however many orders it concerns."""
+    return f"{order.connection_id}/{now.date().isoformat()}"
 
 
 async def _send(

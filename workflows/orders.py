@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -20,6 +20,10 @@ FIRST_LOOK = timedelta(seconds=30)
 LAST_LOOK = timedelta(days=1)
 
 SAME_ADDRESS_AFTER = timedelta(hours=6)
+# A vendor that gave no useful answer for as long as its activities are retried: wait half the time that it was away.
+ASK_AGAIN_AFTER = timedelta(hours=1)
+VENDOR_PATIENCE = timedelta(days=2)
+
 DELIVERY_PATIENCE = timedelta(days=7)
 ADDRESS_PATIENCE = timedelta(days=14)
 
@@ -43,6 +47,7 @@ class OrderWorkflow:
         self._subject = subject
         self._woken = False
         self._shown: OrderState | None = None
+        self._away_since: datetime | None = None
 
     @workflow.signal
     async def wake(self, outbox_id: int) -> None:
@@ -59,7 +64,9 @@ class OrderWorkflow:
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
-                order = await self._review(_why(error))
+                order = await self._without_vendor(order, error)
+            else:
+                self._away_since = None
             if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
                 workflow.continue_as_new(subject)
         self._show(order)
@@ -105,6 +112,18 @@ class OrderWorkflow:
     async def _until_resolved(self, order: OrderStatus) -> OrderStatus:
         await self._wait(order, "until a person resolves the review")
         return await self._step(OrderActivities.read_order, "Read what was resolved")
+
+    async def _without_vendor(self, order: OrderStatus, error: ActivityError) -> OrderStatus:
+        """The vendor gave no useful answer: administrators are told, and it is asked again until patience ends."""
+        if isinstance(error.cause, ApplicationError) and error.cause.type == WRONG_REALM:
+            return await self._review("wrong_realm")
+        self._away_since = self._away_since or workflow.now()
+        away = workflow.now() - self._away_since
+        if away > VENDOR_PATIENCE:
+            return await self._review("vendor_unavailable")
+        await self._step(OrderActivities.tell_of_absence, "Tell administrators that the vendor does not answer")
+        await self._wait(order, "until the vendor may be there again", max(away / 2, ASK_AGAIN_AFTER))
+        return await self._step(OrderActivities.read_order, "Read how the order stands")
 
     # -- Delivery --------------------------------------------------------------------------------------------------
 
@@ -168,9 +187,3 @@ class OrderWorkflow:
             self._shown = order.state
         because = f" ({order.reason})" if order.reason else ""
         workflow.set_current_details(f"**{order.title}**: {order.state}{because}; delivery {order.delivery}")
-
-
-def _why(error: ActivityError) -> str:
-    """Why a step could not be done, as a review's reason."""
-    forbidden = isinstance(error.cause, ApplicationError) and error.cause.type == WRONG_REALM
-    return "wrong_realm" if forbidden else "vendor_unavailable"

@@ -21,7 +21,7 @@ SQL = ActivityConfig(
     retry_policy=QUICKLY,
 )
 
-# Calls to the vendor. Beyond the hour a person looks: the workflow turns the time-out into a review.
+# Calls to the vendor. Beyond the hour the workflow tells a person, and asks again later.
 VENDOR = ActivityConfig(
     task_queue=TREMENDOUS.name,
     start_to_close_timeout=timedelta(seconds=60),

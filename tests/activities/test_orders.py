@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -239,8 +240,10 @@ async def test_administrators_are_told_once_a_day_that_money_is_missing(
     shop: Shop, steps: OrderActivities, knobs: Knobs
 ) -> None:
     knobs.fund(0)
+    noon = now().replace(hour=12) + timedelta(days=1)
     for _ in range(3):
-        await steps.begin_order(at(await placed(shop)))
+        order = await placed(shop)
+        await steps.begin_order(OrderAt(shop.id, order.id, noon))
 
     assert (await shop.told()).count("funds_missing") == 1
 

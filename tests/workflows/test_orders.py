@@ -389,9 +389,40 @@ async def test_a_review_that_is_resolved_by_another_try_asks_under_the_same_key(
     assert knobs.cards()["by_external_id"] == {order.id: 1}
 
 
+async def test_a_vendor_that_comes_back_after_hours_is_asked_without_a_person(
+    begin: Begin, shop: Shop, knobs: Knobs
+) -> None:
+    order = await shop.place(await shop.member(points=300))
+    knobs.fault("rate_limited", route="POST /orders", retry_after=3_000, times=7)
+
+    ended = await (await follow(begin, order)).result()
+
+    assert ended == OrderState.DELIVERED
+    assert "vendor_unavailable" in await shop.told()
+    assert "review" not in await shop.steps(order.id)
+
+
+async def test_a_cancellation_outlasts_a_vendor_that_is_away(
+    begin: Begin, shop: Shop, knobs: Knobs, time: TimeSkipper
+) -> None:
+    order = await shop.place(await shop.member(points=300))
+    knobs.fund(0)
+    handle = await follow(begin, order, waits=True)
+    await until(shop, order, OrderState.AWAITING_FUNDS)
+    knobs.fund(10_000)
+    knobs.fault("rate_limited", route="GET /orders", retry_after=3_000, times=4)
+
+    await decide(shop, handle, orders.cancel, order, note="Changed my mind.")
+    ended = await finish(time, handle)
+
+    assert ended == OrderState.REFUNDED
+    assert knobs.cards()["issued"] == 0
+    assert await shop.balance(order.member_id) == 300
+
+
 async def test_a_vendor_that_stays_away_brings_the_order_to_a_person(begin: Begin, shop: Shop, knobs: Knobs) -> None:
     order = await shop.place(await shop.member(points=300))
-    knobs.fault("rate_limited", retry_after=3_000, times=1_000)
+    knobs.fault("rate_limited", retry_after=3_600, times=1_000)
 
     await follow(begin, order)
 
@@ -433,7 +464,7 @@ async def test_a_long_wait_goes_on_in_a_new_run(begin: Begin, shop: Shop, time: 
     first = (await handle.describe()).run_id
     await until(shop, order, OrderState.IN_REVIEW)
 
-    await time.fast_forward(handle, timedelta(days=60))
+    await time.fast_forward(handle, timedelta(days=35))
     described = await handle.describe()
 
     assert described.run_id != first
