@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,8 @@ def deployed(settings: Settings) -> Iterator[Deployment]:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """The sample company in a deployment, and all around it."""
+    """The sample company somewhere, and all around it."""
 
-    deployment: Deployment
     sample: SampleCompany
     members: dict[str, str]
     database: Database
@@ -170,18 +169,32 @@ def sandboxes(**vendor: Any) -> Iterator[Sandboxes]:
         yield Sandboxes(crm, gifts)
 
 
+@dataclass(frozen=True, slots=True)
+class DeployedCompany(Company):
+    """One in a deployment of its own."""
+
+    deployment: Deployment
+
+
 @asynccontextmanager
-async def company_in(deployment: Deployment) -> AsyncIterator[Company]:
+async def around(sample: SampleCompany, url: str, outside: Sandboxes, database: Database) -> AsyncIterator[Company]:
+    """The company behind the API at this URL, with clients for it and for its outside world."""
+    api, lms = Api(url, sample), LearningSystem(url, sample)
+    crm, vendor = HubSpotAccount(outside), VendorAccount(outside)
+    async with AsyncExitStack() as opened:
+        for caller in (api, lms, crm, vendor):
+            await opened.enter_async_context(aclosing(caller))
+        members = {member["email"]: member["id"] for member in await api.members()}
+        yield Company(sample, members, database, api, crm, lms, vendor)
+
+
+@asynccontextmanager
+async def company_in(deployment: Deployment) -> AsyncIterator[DeployedCompany]:
     """The sample company in the deployment, with sandboxes of its own; its API has been started."""
     database = Database(deployment.settings.database_url, pool_size=2)
     with sandboxes(delivery_seconds=0.1) as outside:
         sample = await seed.make_company(database, deployment.settings, outside, "Example")
         await seed.connect_sandboxes(deployment.settings, outside, sample)
-        api, lms = Api(deployment.url, sample), LearningSystem(deployment.url, sample)
-        crm, vendor = HubSpotAccount(outside), VendorAccount(outside)
-        async with AsyncExitStack() as opened:
-            for caller in (api, lms, crm, vendor):
-                await opened.enter_async_context(aclosing(caller))
-            members = {member["email"]: member["id"] for member in await api.members()}
-            yield Company(deployment, sample, members, database, api, crm, lms, vendor)
+        async with around(sample, deployment.url, outside, database) as it:
+            yield DeployedCompany(**{one.name: getattr(it, one.name) for one in fields(it)}, deployment=deployment)
         await database.dispose()

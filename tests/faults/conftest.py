@@ -16,7 +16,7 @@ from cli.embedded.temporal import DevelopmentServer
 from settings import Settings
 from storage import schema
 from tests.conftest import database_of_its_own, register_namespace, role_url
-from tests.deployment import Company, company_in, deployed, kill
+from tests.deployment import DeployedCompany, company_in, deployed, kill
 from tests.servers import Servers, free_port
 
 
@@ -30,7 +30,7 @@ class NewCompany(Protocol):
         temporal: str | None = None,
         database_url: str | None = None,
         redis: str | None = None,
-    ) -> Company: ...
+    ) -> DeployedCompany: ...
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def new_company(
             temporal: str | None = None,
             database_url: str | None = None,
             redis: str | None = None,
-        ) -> Company:
+        ) -> DeployedCompany:
             if database_url is None:
                 database = stack.enter_context(database_of_its_own(servers, template))
                 database_url = role_url(servers.postgres(), APPLICATION, database)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.deployment import Company
+from tests.deployment import DeployedCompany
 from tests.eventually import eventually
 from tests.faults.conftest import NewCompany, OwnPostgres
 
@@ -20,7 +20,7 @@ REFUSED_PAUSE_SECONDS = 0.1
 class Load:
     """Callers that send one event after the other until told to stop."""
 
-    company: Company
+    company: DeployedCompany
     acknowledged: set[str] = field(default_factory=set)
     refused: list[httpx.Response] = field(default_factory=list)
     stopping: bool = False
@@ -75,7 +75,7 @@ async def test_nothing_acknowledged_is_lost_when_postgres_crashes_under_load(
     assert await company.violations() == 0
 
 
-async def names(company: Company) -> Counter[str]:
+async def names(company: DeployedCompany) -> Counter[str]:
     """How many events of each name the API lists."""
     found: Counter[str] = Counter()
     cursor: dict[str, str] = {}

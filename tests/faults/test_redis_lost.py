@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from cli.demo.outside import Json
-from tests.deployment import LOOK_SECONDS, Company
+from tests.deployment import LOOK_SECONDS, DeployedCompany
 from tests.eventually import eventually
 from tests.faults.conftest import NewCompany
 
@@ -34,7 +34,7 @@ async def test_while_redis_is_away_points_are_earned_and_spent(new_company: NewC
     assert await company.balance("maya@example.com") == (200, 0)
 
 
-async def board(company: Company, names: list[str]) -> list[Json]:
+async def board(company: DeployedCompany, names: list[str]) -> list[Json]:
     """The company's board, once it shows these."""
 
     async def look() -> list[Json]:

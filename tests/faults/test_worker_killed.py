@@ -5,7 +5,7 @@ from typing import get_args
 
 from activities.failpoints import Point
 from cli.embedded.processes import Child
-from tests.deployment import Company
+from tests.deployment import DeployedCompany
 from tests.eventually import eventually
 from tests.faults.conftest import NewCompany
 
@@ -19,7 +19,7 @@ async def test_an_order_whose_worker_is_killed_at_any_step_is_one_card_paid_for_
     await asyncio.gather(*(_order_though_killed_at(point, company) for point, company in companies.items()))
 
 
-async def _order_though_killed_at(point: str, company: Company) -> None:
+async def _order_though_killed_at(point: str, company: DeployedCompany) -> None:
     await company.earn(MEMBER, "deal-1")
     victim = company.deployment.start_worker(LAUREL_FAILPOINT=f"{point}:kill")
     order = await company.redeem(MEMBER)

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,9 @@ import pytest
 from cli import seed
 from cli.embedded.stack import Ports
 from cli.seed import SampleCompany, Sandboxes
+from settings import RUNNING_STACK_FILE
+from storage.database import Database
+from tests.deployment import Company, around
 from tests.up import LAUREL, RUNS, Up, free_ports, state_directory
 
 
@@ -38,6 +41,11 @@ class RunningStack:
     def company(self) -> SampleCompany:
         return SampleCompany(**json.loads((self.directory / seed.FILE).read_text()))
 
+    @property
+    def database_url(self) -> str:
+        lines = (self.directory / RUNNING_STACK_FILE).read_text().splitlines()
+        return next(line for line in lines if line.startswith("DATABASE_URL=")).partition("=")[2].strip("'")
+
     def laurel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `laurel` beside the stack."""
         environment = {**os.environ, "LAUREL_STATE_DIR": str(self.directory), "COLUMNS": "120"}
@@ -56,3 +64,12 @@ def stack() -> Iterator[RunningStack]:
             yield RunningStack(directory, ports)
         finally:
             up.end()
+
+
+@pytest.fixture
+async def company(stack: RunningStack) -> AsyncIterator[Company]:
+    """The stack's sample company; each journey has members of its own."""
+    database = Database(stack.database_url, pool_size=2)
+    async with around(stack.company, stack.url, stack.sandboxes, database) as company:
+        yield company
+    await database.dispose()
