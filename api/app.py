@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from temporalio.client import Client
 
+import runtime
 import telemetry
 from api import operations, problems
 from api.auth import Authentication, Keys
@@ -70,6 +71,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        runtime.spare_the_collector()
         keyring = Keyring.from_setting(settings.laurel_secret_keys)
         wakeups = Wakeups(settings.listen_url)
         writer = Writer(database, wakeups, clock)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bench.pairs import Compared, compare
-from bench.programs import NOW, Databases, databases, deals
+from bench.programs import HISTORY, NOW, Databases, databases, deals
 from bench.recorded import Write, connect, recording, write
 from domain.events import SourcePolicy
 from storage import intake
@@ -32,6 +32,8 @@ async def run() -> Compared:
             for statements in writes:
                 await write(connection, statements)
             seconds = time.perf_counter() - began
+            found = await (await connection.execute("SELECT count(*) FROM decisions")).fetchone()
+            assert found == (HISTORY + BATCHES * SIZE,)
             await connection.close()
             return BATCHES * SIZE / seconds
 
@@ -50,7 +52,7 @@ async def _opened(servers: Databases) -> AsyncIterator[Database]:
 
 async def _record(servers: Databases) -> list[Write]:
     async with _opened(servers) as database:
-        with recording(database) as writes:
+        with recording() as writes:
             await _take(database, servers.program_id)
     return writes
 

@@ -89,7 +89,7 @@ async def _writer(servers: Databases) -> AsyncIterator[Writer]:
 
 async def _record(servers: Databases, taken: list[Event]) -> list[Write]:
     database = Database(servers.fresh())
-    with recording(database) as writes:
+    with recording() as writes:
         for event in taken:
             await intake.record_batch(database, servers.program_id, [event], SourcePolicy(), as_of=NOW)
     await database.dispose()
@@ -121,14 +121,14 @@ class Batcher:
 
 def _merged(writes: list[Write]) -> Write:
     """Several events' statements as one batch writes them: arrays put together, of one account the last row."""
-    by_statement: dict[str, list[dict[str, str]]] = {}
+    by_statement: dict[str, list[dict[str, Any]]] = {}
     for one in writes:
         for statement, arrays in one:
             by_statement.setdefault(statement, []).append(arrays)
     return [(statement, _put_together(statement, several)) for statement, several in by_statement.items()]
 
 
-def _put_together(statement: str, several: list[dict[str, str]]) -> dict[str, str]:
+def _put_together(statement: str, several: list[dict[str, Any]]) -> dict[str, Any]:
     merged = {
         name: "{" + ",".join(arrays[name][1:-1] for arrays in several) + "}" if value.startswith("{") else value
         for name, value in several[0].items()
@@ -145,7 +145,7 @@ def _put_together(statement: str, several: list[dict[str, str]]) -> dict[str, st
 _KEYS = {"accounts": ("id",), "counters": ("member_id", "name", "period", "period_on")}
 
 
-def _last_of_each(arrays: dict[str, str], number: int, key: tuple[str, ...]) -> dict[str, str]:
+def _last_of_each(arrays: dict[str, Any], number: int, key: tuple[str, ...]) -> dict[str, Any]:
     names = [name for name, value in arrays.items() if name.endswith(f"_{number}") and str(value).startswith("{")]
     rows = list(zip(*(arrays[name][1:-1].split(",") for name in names), strict=True))
     places = [names.index(f"{column}_{number}") for column in key]

@@ -13,16 +13,19 @@ from psycopg import sql
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import runtime
 from cli.embedded.postgres import APPLICATION, DURABLE, OWNER, SUPERUSER, Cluster
 from cli.embedded.processes import Child
 from domain.definitions import read_definitions
-from domain.events import Event, Identity
-from storage import configurations, schema
+from domain.events import Event, Identity, SourcePolicy
+from storage import configurations, intake, schema, sets
 from storage.database import Database
 from storage.ids import new_id
+from storage.sets import Rows
 from storage.tables import identities, members, programs
 
-MEMBERS = 200
+MEMBERS = 2_000
+HISTORY = 1_000  # events that are there before, so that the server knows its tables
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TEMPLATE = "bench_template"
 
@@ -80,6 +83,7 @@ class Databases:
 @asynccontextmanager
 async def databases() -> AsyncIterator[Databases]:
     """An embedded PostgreSQL as `laurel up` runs it, durable, in a directory that is deleted afterwards."""
+    runtime.spare_the_collector()  # as the API does
     with tempfile.TemporaryDirectory(prefix="laurel-bench-") as directory:
         await asyncio.to_thread(Path(directory).chmod, 0o711)
         cluster = Cluster(Path(directory) / "postgres")
@@ -88,7 +92,10 @@ async def databases() -> AsyncIterator[Databases]:
         try:
             cluster.create_database(TEMPLATE)
             await schema.migrate(cluster.url(OWNER, TEMPLATE))
-            yield Databases(cluster, await _make_program(cluster.url(APPLICATION, TEMPLATE)))
+            program_id = await _make_program(cluster.url(APPLICATION, TEMPLATE))
+            with psycopg.connect(cluster.url(OWNER, TEMPLATE), autocommit=True) as owner:
+                owner.execute("ANALYZE")
+            yield Databases(cluster, program_id)
         finally:
             await asyncio.to_thread(child.stop)
 
@@ -101,18 +108,24 @@ async def _make_program(url: str) -> str:
         await session.execute(insert(programs).values(values))
         definitions = read_definitions(CONFIGURATION, [])
         await configurations.apply(session, program_id, definitions, applied_by="bench", applied_at=NOW)
-        for number in range(MEMBERS):
-            await _make_member(session, program_id, f"member-{number}")
+        await _make_members(session, program_id)
+    for first in range(0, HISTORY, intake.MAX_BATCH):
+        earlier = deals(-1 - first - intake.MAX_BATCH, intake.MAX_BATCH)
+        await intake.record_batch(database, program_id, earlier, SourcePolicy(), as_of=NOW)
     await database.dispose()
     return program_id
 
 
-async def _make_member(session: AsyncSession, program_id: str, name: str) -> None:
-    member_id = new_id("mem")
-    row = {"id": member_id, "program_id": program_id, "external_id": name, "name": name}
-    await session.execute(insert(members).values(**row, created_at=NOW, updated_at=NOW))
-    identity = {"program_id": program_id, "source": "crm", "external_id": name, "member_id": member_id}
-    await session.execute(insert(identities).values(**identity, created_at=NOW))
+async def _make_members(session: AsyncSession, program_id: str) -> None:
+    names = [f"member-{number}" for number in range(MEMBERS)]
+    ids = [new_id("mem") for _ in names]
+    fixed = {"program_id": program_id, "created_at": NOW}
+    values = [(member_id, name, name) for member_id, name in zip(ids, names, strict=True)]
+    await sets.insert(session, Rows(members, ("id", "external_id", "name"), values, fixed=fixed | {"updated_at": NOW}))
+    known_as = [(name, member_id) for member_id, name in zip(ids, names, strict=True)]
+    await sets.insert(
+        session, Rows(identities, ("external_id", "member_id"), known_as, fixed=fixed | {"source": "crm"})
+    )
 
 
 def deals(first: int, count: int) -> list[Event]:

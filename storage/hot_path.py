@@ -17,7 +17,8 @@ async def run(session: AsyncSession, statement: str, parameters: Mapping[str, An
     """The rows of a statement, whose parameters are written %(name)s; raises psycopg's own errors."""
     connection = await _driver(session)
     cursor = await connection.execute(statement, parameters)
-    return await cursor.fetchall() if cursor.description is not None else []
+    result = cursor.pgresult
+    return await cursor.fetchall() if result is not None and result.nfields else []
 
 
 async def _driver(session: AsyncSession) -> psycopg.AsyncConnection[tuple[Any, ...]]:

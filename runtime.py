@@ -1,0 +1,15 @@
+"""What every server process of Laurel does to its Python before it serves."""
+
+import gc
+
+# Objects made before the youngest are looked at, and how many times seldom the older generations are. Taking events in
+# makes many short-lived objects and no cycles: at Python's own 700 the collector took a third of the API's time.
+YOUNGEST_THRESHOLD = 50_000
+OLDER_THRESHOLDS = (20, 100)
+
+
+def spare_the_collector() -> None:
+    """Leave what was imported out of every collection, and collect the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNGEST_THRESHOLD, *OLDER_THRESHOLDS)
