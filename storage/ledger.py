@@ -33,6 +33,8 @@ _LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
 _ACCOUNT_COLUMNS = (
     "id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime",
 )  # fmt: skip
+# Summed accounts never change, so their rows are not locked either: everybody in the program posts to them.
+_KEEP_ACCOUNTS = "ON CONFLICT (id) DO NOTHING"
 _UPDATE_ACCOUNTS = """ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, version = excluded.version,
     debt = excluded.debt, lifetime = excluded.lifetime"""
 _UPDATE_LOTS = text(
@@ -81,7 +83,8 @@ def rows(book: Book) -> list[Rows]:
     program = {"program_id": book.program_id}
     opened = program | {"created_at": book.recorded_at}
     return [
-        Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book), _UPDATE_ACCOUNTS, opened),
+        Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book, running=False), _KEEP_ACCOUNTS, opened),
+        Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book, running=True), _UPDATE_ACCOUNTS, opened),
         Rows(
             transactions,
             ("id", "kind", "business_key", "event_id", "order_id", "reverses_id", "effective_at"),
@@ -139,9 +142,10 @@ async def write(session: AsyncSession, book: Book) -> None:
     await update_lots(session, book)
 
 
-def _account_rows(book: Book) -> list[tuple[Any, ...]]:
+def _account_rows(book: Book, *, running: bool) -> list[tuple[Any, ...]]:
     touched = {entry.account_id for entry in book.entries} | book.changed_accounts.keys()
-    return [_account_row(book.accounts[account_id]) for account_id in sorted(touched)]
+    found = (book.accounts[account_id] for account_id in sorted(touched))
+    return [_account_row(account) for account in found if account.running is running]
 
 
 def _account_row(account: Account) -> tuple[Any, ...]:
