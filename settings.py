@@ -220,6 +220,13 @@ class Settings(BaseSettings):
         le=10_000_000,
         description="Requests that one API key may make in a minute, over all API processes; beyond it they get 429.",
     )
+    tremendous_requests_per_second: float = Field(
+        10.0,
+        gt=0,
+        le=10_000,
+        description="Calls that all workers together make to Tremendous in a second: its documented limit for one "
+        "account. Danger: more than your account is allowed makes orders wait for 429s.",
+    )
     shutdown_seconds: int = Field(
         20,
         ge=1,

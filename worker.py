@@ -7,6 +7,7 @@ it has begun, for at most SHUTDOWN_SECONDS.
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -50,28 +51,31 @@ ACTIVITIES_AT_ONCE = 20
 async def run(settings: Settings, *, clock: Clock) -> None:
     """Work until SIGTERM or Ctrl-C."""
     keyring = Keyring.from_setting(settings.laurel_secret_keys)
-    database = Database(settings.database_url, pool_size=settings.database_pool_size)
+    wakeups = Wakeups(settings.listen_url)
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
     redis = Redis.from_url(settings.redis_url)
     vendors, hubspots = Vendors(), HubSpots()
     to_temporal = partial(connect, settings.temporal_address, settings.temporal_namespace, keyring)
     client = await to_temporal(lazy=True)
 
     orders = OrderActivities(database, keyring, vendors, clock)
+    tremendous = replace(queues.TREMENDOUS, activities_per_second=settings.tremendous_requests_per_second)
     served = {
         queues.LAUREL: activities_of(orders, RewardActivities(database, clock)),
-        queues.TREMENDOUS: activities_of(orders, VendorNoticeActivities(database, keyring, vendors, orders, clock)),
+        tremendous: activities_of(orders, VendorNoticeActivities(database, keyring, vendors, orders, clock)),
         queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
     }
     workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
     lanes = handlers(client, database, redis, clock=clock)
-    relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
+    relay = Relay(database, lanes, clock=clock, wakeups=wakeups)
     reconcile = Reconcile(client, database, clock=clock)
     catalogs = Catalogs(client, database, clock=clock)
     intake = IntakeLane(database, clock=clock)
     boards = Boards(database, redis)
 
+    loops = reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run(), wakeups.send()
     try:
-        await serve(workers, relay, beside=(reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run()))
+        await serve(workers, relay, beside=loops)
     finally:
         await vendors.aclose()
         await hubspots.aclose()

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: one engine per process, one transaction per `begin`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import orjson
@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 # A statement that runs longer than this is ended by the server: milliseconds.
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 10_000
+# In a session's `info` once it has written to the outbox.
+HAS_EFFECTS = "has effects"
 OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c TimeZone=UTC"
 
 
@@ -19,9 +21,13 @@ def with_driver(url: str) -> str:
 
 
 class Database:
-    """The application's engine. Every session is one READ COMMITTED transaction on one connection."""
+    """The application's engine. Every session is one READ COMMITTED transaction on one connection.
 
-    def __init__(self, url: str, *, pool_size: int = 10):
+    `ring` is called after each commit that left rows in the outbox.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, ring: Callable[[], None] = lambda: None):
+        self._ring = ring
         self.engine = create_async_engine(
             with_driver(url),
             pool_size=pool_size,
@@ -37,8 +43,11 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
         """A session in a transaction that commits when the block ends, and rolls back when it raises."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            async with session.begin():
+                yield session
+            if HAS_EFFECTS in session.info:
+                self._ring()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:

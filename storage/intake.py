@@ -372,7 +372,7 @@ async def _write(session: AsyncSession, batch: Batch, intake: Intake) -> None:
             _counter_rows(program_id, intake),
             _crossing_rows(program_id, intake, as_of),
             _reward_rows(program_id, intake, as_of),
-            outbox.rows(effects, now=as_of),
+            outbox.rows(session, effects, now=as_of),
         ],
     )
     await ledger.update_lots(session, intake.book)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import SUPERSEDABLE, Backlog, ClaimedRow, DeadRow, OutboxRow
 from storage import sets
+from storage.database import HAS_EFFECTS
 from storage.sets import Rows
 from storage.tables import outbox
 
@@ -46,15 +47,17 @@ _CLAIM = text("""
 """).columns(*(outbox.c[name] for name in ("id", "program_id", "lane", "kind", "payload", "attempts")))
 
 
-def rows(effects: Sequence[OutboxRow], *, now: datetime) -> Rows:
-    """The effects as rows, for a writer that inserts them together with its own."""
+def rows(session: AsyncSession, effects: Sequence[OutboxRow], *, now: datetime) -> Rows:
+    """The effects as rows, for a writer that inserts them together with its own in this session."""
+    if effects:
+        session.info[HAS_EFFECTS] = True
     values = [(row.program_id, row.lane, row.kind, row.order_key, row.payload) for row in effects]
     return Rows(outbox, _COLUMNS, values, fixed={"available_at": AT_ONCE, "created_at": now})
 
 
 async def add(session: AsyncSession, effects: Sequence[OutboxRow], *, now: datetime) -> None:
     """Leave the effects to the relay, from the moment in which the session's transaction commits."""
-    await sets.insert(session, rows(effects, now=now))
+    await sets.insert(session, rows(session, effects, now=now))
 
 
 async def claim(session: AsyncSession, lane: str, now: datetime, lease: timedelta, limit: int) -> list[ClaimedRow]:

@@ -16,8 +16,8 @@ class Queue:
 
 LAUREL = Queue("laurel")
 
-# Ten requests a second (Tremendous' API reference, "Rate limits"); an activity makes one.
-TREMENDOUS = Queue("laurel-tremendous", 10.0)
+# Its rate is a setting, TREMENDOUS_REQUESTS_PER_SECOND; the activities of an order make one request each on average.
+TREMENDOUS = Queue("laurel-tremendous")
 
 # A hundred requests in ten seconds per private app (HubSpot's "API usage guidelines"); an activity makes up to two.
 HUBSPOT = Queue("laurel-hubspot", 5.0)
