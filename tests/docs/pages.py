@@ -11,12 +11,9 @@ _CODE = re.compile(r"`([^`\n]+)`")
 
 
 def pages() -> list[Path]:
-    """Every Markdown file that is not ignored, whether or not it has been added yet."""
-    found = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return [ROOT / name for name in found.stdout.split() if (ROOT / name).exists()]
+    """Every Markdown file that git knows."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return [ROOT / name for name in sorted(listed.stdout.split()) if (ROOT / name).exists()]
 
 
 def named(page: Path) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint
 from activities.failpoints import Point
 from domain.connections import KINDS
 from domain.outbox import Kind, Lane
+from domain.outcomes import AMENDED, CONFLICT, QUARANTINED, RECORDED, REJECTED, REPLAYED
 from domain.scopes import Scope
 from storage.tables import metadata
 from tests.docs.pages import ROOT
@@ -42,7 +43,7 @@ def states() -> list[tuple[str, str]]:
         for constraint in table.constraints:
             if isinstance(constraint, CheckConstraint) and (listed := _STATE.match(str(constraint.sqltext))):
                 found += [(table.name, state) for state in re.findall(r"'(\w+)'", listed[1])]
-    return found
+    return sorted(found)
 
 
 def prefixes() -> set[str]:
@@ -110,3 +111,10 @@ def test_the_noun_of_every_scope_is_a_word(scope: Scope) -> None:
 @pytest.mark.parametrize("point", get_args(Point))
 def test_every_failpoint_is_told(point: str) -> None:
     assert f"`{point}`" in RELIABILITY
+
+
+@pytest.mark.parametrize("status", [AMENDED, CONFLICT, QUARANTINED, RECORDED, REJECTED, REPLAYED])
+def test_every_outcome_is_told(status: str) -> None:
+    told = PAGE.split("**outcome** ")[1].split("\n\n")[0]
+
+    assert f"`{status}`" in told

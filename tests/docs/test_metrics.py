@@ -1,4 +1,4 @@
-"""docs/operations.md tells of every metric, under the name by which Prometheus knows it, and of no other."""
+"""docs/operations.md tells of every metric, by the name that Prometheus knows, and of what workflows are found by."""
 
 import re
 from importlib import import_module
@@ -6,6 +6,7 @@ from importlib import import_module
 from prometheus_client import REGISTRY
 
 from tests.docs.pages import ROOT
+from workflows.starts import SEARCH_ATTRIBUTES
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 _MADE = re.compile(r"^from prometheus_client import (.*)$", re.MULTILINE)
@@ -28,3 +29,7 @@ def _told(name: str, kind: str) -> str:
 
 def test_every_metric_is_told_and_no_other() -> None:
     assert sorted(_TOLD.findall(PAGE)) == sorted(metrics())
+
+
+def test_every_search_attribute_is_told() -> None:
+    assert [key.name for key in SEARCH_ATTRIBUTES if key.name not in PAGE] == []
