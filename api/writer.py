@@ -24,6 +24,8 @@ from storage.wakeups import Wakeups
 MAX_BATCH = 500  # events of one transaction
 MAX_WAITING = 5_000  # events that one process holds, of all programs
 MAX_BATCHES = 4  # transactions at a time
+LANE_BATCHES = 2  # of one program: the next one is read and decided while the last one commits ...
+WORTH_A_BATCH = 16  # ... once this many events wait, for every batch costs as much as some ten events
 FULL_RETRY_SECONDS = 1
 
 
@@ -54,6 +56,7 @@ class Lane:
     program_id: str
     policy: SourcePolicy
     queue: deque[Waiting] = field(default_factory=deque)
+    servers: int = 0
 
 
 class Writer:
@@ -80,10 +83,12 @@ class Writer:
         lane = self._lanes.get((program_id, policy))
         if lane is None:
             lane = self._lanes[program_id, policy] = Lane(program_id, policy)
+        lane.queue.append(waiting)
+        if lane.servers == 0 or (lane.servers < LANE_BATCHES and len(lane.queue) >= WORTH_A_BATCH):
+            lane.servers += 1
             task = asyncio.create_task(self._serve(lane))
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
-        lane.queue.append(waiting)
         return await waiting.answer
 
     async def close(self) -> None:
@@ -96,12 +101,15 @@ class Writer:
         """Commit batch after batch until nobody waits."""
         while lane.queue:
             async with self._batches:
+                await asyncio.sleep(0)  # what has arrived in this moment goes along
                 batch = [lane.queue.popleft() for _ in range(min(MAX_BATCH, len(lane.queue)))]
-                answers = await self._answers(lane, batch)
+                answers = await self._answers(lane, batch) if batch else ()
             self._waiting -= len(batch)
             for waiting, answer in zip(batch, answers, strict=True):
                 _tell(waiting.answer, answer)
-        del self._lanes[lane.program_id, lane.policy]
+        lane.servers -= 1
+        if not lane.servers:
+            del self._lanes[lane.program_id, lane.policy]
 
     async def _answers(self, lane: Lane, batch: Sequence[Waiting]) -> Sequence[Recorded | Exception]:
         try:

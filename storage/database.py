@@ -1,14 +1,22 @@
 """Connections to PostgreSQL: one engine per process, one transaction per `begin`."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import orjson
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 # A statement that runs longer than this is ended by the server: milliseconds.
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 10_000
+# A connection that idled for longer is asked whether it is still there before it is used.
+IDLE_SECONDS = 1.0
 # In a session's `info` once it has written to the outbox.
 HAS_EFFECTS = "has effects"
 OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c TimeZone=UTC"
@@ -33,12 +41,14 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=True,
             hide_parameters=True,  # errors are logged, and parameters are people's data
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args={"connect_timeout": 10, "options": OPTIONS},
         )
+
+        event.listen(self.engine.sync_engine.pool, "checkin", _note_time)
+        event.listen(self.engine.sync_engine.pool, "checkout", _ping_after_idling)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
@@ -59,3 +69,20 @@ class Database:
     async def dispose(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def _note_time(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ping_after_idling(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+    """Have the pool replace a connection that died while nobody used it; a busy one is not asked."""
+    if time.monotonic() - record.info.get("used", time.monotonic()) < IDLE_SECONDS:
+        return
+    cursor = connection.cursor()
+    try:
+        cursor.execute("SELECT 1")
+        connection.rollback()
+        cursor.close()
+    except psycopg.Error:
+        raise DisconnectionError from None
