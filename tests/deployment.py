@@ -1,5 +1,6 @@
 """A deployment of a test's own: API and worker in processes of their own, a company in it, and its outside world."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -40,15 +41,15 @@ class Deployment:
         self.settings = settings.model_copy(update={"laurel_port": self.port, "laurel_public_url": self.url})
         self.children: list[Child] = []
 
-    def start_api(self) -> Child:
+    async def start_api(self) -> Child:
         """An API that answers."""
         serve = ["uvicorn", "api.app:create_app", "--factory", "--no-access-log", "--port", str(self.port)]
-        return self._start("api", serve, partial(responds, f"{self.url}/healthz"), {})
+        return await self._start("api", serve, partial(responds, f"{self.url}/healthz"), {})
 
-    def start_worker(self, **environment: str) -> Child:
+    async def start_worker(self, **environment: str) -> Child:
         """A worker that works; `environment` is set beside the deployment's."""
         ready = partial(responds, f"http://127.0.0.1:{self._metrics_port}/metrics")
-        return self._start("worker", ["worker"], ready, environment)
+        return await self._start("worker", ["worker"], ready, environment)
 
     def stop(self) -> None:
         """Nothing is left running."""
@@ -59,7 +60,7 @@ class Deployment:
         """What the processes of that name logged."""
         return (self.settings.laurel_state_dir / f"{name}.log").read_text()
 
-    def _start(self, name: str, module: list[str], ready: Callable[[], bool], more: dict[str, str]) -> Child:
+    async def _start(self, name: str, module: list[str], ready: Callable[[], bool], more: dict[str, str]) -> Child:
         given = {one.upper(): str(getattr(self.settings, one)) for one in NAMES}
         environment = given | {
             "LAUREL_STATE_DIR": str(self.settings.laurel_state_dir),
@@ -70,6 +71,9 @@ class Deployment:
         log = self.settings.laurel_state_dir / f"{name}.log"
         argv = [sys.executable, "-m", *module]
         program = Program(name, argv, log, ready, environment | more, directory=ROOT, stop_seconds=STOP_SECONDS)
+        return await asyncio.to_thread(self._run, program)
+
+    def _run(self, program: Program) -> Child:
         child = Child.start(program)
         self.children.append(child)
         return child

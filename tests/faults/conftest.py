@@ -60,7 +60,7 @@ async def new_company(
                 laurel_state_dir=directory,
             )
             deployment = stack.enter_context(deployed(settings))
-            deployment.start_api()
+            await deployment.start_api()
             return await stack.enter_async_context(company_in(deployment))
 
         yield make

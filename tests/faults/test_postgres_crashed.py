@@ -54,7 +54,7 @@ async def test_nothing_acknowledged_is_lost_when_postgres_crashes_under_load(
     new_company: NewCompany, own_postgres: OwnPostgres
 ) -> None:
     company = await new_company(database_url=own_postgres.url)
-    company.deployment.start_worker()
+    await company.deployment.start_worker()
     load = Load(company)
 
     async with asyncio.TaskGroup() as callers:

@@ -12,7 +12,7 @@ NOBODY = "redis://127.0.0.1:1/0"
 
 async def test_boards_come_back_by_themselves_when_redis_was_emptied(new_company: NewCompany, redis: Redis) -> None:
     company = await new_company()
-    company.deployment.start_worker()
+    await company.deployment.start_worker()
     for email, amount_minor in (("maya@example.com", 3_000_000), ("owen@example.com", 2_000_000)):
         await company.earn(email, f"deal-{email}", amount_minor)
     before = await board(company, ["Maya", "Owen"])
@@ -25,7 +25,7 @@ async def test_boards_come_back_by_themselves_when_redis_was_emptied(new_company
 
 async def test_while_redis_is_away_points_are_earned_and_spent(new_company: NewCompany) -> None:
     company = await new_company(redis=NOBODY)
-    company.deployment.start_worker()
+    await company.deployment.start_worker()
 
     await company.earn("maya@example.com", "deal-1")
     order = await company.redeem("maya@example.com")

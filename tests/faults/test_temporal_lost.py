@@ -9,7 +9,7 @@ async def test_while_temporal_is_away_events_and_orders_are_accepted_and_catch_u
     new_company: NewCompany, own_temporal: OwnTemporal
 ) -> None:
     company = await new_company(temporal=own_temporal.address)
-    company.deployment.start_worker()
+    await company.deployment.start_worker()
 
     outcome = await company.earn(MEMBER, "deal-1")
     order = await company.redeem(MEMBER)
@@ -27,7 +27,7 @@ async def test_an_order_goes_on_when_temporal_was_killed_in_its_middle(
 ) -> None:
     own_temporal.start()
     company = await new_company(temporal=own_temporal.address)
-    company.deployment.start_worker()
+    await company.deployment.start_worker()
     await company.earn(MEMBER, "deal-1")
     await company.vendor.call("POST", "/faults", {"kind": "slow", "route": "POST /orders", "seconds": 3})
     order = await company.redeem(MEMBER)
@@ -48,7 +48,7 @@ async def test_an_order_is_finished_although_temporals_database_was_deleted_in_i
 ) -> None:
     own_temporal.start()
     company = await new_company(temporal=own_temporal.address)
-    company.deployment.start_worker()
+    await company.deployment.start_worker()
     await company.earn(MEMBER, "deal-1")
     await company.vendor.call("POST", "/balance", {"available_cents": 0})
     order = await company.redeem(MEMBER)

@@ -13,18 +13,21 @@ MEMBER = "maya@example.com"
 
 
 async def test_an_order_whose_worker_is_killed_at_any_step_is_one_card_paid_for_once(new_company: NewCompany) -> None:
-    companies = {point: await new_company(point) for point in get_args(Point)}
+    points = get_args(Point)
+    companies = await asyncio.gather(*map(new_company, points))
 
     # Side by side: Temporal takes a minute to see that a worker is gone.
-    await asyncio.gather(*(_order_though_killed_at(point, company) for point, company in companies.items()))
+    await asyncio.gather(
+        *(_order_though_killed_at(point, company) for point, company in zip(points, companies, strict=True))
+    )
 
 
 async def _order_though_killed_at(point: str, company: DeployedCompany) -> None:
     await company.earn(MEMBER, "deal-1")
-    victim = company.deployment.start_worker(LAUREL_FAILPOINT=f"{point}:kill")
+    victim = await company.deployment.start_worker(LAUREL_FAILPOINT=f"{point}:kill")
     order = await company.redeem(MEMBER)
     await _death_of(victim)
-    company.deployment.start_worker()
+    await company.deployment.start_worker()
     await company.order_in(order["id"], "delivered")
 
     assert await company.cards() == {order["id"]: 1}, point
