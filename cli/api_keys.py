@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.errors import CommandFailed
 from cli.programs import choose
@@ -63,7 +63,7 @@ def list_keys(program: InProgram = None, json: Json = False) -> None:
     if json:
         answer_json([_described(key) for key in found])
         return
-    table = Table("key", "name", "begins", "may", "made", "expires", "state")
+    table = Table(Column("key", no_wrap=True), "name", "begins", "may", "made", "expires", "state")
     for key in found:
         expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
         made = f"{key.created_at:%Y-%m-%d}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.errors import CommandFailed
 from cli.programs import choose
@@ -84,7 +84,7 @@ def list_connections(program: InProgram = None, json: Json = False) -> None:
     if json:
         answer_json([_described(connection) for connection in found])
         return
-    table = Table("connection", "name", "kind", "configuration", "made", "secrets rotated")
+    table = Table(Column("connection", no_wrap=True), "name", "kind", "configuration", "made", "secrets rotated")
     for one in found:
         config = ", ".join(f"{name}={value}" for name, value in one.config.items())
         rotated = f"{one.rotated_at:%Y-%m-%d}" if one.rotated_at else "never"

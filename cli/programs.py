@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.errors import CommandFailed
@@ -80,7 +80,7 @@ def list_programs(json: Json = False) -> None:
     if json:
         answer_json([_described(program) for program in found])
         return
-    table = Table("program", "name", "kind", "time zone", "configuration", "made")
+    table = Table(Column("program", no_wrap=True), "name", "kind", "time zone", "configuration", "made")
     for program in found:
         number = str(program.configuration or "none yet")
         table.add_row(

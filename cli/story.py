@@ -9,7 +9,7 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.service import RPCError
 
@@ -129,7 +129,7 @@ def _link(settings: Settings, history: History) -> WorkflowLink:
 
 def show(told: Story, console: Console) -> None:
     """Write the story for people."""
-    table = Table("time", "who tells", "what happened", "about", box=None, pad_edge=False)
+    table = Table("time", "who tells", "what happened", Column("about", no_wrap=True), box=None, pad_edge=False)
     for moment in told.moments:
         who = f"[{COLOURS[moment.teller]}]{moment.teller}[/]"
         text = escape(moment.text) + _details(moment.detail)
