@@ -25,7 +25,7 @@ from domain.definitions import (
     write_body,
 )
 from storage import aggregates
-from storage.hot_path import run
+from storage.hot_path import Found, run, run_together
 from storage.tables import configurations, programs
 
 MAX_CACHED = 200  # configurations in one process
@@ -59,8 +59,9 @@ async def get_active(session: AsyncSession, program_id: str) -> Configuration:
 
     To be called before the transaction locks anything else.
     """
-    await run(session, _SHARE, {"program_id": program_id})
-    return await _get_present(session, program_id)
+    named = {"program_id": program_id}
+    _, present = await run_together(session, (_SHARE, named), (_PRESENT, named))
+    return await _pick(session, program_id, present)
 
 
 async def read_active(session: AsyncSession, program_id: str) -> Configuration:
@@ -135,10 +136,13 @@ async def _insert(
 
 
 async def _get_present(session: AsyncSession, program_id: str) -> Configuration:
-    found = await run(session, _PRESENT, {"program_id": program_id})
-    if not found:
+    return await _pick(session, program_id, await run(session, _PRESENT, {"program_id": program_id}))
+
+
+async def _pick(session: AsyncSession, program_id: str, present: Found) -> Configuration:
+    if not present:
         raise LookupError(f"no program {program_id}")
-    [(number, digest_)] = found
+    [(number, digest_)] = present
     return await _get_cached(session, program_id, number, digest_ or _NONE)
 
 

@@ -29,7 +29,7 @@ from domain.schemas import faults
 from storage import configurations, facts, ledger, outbox, people
 from storage.database import Database
 from storage.failures import retry, sqlstate
-from storage.hot_path import run
+from storage.hot_path import run, savepoint
 from storage.ids import new_id
 from storage.sets import Rows, insert_all, texts
 from storage.tables import counters, crossings, decisions, event_revisions, members, rewards
@@ -180,7 +180,7 @@ Decide = Callable[[AsyncSession, Batch, Sequence[Any]], Awaitable[list[Outcome]]
 async def _isolate(session: AsyncSession, batch: Batch, items: Sequence[Any], decide: Decide) -> list[Outcome]:
     for race in range(MAX_RACES + 1):
         try:
-            async with session.begin_nested():
+            async with savepoint(session):
                 return await decide(session, batch, items)
         except Exception as error:
             state = sqlstate(error)

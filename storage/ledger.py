@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ledger import Account, Book, Hold, Lot, Transaction, held_account, member_account
-from storage.hot_path import run
+from storage.hot_path import run_together
 from storage.ids import new_id
 from storage.sets import Rows, insert_all, texts
 from storage.tables import accounts, entries, holds, lot_moves, lots, transactions, transfers
@@ -26,8 +26,10 @@ _LOCK_ACCOUNTS = """SELECT id, unit, running, balance, version, debt, lifetime F
 # accounts that will be debited, and those to which something will be given back.
 _LOT_COLUMNS = "id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed"
 _LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
-    WHERE account_id = ANY(CAST(%(ids)s AS text[])) AND remaining > 0 AND expires_at <= %(at)s
-    UNION SELECT {_LOT_COLUMNS} FROM lots WHERE account_id = ANY(CAST(%(debited)s AS text[])) AND remaining > 0
+    WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(ids)s AS text[])) AND remaining > 0
+        AND expires_at <= %(at)s
+    UNION SELECT {_LOT_COLUMNS} FROM lots
+    WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(debited)s AS text[])) AND remaining > 0
     UNION SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(lots)s AS text[]))"""
 _ACCOUNT_COLUMNS = (
@@ -63,18 +65,16 @@ async def open_book(
     wanted = {
         account for member in member_ids for account in (member_account(member, unit), held_account(member, unit))
     }
-    ids = sorted(wanted)
-    found = await run(session, _LOCK_ACCOUNTS, {"program_id": program_id, "ids": texts(ids)})
-    opened = [Account(*row) for row in found]
-    opened += [Account(new, unit, running=True) for new in sorted(wanted - {account.id for account in opened})]
     query = {
         "program_id": program_id,
-        "ids": texts([account.id for account in opened if account.version]),
+        "ids": texts(sorted(wanted)),
         "at": recorded_at,
         "debited": texts([member_account(member, unit) for member in debited]),
         "lots": texts(list(lot_ids)),
     }
-    loaded = await run(session, _LOTS, query) if found or lot_ids else []
+    found, loaded = await run_together(session, (_LOCK_ACCOUNTS, query), (_LOTS, query))
+    opened = [Account(*row) for row in found]
+    opened += [Account(new, unit, running=True) for new in sorted(wanted - {account.id for account in opened})]
     return Book(program_id, new_id, recorded_at, opened, [Lot(*row) for row in loaded])
 
 
