@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api import incoming
 from api.backends import backends
 from api.operations import Operation, documented
 from api.problems import Problem
+from api.schemas.base import EXAMPLE_ID
 from connectors import hubspot, sources, vendors
 from domain.connections import Connection
 from domain.notices import Notice
@@ -59,7 +61,7 @@ SENDERS: dict[str, Callable[[sources.Request, Connection, datetime], Sequence[No
         ]
     ),
 )
-async def take_notices(request: Request, connection: str) -> Response:
+async def take_notices(request: Request, connection: Annotated[str, Path(examples=[f"con_{EXAMPLE_ID}"])]) -> Response:
     """Signed as the connection's system signs (HubSpot: v3). Answered once every notice is kept; repeats are kept once.
 
     What a notice is about is fetched and recorded afterwards.

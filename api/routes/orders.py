@@ -33,7 +33,7 @@ router = APIRouter(route_class=Operation, tags=["orders"])
 REFUSALS = tuple(code.value for code in Refusal if code is not Refusal.REWARD_NOT_OFFERED)
 
 EXAMPLE = {
-    "member_id": "mem_06gvq2r0ds0006jmlodp9c1rb0",
+    "member_id": "mem_01a1fd1cfa630081c74091f5d2",
     "item": "coffee-card",
     "value_minor": 2500,
     "currency": "USD",

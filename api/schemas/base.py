@@ -78,11 +78,14 @@ Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX), BeforeValidator(w
 register_url_convertor("any", type("AnyConvertor", (StringConvertor,), {"regex": "(?s:.+)"})())
 
 
+EXAMPLE_ID = "01a1fd1cfa630081c74091f5d2"
+
+
 def identifier(prefix: str) -> Any:
     """The type of an id with this prefix; in paths {event_id:evt} matches nothing else, so that is not found."""
     pattern = rf"{prefix}_[0-9a-z]{{26}}"
     register_url_convertor(prefix, type("IdConvertor", (StringConvertor,), {"regex": pattern})())
-    return Annotated[str, StringConstraints(pattern=f"^{pattern}$")]
+    return Annotated[str, StringConstraints(pattern=f"^{pattern}$"), Field(examples=[f"{prefix}_{EXAMPLE_ID}"])]
 
 
 MemberId = identifier("mem")

@@ -73,7 +73,7 @@ async def test_a_database_whose_migrations_are_behind_is_not_ready(settings: Set
 
 
 async def test_requests_are_counted_by_route_and_status(anyone: httpx.AsyncClient, client: Client) -> None:
-    await client.get("/v1/members/mem_06gvq2r0ds0006jmlodp9c1rb0")
+    await client.get("/v1/members/mem_01a1fd1cfa630081c74091f5d2")
 
     page = (await anyone.get("/metrics")).text
 

@@ -122,7 +122,7 @@ async def test_a_vendors_notice_with_another_signature_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (401, "bad_signature")
 
 
-@pytest.mark.parametrize("name", ["con_06gvq2r0ds0006jmlodp9c1rb0", "con_%00", "x" * 3000, "con_unknown"])
+@pytest.mark.parametrize("name", ["con_01a1fd1cfa630081c74091f5d2", "con_%00", "x" * 3000, "con_unknown"])
 async def test_an_unknown_connection_is_not_found(anyone: httpx.AsyncClient, name: str) -> None:
     answer = await anyone.post(f"/intake/{name}", json=[])
 

@@ -14,11 +14,11 @@ from settings import Settings
 
 METHODS = ("get", "post", "put", "patch", "delete")
 IDS = {
-    "member_id": "mem_06gvq2r0ds0006jmlodp9c1rb0",
-    "event_id": "evt_06gvq2r0ds0006jmlodp9c1rb0",
-    "order_id": "ord_06gvq2r0ds0006jmlodp9c1rb0",
-    "reward_id": "rwd_06gvq2r0ds0006jmlodp9c1rb0",
-    "notification_id": "ntf_06gvq2r0ds0006jmlodp9c1rb0",
+    "member_id": "mem_01a1fd1cfa630081c74091f5d2",
+    "event_id": "evt_01a1fd1cfa630081c74091f5d2",
+    "order_id": "ord_01a1fd1cfa630081c74091f5d2",
+    "reward_id": "rwd_01a1fd1cfa630081c74091f5d2",
+    "notification_id": "ntf_01a1fd1cfa630081c74091f5d2",
     "source": "email",
     "external_id": "ada@example.com",
     "board": "company",
@@ -54,6 +54,9 @@ def test_every_operation_says_all_that_a_caller_needs(method: str, path: str, op
     assert operation["operationId"]
     assert operation["summary"]
     assert operation["description"]
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path":
+            assert parameter.get("examples") or parameter["schema"]["examples"], parameter["name"]
     if path.startswith("/v1/"):
         assert operation["security"]
         assert {"401", "403", "422", "429", "500", "503"} <= operation["responses"].keys()

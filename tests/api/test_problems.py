@@ -10,7 +10,7 @@ from api.problems import MEDIA_TYPE, TABLE
 from tests.api.conftest import Client
 from tests.api.facts import deal
 
-MEMBER = "mem_06gvq2r0ds0006jmlodp9c1rb0"
+MEMBER = "mem_01a1fd1cfa630081c74091f5d2"
 
 
 async def send(client: Client, body: bytes, content_type: str = "application/json") -> httpx.Response:

@@ -180,7 +180,7 @@ async def test_without_credentials_a_challenge_is_answered(app: FastAPI) -> None
 
 
 async def test_an_api_key_or_another_kind_of_connection_opens_nothing(lms: httpx.AsyncClient) -> None:
-    for authorization in ("Bearer lrl_something", "Bearer con_\0.x", "Bearer con_06gvq2r0ds0006jmlodp9c1rb0.shown"):
+    for authorization in ("Bearer lrl_something", "Bearer con_\0.x", "Bearer con_01a1fd1cfa630081c74091f5d2.shown"):
         answer = await lms.get("/statements", headers={b"authorization": authorization.encode()})
 
         assert answer.json()["code"] == "bad_signature"
