@@ -153,9 +153,12 @@ def _owners() -> list[dict[str, str]]:
 
 async def _call(method: str, url: str, body: Mapping[str, Any]) -> Any:
     headers = {"authorization": f"Bearer {VENDOR_KEY}"}
-    async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as client:
-        answer = await client.request(method, url, json=body, headers=headers)
-    answer.raise_for_status()
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as client:
+            answer = await client.request(method, url, json=body, headers=headers)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise CommandFailed(f"{method} {url}: {type(error).__name__}") from None
     return answer.json()
 
 

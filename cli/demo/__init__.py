@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from typing import Annotated, Any
 
@@ -49,10 +49,10 @@ def demo(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     try:
-        with _running(console, port_offset) as (settings, check):
+        with _running(console, port_offset) as (settings, ours):
             expectations, record = asyncio.run(_play(console, settings))
-            if keep:
-                _stay(console, check)
+            if keep and ours:
+                _stay(console, ours)
     except (ProgramFailed, NoTemporal) as error:
         raise CommandFailed(str(error)) from None
     if json:
@@ -62,26 +62,37 @@ def demo(
 
 
 @contextmanager
-def _running(console: Console, port_offset: int) -> Iterator[tuple[Settings, Callable[[], None]]]:
-    """The settings of a stack, and what raises once a part of it has died."""
+def _running(console: Console, port_offset: int) -> Iterator[tuple[Settings, Stack | None]]:
+    """The settings of a stack that runs, and the stack if it was started for this."""
     own = OwnSettings()
     if (own.laurel_state_dir / RUNNING_STACK_FILE).exists():
         settings = Settings()
         if responds(f"http://127.0.0.1:{settings.laurel_port}/healthz"):
             console.print("Using the stack that runs here")
-            yield settings, lambda: None
+            try:
+                yield settings, None
+            finally:
+                _give_sandboxes_back(console, settings)
             return
     if own.laurel_env == "production":
         raise CommandFailed("`laurel demo` is for development")
     with Stack(own, port_offset, lambda step: console.print(f"[dim]{step}[/dim]", highlight=False)) as stack:
-        yield stack.settings(), stack.check
+        yield stack.settings(), stack
 
 
-def _stay(console: Console, check: Callable[[], None]) -> None:
+def _give_sandboxes_back(console: Console, settings: Settings) -> None:
+    """The stack's sample company gets their notices again."""
+    try:
+        asyncio.run(seed.sample_company(settings, Sandboxes.at(Ports(settings.laurel_port))))
+    except CommandFailed as error:
+        console.print(f"the sample company gets no notices until `laurel up` starts again: {error}")
+
+
+def _stay(console: Console, stack: Stack) -> None:
     console.print("\nEverything is left running; Ctrl-C ends it.")
     try:
         while True:
-            check()
+            stack.check()
             time.sleep(CHECK_SECONDS)
     except KeyboardInterrupt:
         return
@@ -93,8 +104,6 @@ async def _play(console: Console, settings: Settings) -> tuple[list[Expectation]
     try:
         record = await _record(story, settings, sandboxes, database)
     finally:
-        # The sandboxes belong to the sample company again.
-        await seed.sample_company(settings, sandboxes)
         await database.dispose()
     expectations = judge(record)
     _tell(story, record, expectations)
