@@ -10,7 +10,7 @@ from cli.demo.facts import BIG_DEAL, DEALS, LESSONS, REDEEMED, REDEEMER, REOPENE
 from cli.demo.outside import Api, HubSpotAccount, Json, LearningSystem, VendorAccount
 from cli.demo.record import Record, Standing
 from cli.demo.story import Story
-from cli.demo.waiting import Waiting
+from cli.demo.waiting import DemoFailed, Waiting
 from cli.explain import told
 from storage import explanations, ledger
 from storage.database import Database
@@ -133,6 +133,8 @@ class Script:
 
     async def _decided(self, count: int) -> bool | None:
         events = await self._api.events()
+        if failed := [event for event in events if event["state"] == "quarantined"]:
+            raise DemoFailed(f"event {failed[0]['id']} could not be decided: {failed[0]['error']}")
         return True if sum(event["state"] == "decided" for event in events) >= count else None
 
     async def _order_of(self, member_id: str) -> Json | None:
