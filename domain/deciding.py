@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.configuration import Aggregate, Cap, Configuration, Milestone, Rule
 from domain.events import Event
-from domain.expressions import context, totals_used
+from domain.expressions import context, fields_used, is_read_whole, totals_used
 from domain.ledger import Grant
 from domain.rules import RuleResult, Uses, as_json, judge
 from domain.time import period_on
@@ -80,6 +80,10 @@ class Plan:
     read: tuple[Aggregate, ...]
     counted: tuple[Aggregate, ...]
     capped: tuple[tuple[Rule, Cap], ...]
+    # The fields of event and member that its expressions name, None for all: to show them all costs more than to
+    # evaluate the expressions.
+    event_fields: frozenset[str] | None
+    member_fields: frozenset[str] | None
 
 
 def plan(configuration: Configuration, event_type: str) -> Plan:
@@ -100,7 +104,15 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
         read=tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates),
         counted=tuple(a for a in configuration.aggregates.values() if a.event_type == event_type),
         capped=tuple((rule, cap) for rule in rules for cap in rule.caps if cap.per is not None),
+        event_fields=_fields_named(texts, "event"),
+        member_fields=_fields_named(texts, "member"),
     )
+
+
+def _fields_named(texts: list[str], of: str) -> frozenset[str] | None:
+    if any(is_read_whole(text, of) for text in texts):
+        return None
+    return frozenset(field for text in texts for field in fields_used(text, of))
 
 
 def counter_name(aggregate: Aggregate) -> str:
@@ -150,7 +162,11 @@ def decide(
     moved = _counted(needs, event, zone)
     if not needs.rules:
         return Verdict(moved=moved)
-    using = context(_event_view(event), person.attributes, _totals(needs, event, zone, inputs, moved))
+    using = context(
+        _shown(_event_view(event), needs.event_fields),
+        _shown(person.attributes, needs.member_fields),
+        _totals(needs, event, zone, inputs, moved),
+    )
 
     uses = uses_read(event, person, inputs)
     results = tuple(judge(rule, at, using, uses) for rule in needs.rules)
@@ -185,6 +201,10 @@ def uses_read(event: Event, person: Person, inputs: Inputs) -> Uses:
 def still_crossed(milestone: Milestone, n: int, lifetime: int) -> bool:
     """Whether a crossing on lifetime points stands at this lifetime."""
     return lifetime >= n * milestone.every if milestone.every else lifetime >= (milestone.at or 0)
+
+
+def _shown(values: Mapping[str, Any], fields: frozenset[str] | None) -> Mapping[str, Any]:
+    return values if fields is None else {name: values[name] for name in fields if name in values}
 
 
 def _event_view(event: Event) -> dict[str, Any]:

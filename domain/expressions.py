@@ -78,6 +78,13 @@ def fields_used(text: str, of: str) -> frozenset[str]:
     return frozenset(re.findall(rf"(?<![\w.]){re.escape(of)}\.([A-Za-z_]\w*)", _LITERAL_OR_COMMENT.sub("''", text)))
 
 
+def is_read_whole(text: str, of: str) -> bool:
+    """Whether an expression names `event` or `member` other than by `fields_used`."""
+    bare = _LITERAL_OR_COMMENT.sub("''", text)
+    named = re.findall(rf"(?<![\w.]){re.escape(of)}\b", bare)
+    return len(named) != len(re.findall(rf"(?<![\w.]){re.escape(of)}\.[A-Za-z_]", bare))
+
+
 def totals_used(text: str) -> frozenset[str]:
     """The names of the aggregates that an expression reads."""
     return frozenset(_TOTAL.findall(text))

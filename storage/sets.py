@@ -106,7 +106,9 @@ def _written(column: Column[Any], values: Sequence[Any]) -> str:
         return _quoted(values)
     if kind is bytes:
         return ",".join([f'"\\\\x{value.hex()}"' for value in values])
-    return ",".join([f'"{value}"' for value in values])
+    if kind in (int, bool):
+        return ",".join(map(str, values))
+    return ",".join([value.isoformat() for value in values])  # dates and instants
 
 
 def _quoted(values: Sequence[str]) -> str:

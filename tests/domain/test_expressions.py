@@ -11,6 +11,7 @@ from domain.expressions import (
     context,
     evaluate,
     fields_used,
+    is_read_whole,
     literals,
     totals_used,
 )
@@ -84,3 +85,18 @@ def test_what_fails_on_an_event_says_why(text: str, reason: str) -> None:
 )
 def test_an_expression_has_the_value_of_its_event(text: str, value: Any) -> None:
     assert evaluate(text, context({"amount": 3}, {}, {})) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("event.amount > 1 && event.kind == 'event'", False),
+        ("event .amount > 1", True),
+        ("size(event) > 1", True),
+        ("'event' in ['a'] // event", False),
+        ("has(event.amount)", False),
+        ("member.event == 1", False),
+    ],
+)
+def test_an_expression_that_names_the_event_itself_reads_it_whole(text: str, whole: bool):
+    assert is_read_whole(text, "event") is whole
