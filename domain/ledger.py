@@ -44,10 +44,6 @@ class NotOpen(Exception):
     """The hold has been settled or released already."""
 
 
-class AlreadyReversed(Exception):
-    """The transaction has been reversed already."""
-
-
 @dataclass(slots=True)
 class Account:
     """One place where value of one unit stands; `lifetime` is what was earned less what was taken back."""
