@@ -67,6 +67,8 @@ _NOTICE_KINDS = {
     "FUNDING_SOURCES": NoticeKind.FUNDING,
     "PRODUCTS": NoticeKind.CATALOG,
 }
+# What the answer to the order, or the look-up after one that was lost, has told already.
+_TOLD_BEFORE = ("ORDERS.CREATED", "REWARDS.CREATED")
 # Which part of the request they found wrong, by the name of the innermost field that their errors' payload mirrors.
 _CODES = {
     "denomination": "invalid_denomination",
@@ -276,7 +278,7 @@ def _notice(found: dict[str, Any]) -> VendorNotice:
     event, resource, meta = _word(found["event"]), found["payload"]["resource"], found["payload"].get("meta") or {}
     return VendorNotice(
         notice_key=_word(found["uuid"]),
-        kind=_NOTICE_KINDS.get(event.split(".")[0], NoticeKind.OTHER),
+        kind=_notice_kind(event),
         event=event,
         resource_type=_word(resource["type"]),
         resource_id=_word(resource["id"]),
@@ -318,6 +320,10 @@ def _innermost(payload: Any) -> Iterator[str]:
         for field, inner in payload.items():
             yield from _innermost(inner)
             yield field
+
+
+def _notice_kind(event: str) -> NoticeKind:
+    return NoticeKind.OTHER if event in _TOLD_BEFORE else _NOTICE_KINDS.get(event.split(".")[0], NoticeKind.OTHER)
 
 
 def _money(amount: Decimal | int, currency: str) -> Money:

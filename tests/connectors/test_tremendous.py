@@ -525,6 +525,9 @@ def test_a_signed_notice_of_another_shape_is_malformed(body: bytes) -> None:
     ("event", "kind"),
     [
         ("ORDERS.APPROVED", NoticeKind.ORDER),
+        ("ORDERS.CREATED", NoticeKind.OTHER),
+        ("REWARDS.CREATED", NoticeKind.OTHER),
+        ("REWARDS.DELIVERY.SUCCEEDED", NoticeKind.REWARD),
         ("FUNDING_SOURCES.FUNDED", NoticeKind.FUNDING),
         ("PRODUCTS.REMOVED", NoticeKind.CATALOG),
         ("MEMBERS.CREATED", NoticeKind.OTHER),
