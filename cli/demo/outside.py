@@ -61,14 +61,9 @@ class HubSpotAccount(Caller):
     async def reopen(self, deal_id: str) -> None:
         await self.call("POST", f"/_control/deals/{deal_id}/reopen")
 
-    async def hold(self) -> str:
-        """Keep notices back from now on; where they go."""
-        url: str = (await self.call("PUT", "/_control/webhook", {"hold": True}))["url"]
-        return url
-
-    async def point_at(self, url: str) -> None:
-        """Notices go to this URL at once from now on."""
-        await self.call("PUT", "/_control/webhook", {"url": url})
+    async def hold(self) -> None:
+        """Keep notices back from now on."""
+        await self.call("PUT", "/_control/webhook", {"hold": True})
 
     async def deliver(self) -> int:
         """Send what waits; how many notices that were."""

@@ -119,6 +119,7 @@ class Script:
         self._story.chapter("The order is seen through")
         await self._delivered(order_id)
         self._story.tell("nobody asks for a second card: it is looked up by its key, found, and paid for once")
+        self._story.tell(f"the vendor's e-mails: {self._vendor.inbox_url}")
 
     async def _look_back(self) -> None:
         self.record.final = await self._standing()
