@@ -20,7 +20,7 @@ from tests.programs import NOW
 
 async def status_with(client: Client, authorization: str) -> tuple[int, str]:
     """What these credentials get, and the challenge."""
-    answer = await client.http.get("/v1/members", headers={"Authorization": authorization.encode()})
+    answer = await client.http.get("/v1/members", headers=[(b"Authorization", authorization.encode())])
     return answer.status_code, answer.headers.get("www-authenticate", "")
 
 

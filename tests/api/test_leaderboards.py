@@ -83,9 +83,17 @@ async def test_without_redis_boards_are_unavailable_and_events_are_not(settings:
 async def test_a_notification_is_read_once(client: Client, engine: AsyncEngine) -> None:
     member_id = (await client.post("/v1/events", deal())).json()["member_id"]
     async with AsyncSession(engine) as session, session.begin():
-        told = {"kind": "test", "subject": "Well done", "body": "You won a deal.", "now": NOW}
-        await notifications.tell(session, client.program_id, member_id=member_id, reference="one", **told)
-        await notifications.tell(session, client.program_id, member_id=None, reference="two", **told)
+        for told, reference in ((member_id, "one"), (None, "two")):
+            await notifications.tell(
+                session,
+                client.program_id,
+                member_id=told,
+                kind="test",
+                reference=reference,
+                subject="Well done",
+                body="You won a deal.",
+                now=NOW,
+            )
     (mine,) = (await client.get(f"/v1/members/{member_id}/notifications", unread=True)).json()["items"]
 
     read = await client.post(f"/v1/notifications/{mine['id']}/read")
