@@ -4,9 +4,10 @@ An event is identified by the business fact, (source, external_id), never by the
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -14,6 +15,14 @@ import orjson
 # Sources of identities that are our own names: the member's id, and the external id that the program gave it.
 MEMBER_ID = "laurel.id"
 MEMBER_EXTERNAL_ID = "laurel.external_id"
+
+# Of a source or an external id in UTF-8: one entry of PostgreSQL's indexes holds two of them.
+MAX_NAME_BYTES = 1_300
+MAX_VERSION = 2**63 - 1
+# Days before this cannot be told in every time zone, and no employer needs them.
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+
+_UNFIT = re.compile(r"[\x00-\x1f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +60,24 @@ class SourcePolicy:
 
     `amendments` says what the same key with another fingerprint means: "redecide" (compensate and decide again),
     "ignore" (keep the first) or "conflict" (refuse). `fingerprint_fields` are the data fields that make the fact (None:
-    all of them). An event that is older than `oldest` when it arrives counts as received now where order is fairness.
+    all of them).
     """
 
     amendments: str = "conflict"
     fingerprint_fields: tuple[str, ...] | None = None
-    oldest: timedelta = timedelta(days=90)
+
+
+def unfit(event: Event) -> str | None:
+    """What is wrong with an event that no event type allows: names, version and time that the book cannot keep."""
+    names = (event.member, *event.alternatives, Identity(event.source, event.external_id))
+    texts = {text for name in names for text in (name.source, name.external_id)} | {event.type, event.retracts or ""}
+    if any(_UNFIT.search(text) or len(text.encode()) > MAX_NAME_BYTES for text in texts):
+        return f"names have at most {MAX_NAME_BYTES} bytes and no control characters"
+    if event.source_version is not None and abs(event.source_version) > MAX_VERSION:
+        return f"source_version is beyond {MAX_VERSION}"
+    if event.occurred_at < EARLIEST:
+        return f"occurred_at is before {EARLIEST.year}"
+    return "a retraction has no data" if event.retracts is not None and event.data else None
 
 
 def fingerprint(event: Event, policy: SourcePolicy) -> bytes:

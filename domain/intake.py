@@ -12,7 +12,7 @@ from typing import Any
 from domain.configuration import Configuration, Milestone
 from domain.deciding import ENGINE, CounterKey, Inputs, Person, Verdict, decide, keys_needed, person_at, still_crossed
 from domain.events import Event, Identity, SourcePolicy, fingerprint
-from domain.ledger import Book, Transaction, member_account
+from domain.ledger import Account, Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
 from domain.schemas import values
 
@@ -63,6 +63,10 @@ class Crossing:
     event_id: str
     state: str = "standing"
     placed: bool = False
+
+    def stands_under(self, mark: tuple[str, str]) -> bool:
+        """Whether it counts for this member and milestone."""
+        return self.state == "standing" and (self.member_id, self.mark) == mark
 
 
 @dataclass(slots=True)
@@ -155,14 +159,14 @@ class Intake:
         if event.retracts is not None:
             return self._retract(event, fact)
         if fact.state == NEW:
-            return self._first(fact)
+            return self._first(fact, self._member_of(event))
         if fact.state == AWAITED:
             return self._arrive_retracted(event, fact)
         return self._again(event, fact)
 
     def decide_now(self, fact: Fact) -> Outcome:
         """Decide a fact that was parked or quarantined; it stays parked while its member is unknown."""
-        return self._first(fact)
+        return self._first(fact, self._member_of(fact.event))
 
     def today(self, member_id: str) -> Person:
         """The member by the newest version of the attributes."""
@@ -170,8 +174,7 @@ class Intake:
 
     # -- What a fact can meet --------------------------------------------------------------------------------------
 
-    def _first(self, fact: Fact) -> Outcome:
-        member_id = self._member_of(fact.event)
+    def _first(self, fact: Fact, member_id: str | None) -> Outcome:
         if member_id is None:
             self._stand(fact, PARKED)
         else:
@@ -194,6 +197,8 @@ class Intake:
             return self._conflict(fact)
         if self._is_older(event, fact):
             return self._outcome(REPLAYED, fact)
+        if event.source_version is None:
+            event = replace(event, source_version=fact.event.source_version)
         arrived = fingerprint(event, self.policy)
         if arrived != fact.fingerprint:
             return self._differs(event, fact, arrived)
@@ -201,8 +206,15 @@ class Intake:
             fact.event = replace(fact.event, source_version=event.source_version)
             fact.changed = True
         if fact.state == PARKED:
-            self._first(fact)
+            self._name(event, fact)
         return self._outcome(REPLAYED, fact)
+
+    def _name(self, event: Event, fact: Fact) -> None:
+        """A repeat may name the member of a parked fact in another way."""
+        if event.alternatives:
+            fact.event = replace(fact.event, alternatives=event.alternatives)
+            fact.changed = True
+        self._first(fact, self._member_of(event))
 
     def _differs(self, event: Event, fact: Fact, arrived: bytes) -> Outcome:
         if self.policy.amendments == "conflict":
@@ -214,18 +226,22 @@ class Intake:
         if fact.state == DECIDED:
             self._redecide(fact)
         elif fact.state in (PARKED, QUARANTINED):
-            self._first(fact)
+            self._first(fact, self._member_of(event))
         return self._outcome(AMENDED, fact)
 
     def _retract(self, event: Event, fact: Fact) -> Outcome:
-        if fact.state != NEW:
-            return self._outcome(REPLAYED, fact) if fact.event.retracts == event.retracts else self._conflict(fact)
+        repeated = fact.event.retracts == event.retracts
+        if fact.state not in (NEW, AWAITED) and not (repeated and fact.state == QUARANTINED):
+            return self._outcome(REPLAYED, fact) if repeated else self._conflict(fact)
         assert event.retracts is not None
         target = self.facts[event.source, event.retracts]
-        was = target.state
+        was = AWAITED if target.state == NEW else target.state
+        # Retractions are final: one that was itself taken back before it came takes back all the same.
+        fact.event, fact.fingerprint = event, fingerprint(event, self.policy)
+        fact.retracted_by = fact.error = None
         self._stand(fact, DECIDED)
         fact.member_id = target.member_id
-        fact.changed = fact.member_id is not None
+        fact.changed = fact.changed or fact.member_id is not None
         taken = self._take_back(target, fact)
         verdict = {"retracts": target.event_id, "was": was}
         fact.points = -taken
@@ -247,9 +263,9 @@ class Intake:
             self._stand(target, CLOSED)
         else:
             taken = self._undo(target)
+            self._stand(target, RETRACTED)
             self._withdraw_rewards(target, keep_rules=())
             self._withdraw_crossings(target)
-            self._stand(target, RETRACTED)
         target.retracted_by = by.event_id
         target.changed = True
         return taken
@@ -390,27 +406,29 @@ class Intake:
         """Withdraw the crossings that no longer stand, from the highest down to the first that was placed or stands."""
         member = member_id or fact.member_id
         assert member is not None
-        lifetime = self.book.accounts[member_account(member, UNIT)].lifetime
+        account = self.book.accounts[member_account(member, UNIT)]
         standing = [c for c in self._crossings if c.member_id == member and c.state == "standing"]
         for mark in {crossing.mark for crossing in standing}:
             ladder = sorted((c for c in standing if c.mark == mark), key=lambda c: c.n, reverse=True)
             for crossing in ladder:
-                if crossing.placed or self._stands(crossing, fact, lifetime):
+                if crossing.placed or self._stands(crossing, fact, account):
                     break
                 self._withdraw_crossing(crossing)
 
-    def _stands(self, crossing: Crossing, fact: Fact, lifetime: int) -> bool:
+    def _stands(self, crossing: Crossing, fact: Fact, account: Account) -> bool:
         milestone: Milestone | None = self._milestones.get(crossing.mark)
         if milestone is None:
             return True
         if milestone.on == "balance":
-            return crossing.event_id != fact.event_id
-        return still_crossed(milestone, crossing.n, lifetime)
+            earns = fact.state == DECIDED and fact.member_id == crossing.member_id
+            return crossing.event_id != fact.event_id or (earns and account.balance >= (milestone.at or 0))
+        return still_crossed(milestone, crossing.n, account.lifetime)
 
     def _withdraw_crossing(self, crossing: Crossing) -> None:
         crossing.state = "withdrawn"
         self.withdrawn_crossings.append(crossing)
-        self._marks[crossing.member_id, crossing.mark] = crossing.n - 1
+        mark = crossing.member_id, crossing.mark
+        self._marks[mark] = max((c.n for c in self._crossings if c.stands_under(mark)), default=0)
         for reward in self._rewards:
             if reward.crossing_id == crossing.id:
                 self._withdraw(reward)

@@ -16,6 +16,7 @@ MAX_FAULTS = 20
 # Integers beyond this lose digits in other systems' JSON (RFC 8259, section 6).
 MAX_INTEGER = 2**53 - 1
 
+_UNFIT = re.compile(r"[\0\ud800-\udfff]")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
@@ -70,7 +71,7 @@ def _string(field: Field, value: Any) -> str | None:
         return f"must be one of {', '.join(field.enum)[:500]}"
     if len(value) > field.max_length:
         return f"has {len(value)} characters, at most {field.max_length} are taken"
-    return "must not contain the character U+0000" if "\0" in value else None
+    return "must not contain U+0000 or half of a surrogate pair" if _UNFIT.search(value) else None
 
 
 def _integer(field: Field, value: Any) -> str | None:

@@ -43,16 +43,17 @@ _LAST_DECISIONS = """SELECT DISTINCT ON (event_id) event_id, n, points, verdict 
 _UPDATE = """UPDATE events SET state = n.state, type = n.type, member_id = n.member_id,
         identity_source = n.identity_source,
         identity_external_id = n.identity_external_id, alternatives = n.alternatives, data = n.data,
-        fingerprint = n.fingerprint, source_version = n.source_version, revision = n.revision,
+        fingerprint = n.fingerprint, source_version = n.source_version, revision = n.revision, retracts = n.retracts,
         retracted_by = n.retracted_by, occurred_at = n.occurred_at, error = n.error
     FROM unnest(CAST(%(id)s AS text[]), CAST(%(state)s AS text[]), CAST(%(type)s AS text[]),
         CAST(%(member_id)s AS text[]), CAST(%(identity_source)s AS text[]),
         CAST(%(identity_external_id)s AS text[]), CAST(%(alternatives)s AS jsonb[]),
         CAST(%(data)s AS jsonb[]), CAST(%(fingerprint)s AS bytea[]), CAST(%(source_version)s AS bigint[]),
-        CAST(%(revision)s AS int[]), CAST(%(retracted_by)s AS text[]), CAST(%(occurred_at)s AS timestamptz[]),
+        CAST(%(revision)s AS int[]), CAST(%(retracts)s AS text[]), CAST(%(retracted_by)s AS text[]),
+        CAST(%(occurred_at)s AS timestamptz[]),
         CAST(%(error)s AS text[]))
         AS n(id, state, type, member_id, identity_source, identity_external_id, alternatives, data, fingerprint,
-            source_version, revision, retracted_by, occurred_at, error)
+            source_version, revision, retracts, retracted_by, occurred_at, error)
     WHERE events.program_id = %(program_id)s AND events.id = n.id"""
 
 
@@ -158,7 +159,8 @@ async def marks(session: AsyncSession, program_id: str, member_ids: Sequence[str
 async def lock_crossings(session: AsyncSession, program_id: str, member_ids: Collection[str]) -> list[Crossing]:
     """These members' crossings that stand, locked in id order; placed once their reward was ordered."""
     statement = """SELECT c.id, c.member_id, c.milestone, c.n, c.event_id, c.state,
-            EXISTS (SELECT FROM rewards r WHERE r.crossing_id = c.id AND r.state IN ('ordered', 'in_review'))
+            EXISTS (SELECT FROM rewards r
+                WHERE r.program_id = c.program_id AND r.crossing_id = c.id AND r.state = 'ordered')
         FROM crossings c WHERE c.program_id = %(program_id)s AND c.member_id = ANY(CAST(%(ids)s AS text[]))
             AND c.state = 'standing' ORDER BY c.id FOR NO KEY UPDATE OF c"""
     found = await run(session, statement, {"program_id": program_id, "ids": sets.texts(list(member_ids))})

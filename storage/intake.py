@@ -6,33 +6,31 @@ fails on data is halved by savepoints until the event that fails stands alone, q
 deciding its events one by one in order.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import Configuration
-from domain.deciding import counted_by_back_fill, keys_needed, person_at
-from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint
+from domain.deciding import CounterKey, counted_by_back_fill, keys_needed, person_at
+from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint, unfit
 from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
-from domain.leaderboards import Standing
-from domain.ledger import Account
-from domain.outbox import Kind, Lane, OutboxRow
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
-from storage import configurations, facts, ledger, outbox, people
+from storage import configurations, decisions, facts, ledger, people
 from storage.database import Database
 from storage.failures import retry, sqlstate
 from storage.hot_path import run, savepoint
 from storage.ids import new_id
-from storage.sets import Rows, insert_all, texts
-from storage.tables import counters, crossings, decisions, event_revisions, members, rewards
+from storage.sets import texts
+from storage.tables import members
 
 MAX_BATCH = 500  # events
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -91,11 +89,13 @@ async def record(
     """
     if not 1 <= len(events) <= MAX_BATCH:
         raise ValueError(f"a batch holds 1 to {MAX_BATCH} events, not {len(events)}")
-    batch = await _open(session, program_id, _names(events), policy, as_of)
-    refused = {n: _refusal(batch, event) for n, event in enumerate(events)}
-    accepted = [event for n, event in enumerate(events) if refused[n] is None]
+    configuration = await configurations.get_active(session, program_id)
+    refused = [_refusal(configuration, event, as_of) for event in events]
+    accepted = [event for event, refusal in zip(events, refused, strict=True) if refusal is None]
+    known = await _resolve(session, program_id, _names(accepted))
+    batch = Batch(program_id, configuration, policy, known, as_of)
     taken = iter(await _isolate(session, batch, accepted, _take) if accepted else ())
-    return [refusal or next(taken) for refusal in refused.values()]
+    return [refusal or next(taken) for refusal in refused]
 
 
 async def decide_parked(
@@ -135,17 +135,14 @@ _RESOLVE = """SELECT i.source, i.external_id, i.member_id FROM identities i
     WHERE i.program_id = %(program_id)s"""
 
 
-async def _open(
-    session: AsyncSession, program_id: str, names: Collection[Identity], policy: SourcePolicy, as_of: datetime
-) -> Batch:
-    configuration = await configurations.get_active(session, program_id)
-    known: dict[Identity, str] = {}
-    if names:
-        columns = {"sources": texts([n.source for n in names]), "external_ids": texts([n.external_id for n in names])}
-        found = await run(session, _RESOLVE, {"program_id": program_id, **columns})
-        known = {Identity(source, external_id): member for source, external_id, member in found}
-        known |= await _own_names(session, program_id, names)
-    return Batch(program_id, configuration, policy, known, as_of)
+async def _resolve(session: AsyncSession, program_id: str, names: Collection[Identity]) -> dict[Identity, str]:
+    """The members that are known by these names."""
+    if not names:
+        return {}
+    columns = {"sources": texts([n.source for n in names]), "external_ids": texts([n.external_id for n in names])}
+    found = await run(session, _RESOLVE, {"program_id": program_id, **columns})
+    known = {Identity(source, external_id): member for source, external_id, member in found}
+    return known | await _own_names(session, program_id, names)
 
 
 async def _own_names(session: AsyncSession, program_id: str, names: Collection[Identity]) -> dict[Identity, str]:
@@ -157,12 +154,14 @@ async def _own_names(session: AsyncSession, program_id: str, names: Collection[I
     return {Identity(MEMBER_ID, member): member for member in (await session.execute(query)).scalars()}
 
 
-def _refusal(batch: Batch, event: Event) -> Outcome | None:
-    if event.occurred_at > batch.as_of + CLOCK_TOLERANCE:
-        return Outcome(REJECTED, code="occurred_in_future", detail=f"occurred_at is after {batch.as_of.isoformat()}")
+def _refusal(configuration: Configuration, event: Event, as_of: datetime) -> Outcome | None:
+    if event.occurred_at > as_of + CLOCK_TOLERANCE:
+        return Outcome(REJECTED, code="occurred_in_future", detail=f"occurred_at is after {as_of.isoformat()}")
+    if detail := unfit(event):
+        return Outcome(REJECTED, code="invalid_event_data", detail=detail)
     if event.retracts is not None:
         return None
-    event_type = batch.configuration.event_types.get(event.type)
+    event_type = configuration.event_types.get(event.type)
     if event_type is None:
         return Outcome(
             REJECTED, code="unknown_event_type", detail=f"the program has no event type {event.type[:100]!r}"
@@ -235,12 +234,13 @@ def _taking(event: Event) -> Callable[[Intake], Outcome]:
 
 
 def _deciding(fact: Fact) -> Callable[[Intake], Outcome]:
-    return lambda intake: intake.decide_now(fact)
+    return _taking(fact.event) if fact.event.retracts is not None else lambda intake: intake.decide_now(fact)
 
 
 async def _claim(session: AsyncSession, batch: Batch, taken: Sequence[Event]) -> _Work:
     """Insert the new facts' keys, tombstones for retractions of unknown ones included, and lock those that exist."""
-    new = _new_facts(batch, taken)
+    with _on_paper():
+        new = _new_facts(batch, taken)
     inserted = await facts.insert(session, batch.program_id, [new[key] for key in sorted(new)])
     known = sorted(key for key, fact in new.items() if fact.event_id not in inserted)
     existing = await facts.lock(session, batch.program_id, known) if known else {}
@@ -291,19 +291,20 @@ def _people_of(batch: Batch, fact: Fact | None, event: Event) -> set[str]:
 async def _decide_standing(
     session: AsyncSession, program_id: str, event_ids: Collection[str], state: str, as_of: datetime
 ) -> list[Outcome]:
+    configuration = await configurations.get_active(session, program_id)
     found = await facts.lock_by_id(session, program_id, event_ids, state)
     if not found:
         return []
-    batch = await _open(session, program_id, _names([fact.event for fact in found]), SourcePolicy(), as_of)
+    known = await _resolve(session, program_id, _names([fact.event for fact in found]))
+    batch = Batch(program_id, configuration, SourcePolicy(), known, as_of)
+    return await _isolate(session, batch, found, _decide)
 
-    async def decide_again(session: AsyncSession, batch: Batch, items: Sequence[Fact]) -> list[Outcome]:
-        # Read again: a savepoint that was rolled back may have left changes in memory.
-        again = await facts.lock_by_id(session, program_id, [fact.event_id for fact in items], state)
-        by_key = {fact.key: fact for fact in again}
-        work = _Work(by_key, [fact.event for fact in again], [_deciding(fact) for fact in again])
-        return await _settle(session, batch, work)
 
-    return await _isolate(session, batch, found, decide_again)
+async def _decide(session: AsyncSession, batch: Batch, found: Sequence[Fact]) -> list[Outcome]:
+    # Claimed again, with what retractions name: a savepoint that was rolled back may have left changes in memory.
+    work = await _claim(session, batch, [fact.event for fact in found])
+    work.steps = [_deciding(work.facts[fact.key]) for fact in found]
+    return await _settle(session, batch, work)
 
 
 # -- Locking, deciding, writing ------------------------------------------------------------------------------------
@@ -312,35 +313,59 @@ async def _decide_standing(
 async def _settle(session: AsyncSession, batch: Batch, work: _Work) -> list[Outcome]:
     loaded = await _load(session, batch, work)
     intake = Intake(batch.configuration, batch.policy, loaded, new_id)
-    outcomes = [_decided(step, intake) for step in work.steps]
-    await _write(session, batch, intake)
+    with _on_paper():
+        outcomes = [step(intake) for step in work.steps]
+    await decisions.write(session, batch.program_id, intake, as_of=batch.as_of)
     return outcomes
 
 
-def _decided(step: Callable[[Intake], Outcome], intake: Intake) -> Outcome:
+@contextmanager
+def _on_paper() -> Iterator[None]:
+    """No database in here: what is raised is about the data."""
     try:
-        return step(intake)
+        yield
     except Exception as error:
         raise Undecidable(str(error)) from error
 
 
-async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
-    program_id = batch.program_id
-    named = [(event, _people_of(batch, work.facts[event.source, event.external_id], event)) for event in work.events]
-    involved = sorted(work.debited.union(*(those for _, those in named)))
-    everybody = await people.lock(session, program_id, involved)
+Owners = dict[FactKey, set[str]]
+
+
+def _owners(batch: Batch, work: _Work) -> Owners:
+    """By fact, everybody whose it is at some moment of the batch."""
+    owners: Owners = {}
+    for event in work.events:
+        key = (event.source, event.external_id)
+        owners.setdefault(key, set()).update(_people_of(batch, work.facts[key], event))
+    return owners
+
+
+def _counted(
+    configuration: Configuration, work: _Work, owners: Owners, everybody: Mapping[str, people.Versions]
+) -> set[tuple[str, CounterKey]]:
+    """The counters that deciding reads or moves; facts decided before a back-fill learn how it has counted them."""
     keys = {
         (member, key)
-        for event, those in named
-        for member in those
+        for event in work.events
+        for member in owners[event.source, event.external_id]
         for _, person in everybody[member]
-        for key in keys_needed(batch.configuration, event, person)
+        for key in keys_needed(configuration, event, person)
     }
     for fact in work.standing:
         if fact.state == DECIDED and fact.member_id and fact.event.retracts is None:
             person = person_at(everybody[fact.member_id], fact.event.occurred_at)
-            fact.moved = {**fact.moved, **counted_by_back_fill(batch.configuration, fact.event, person, fact.moved)}
+            fact.moved = {**fact.moved, **counted_by_back_fill(configuration, fact.event, person, fact.moved)}
             keys |= {(fact.member_id, key) for key in fact.moved}
+    return keys
+
+
+async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
+    program_id = batch.program_id
+    owners = _owners(batch, work)
+    involved = sorted(work.debited.union(*owners.values()))
+    everybody = await people.lock(session, program_id, involved)
+    with _on_paper():
+        keys = _counted(batch.configuration, work, owners, everybody)
     standing_ids = [fact.event_id for fact in work.standing]
     return Loaded(
         facts=work.facts,
@@ -349,109 +374,8 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
         counters=await facts.counters_of(session, program_id, keys),
         marks=await facts.marks(session, program_id, involved) if batch.configuration.milestones else {},
         crossings=await facts.lock_crossings(session, program_id, work.debited) if work.debited else [],
-        rewards=await facts.lock_rewards(session, program_id, standing_ids, work.debited) if standing_ids else [],
+        rewards=await facts.lock_rewards(session, program_id, standing_ids, work.debited) if work.debited else [],
         book=await ledger.open_book(
             session, program_id, involved, recorded_at=batch.as_of, debited=sorted(work.debited)
         ),
     )
-
-
-async def _write(session: AsyncSession, batch: Batch, intake: Intake) -> None:
-    program_id, as_of = batch.program_id, batch.as_of
-    changed = [fact for fact in intake.facts.values() if fact.changed]
-    if changed:
-        await facts.update(session, program_id, changed)
-    await _withdraw(session, program_id, intake, as_of)
-    effects = _effects(program_id, intake, as_of)
-    await insert_all(
-        session,
-        [
-            *ledger.rows(intake.book),
-            _revision_rows(program_id, intake, as_of),
-            _decision_rows(program_id, intake, as_of),
-            _counter_rows(program_id, intake),
-            _crossing_rows(program_id, intake, as_of),
-            _reward_rows(program_id, intake, as_of),
-            outbox.rows(session, effects, now=as_of),
-        ],
-    )
-    await ledger.update_lots(session, intake.book)
-
-
-async def _withdraw(session: AsyncSession, program_id: str, intake: Intake, as_of: datetime) -> None:
-    for table, gone in ((crossings, intake.withdrawn_crossings), (rewards, intake.withdrawn_rewards)):
-        if gone:
-            stamp = {"updated_at": as_of} if table is rewards else {}
-            these = table.c.program_id == program_id, table.c.id.in_([row.id for row in gone])
-            await session.execute(update(table).where(*these).values(state="withdrawn", **stamp))
-
-
-def _effects(program_id: str, intake: Intake, as_of: datetime) -> list[OutboxRow]:
-    new = {reward.id for reward in intake.new_rewards}
-    effects = [
-        OutboxRow(program_id, Lane.TEMPORAL, Kind.START_REWARD, {"reward_id": reward.id})
-        for reward in intake.new_rewards
-        if reward.state != "withdrawn"
-    ]
-    effects += [
-        OutboxRow(program_id, Lane.TEMPORAL, Kind.WAKE_REWARD, {"reward_id": reward.id})
-        for reward in intake.withdrawn_rewards
-        if reward.id not in new
-    ]
-    changed = (account for account in intake.book.changed_accounts.values() if account.running)
-    return [*effects, *(_score(program_id, intake, account, as_of) for account in changed)]
-
-
-def _score(program_id: str, intake: Intake, account: Account, as_of: datetime) -> OutboxRow:
-    person = intake.today(f"mem_{account.id[4:].split('.')[0]}")
-    standing = Standing(
-        member_id=person.id,
-        unit=account.unit,
-        points=account.lifetime,
-        reached_at=as_of,
-        version=account.version + person.version,
-        department=person.attributes.get("department"),
-        listed=not person.has_left,
-    )
-    return OutboxRow(program_id, Lane.REDIS, Kind.SCORE, standing.as_payload())
-
-
-def _revision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("event_id", "revision", "type", "data", "fingerprint", "source_version", "occurred_at")
-    values = [
-        (r.event_id, r.revision, r.event.type, dict(r.event.data), r.fingerprint, r.event.source_version,
-         r.event.occurred_at)
-        for r in intake.revisions
-    ]  # fmt: skip
-    return Rows(event_revisions, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})
-
-
-def _decision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("event_id", "n", "revision", "member_id", "kind", "points", "verdict", "inputs", "transaction_id")
-    values = [
-        (d.event_id, d.n, d.revision, d.member_id, d.kind, d.points, d.verdict, d.inputs, d.transaction_id)
-        for d in intake.decisions
-    ]
-    return Rows(decisions, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})
-
-
-def _counter_rows(program_id: str, intake: Intake) -> Rows:
-    columns = ("member_id", "name", "period", "period_on", "uses", "total")
-    values = [(member, *key, *now) for (member, key), now in sorted(intake.changed_counters.items())]
-    conflict = """ON CONFLICT (member_id, name, period, period_on)
-        DO UPDATE SET uses = excluded.uses, total = excluded.total"""
-    return Rows(counters, columns, values, conflict, {"program_id": program_id})
-
-
-def _crossing_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("id", "member_id", "milestone", "n", "state", "event_id")
-    values = [(c.id, c.member_id, c.mark, c.n, c.state, c.event_id) for c in intake.new_crossings]
-    fixed = {"program_id": program_id, "configuration": intake.configuration.number, "crossed_at": as_of}
-    return Rows(crossings, columns, values, fixed=fixed)
-
-
-def _reward_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("id", "member_id", "reward", "crossing_id", "event_id", "rule", "state")
-    values = [(r.id, r.member_id, r.reward, r.crossing_id, r.event_id, r.rule, r.state) for r in intake.new_rewards]
-    fixed = {"program_id": program_id, "configuration": intake.configuration.number}
-    return Rows(rewards, columns, values, fixed=fixed | {"created_at": as_of, "updated_at": as_of})

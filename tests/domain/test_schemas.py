@@ -48,7 +48,7 @@ def test_data_that_fits_has_no_faults() -> None:
         ("name", "abcdef", "has 6 characters, at most 5 are taken"),
         ("name", 7, "must be a string, not this number"),
         ("name", None, "must be a string, not null"),
-        ("name", "a\0", "must not contain the character U+0000"),
+        ("name", "a\0", "must not contain U+0000 or half of a surrogate pair"),
         ("kind", "c", "must be one of a, b"),
         ("count", 0, "is below the minimum of 1"),
         ("count", 11, "is above the maximum of 10"),

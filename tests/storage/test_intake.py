@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from domain.events import Event, Identity, SourcePolicy
 from domain.outcomes import Outcome
 from storage import intake, ledger
 from storage.tables import accounts, counters, crossings, decisions, events, identities, lots, outbox, rewards
-from tests.programs import NOW, course, deal, make_member, make_program, retraction
+from tests.programs import NOW, SAMPLE, apply, course, deal, make_member, make_program, retraction
 
 POLICY = SourcePolicy(amendments="redecide")
 
@@ -337,6 +337,189 @@ async def test_an_amendment_that_cannot_be_decided_leaves_what_stood(program: Pr
 
     assert (outcome.status, outcome.state, outcome.points) == ("quarantined", "decided", 50)
     assert await program.balance() == 50
+
+
+# -- What a stranger tries -----------------------------------------------------------------------------------------
+
+
+async def test_a_quarantined_retraction_takes_back_when_it_is_tried_again(program: Program):
+    await program.take(deal(1))
+    total = update(counters).where(counters.c.name == "event:deal.won.amount_minor")
+    await program.session.execute(total.values(total=-(2**63)))
+    [quarantined] = await program.take(retraction(deal(1)))
+    await program.session.execute(total.values(total=100_00))
+
+    [again] = await intake.retry_quarantined(program.session, program.id, [quarantined.event_id or ""], as_of=NOW)
+
+    assert (quarantined.state, again.state, again.points) == ("quarantined", "decided", -50)
+    assert await program.balance() == 0
+    assert (await program.states())["deal-1"] == "retracted"
+
+
+async def test_a_repeat_decides_a_quarantined_retraction(program: Program):
+    await program.take(deal(1))
+    total = update(counters).where(counters.c.name == "event:deal.won.amount_minor")
+    await program.session.execute(total.values(total=-(2**63)))
+    await program.take(retraction(deal(1)))
+    await program.session.execute(total.values(total=100_00))
+
+    [again] = await program.take(retraction(deal(1)))
+
+    assert (again.state, again.points, await program.balance()) == ("decided", -50, 0)
+
+
+async def test_what_the_domain_cannot_place_in_a_calendar_is_quarantined_alone(program: Program):
+    await make_member(program.session, program.id, "ben", time_zone="Not/AZone")
+
+    outcomes = await program.take(deal(1), deal(2, "ben"), deal(3))
+
+    assert [outcome.status for outcome in outcomes] == ["recorded", "quarantined", "recorded"]
+
+
+UNFIT = [
+    replace(deal(2), external_id="deal\0"),
+    replace(deal(2), external_id="deal\x01"),
+    replace(deal(2), external_id="deal\ud800"),
+    replace(deal(2), external_id="ä" * 1_000),
+    replace(deal(2), member=Identity("crm", "a\0da")),
+    deal(2, alternatives=(Identity("e\x1fmail", "ada"),)),
+    deal(2, data={"amount_minor": 1, "currency": "\ud800"}),
+    deal(2, source_version=2**63),
+    deal(2, occurred_at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))),
+    replace(retraction(deal(2)), data={"amount_minor": 2**70}),
+]
+
+
+@pytest.mark.parametrize("unfit", UNFIT, ids=range(len(UNFIT)))
+async def test_what_no_row_can_hold_is_rejected_and_does_not_stop_its_neighbours(program: Program, unfit: Event):
+    outcomes = await program.take(deal(1), unfit, deal(3))
+
+    assert [(outcome.status, outcome.code) for outcome in outcomes] == [
+        ("recorded", None),
+        ("rejected", "invalid_event_data"),
+        ("recorded", None),
+    ]
+
+
+async def test_the_first_days_of_the_calendar_do_not_stop_a_batch(program: Program):
+    await make_member(program.session, program.id, "ben", time_zone="America/New_York")
+
+    outcomes = await program.take(deal(1), deal(2, "ben", occurred_at=datetime(1, 1, 1, tzinfo=UTC)))
+
+    assert [outcome.status for outcome in outcomes] == ["recorded", "rejected"]
+
+
+async def test_a_retraction_cannot_be_retracted_in_whatever_order_they_come(program: Program):
+    undo = {n: retraction(deal(n)) for n in (1, 2)}
+    await program.take(deal(1), deal(2))
+
+    await program.take(undo[1], retraction(undo[1]))
+    _, late = await program.take(retraction(undo[2]), undo[2])
+
+    assert (late.status, late.state, late.points) == ("recorded", "decided", -50)
+    assert await program.balance() == 0
+
+
+async def test_a_repeat_without_a_version_does_not_forget_the_one_that_is_known(program: Program):
+    await program.take(deal(1, amount_minor=10_000_00, source_version=7), deal(1, amount_minor=10_000_00))
+
+    [outcome] = await program.take(deal(1, amount_minor=1, source_version=6))
+
+    assert (outcome.status, outcome.points) == ("replayed", 150)
+
+
+async def test_an_amendment_without_a_version_does_not_forget_the_one_that_is_known(program: Program):
+    await program.take(deal(1, source_version=7), deal(1, amount_minor=10_000_00))
+
+    [outcome] = await program.take(deal(1, amount_minor=1, source_version=6))
+
+    assert (outcome.status, outcome.points) == ("replayed", 150)
+
+
+async def test_an_amendment_keeps_the_crossing_on_balance_that_still_stands(program: Program):
+    taken = [deal(n, amount_minor=10_000_00, occurred_at=days_ago(40 * n)) for n in range(1, 8)]
+    outcomes = await program.take(*taken)
+
+    [amended] = await program.take(deal(7, amount_minor=10_100_00, occurred_at=days_ago(280)))
+
+    assert len(outcomes[-1].rewards) == 2
+    assert (amended.status, set(amended.rewards)) == ("amended", set(outcomes[-1].rewards))
+
+
+async def test_an_amendment_withdraws_the_crossing_on_balance_that_it_no_longer_reaches(program: Program):
+    taken = [deal(n, amount_minor=10_000_00, occurred_at=days_ago(40 * n)) for n in range(1, 8)]
+    await program.take(*taken)
+
+    [amended] = await program.take(deal(7, amount_minor=0, occurred_at=days_ago(280)))
+
+    assert amended.rewards == ()
+
+
+async def test_owners_that_change_twice_in_one_batch_keep_their_counters(program: Program):
+    await make_member(program.session, program.id, "ben")
+    yesterday = days_ago(1)
+    await program.take(*(deal(n, "ben", 10_000_00, occurred_at=yesterday) for n in (1, 2)))
+
+    await program.take(deal(9), deal(9, "ben"), deal(9, "zed", 10_000_00, occurred_at=yesterday))
+
+    uses = select(counters.c.uses).where(
+        counters.c.name == "event:deal.won", counters.c.period_on == NOW.date().replace(day=1)
+    )
+    assert sorted((await program.session.execute(uses)).scalars()) == [0, 3]
+
+
+async def test_a_repeat_with_another_name_of_the_member_decides_a_parked_event(program: Program):
+    await program.take(deal(1, "owner-77"))
+
+    [outcome] = await program.take(deal(1, "owner-77", alternatives=(Identity("email", "ada@example.com"),)))
+
+    assert (outcome.status, outcome.state, outcome.member_id) == ("replayed", "decided", program.ada)
+
+
+async def test_a_repeat_with_fewer_names_leaves_a_parked_event_to_the_names_it_had(program: Program):
+    by_mail = (Identity("email", "ben@example.com"),)
+    await program.take(deal(1, "owner-77", alternatives=by_mail))
+    ben = await make_member(program.session, program.id, "ben")
+    theirs = replace(course(1), member=by_mail[0])
+
+    _, repeated = await program.take(theirs, deal(1, "owner-77"))
+
+    assert (repeated.status, repeated.state) == ("replayed", "parked")
+    assert [one for _, one in await intake.find_decidable(program.session)] == [repeated.event_id]
+    assert await program.balance(ben) == 40
+
+
+async def test_a_crossing_that_falls_with_an_event_of_its_own_batch_takes_its_reward_along(program: Program):
+    taken = [deal(n, occurred_at=days_ago(40 * n)) for n in range(1, 11)]
+    [*_, last] = await program.take(*taken)
+    own = update(rewards).where(rewards.c.id == last.rewards[0])
+    await program.session.execute(own.values(state="ordered", order_id="ord_1"))
+    await program.take(retraction(taken[0]))
+    await program.session.execute(own.values(state="offered", order_id=None))
+
+    await program.take(course(1, occurred_at=days_ago(1)), retraction(course(1)))
+
+    standing = await program.count(crossings, crossings.c.state == "standing")
+    assert standing == await program.count(rewards, rewards.c.state != "withdrawn") == 0
+
+
+async def test_a_milestone_that_came_late_counts_the_same_in_one_batch_as_in_two(session: AsyncSession):
+    marks = []
+    for cut in (1, 2):
+        program_id = await make_program(session, {**SAMPLE, "milestones": {}})
+        await make_member(session, program_id, "ada")
+        early = [deal(n, occurred_at=days_ago(40 * n)) for n in range(1, 16)]
+        await intake.record(session, program_id, early, POLICY, as_of=NOW)
+        await apply(session, program_id, {**SAMPLE, "milestones": {"every-500": SAMPLE["milestones"]["every-500"]}})
+        late = [deal(n, occurred_at=days_ago(40 * n)) for n in range(16, 21)]
+        await intake.record(session, program_id, late, POLICY, as_of=NOW)
+        fall = [retraction(event) for event in early[:11]]
+        rise = [deal(n, occurred_at=days_ago(40 * n)) for n in range(21, 24)]
+        for part in [[*fall, *rise]] if cut == 1 else [fall, rise]:
+            await intake.record(session, program_id, part, POLICY, as_of=NOW)
+        marks.append((await snapshot(session, program_id))["crossings"])
+
+    assert marks[0] == marks[1]
 
 
 # -- Batches -------------------------------------------------------------------------------------------------------
