@@ -23,7 +23,7 @@ from storage import ledger
 from storage.database import Database
 from tests.eventually import eventually
 from tests.sandboxes import running
-from tests.servers import free_port
+from tests.up import free_ports
 
 ROOT = Path(__file__).parents[1]
 STOP_SECONDS = 20.0
@@ -36,7 +36,8 @@ class Deployment:
     """Processes with these settings; what is still running at the end is stopped."""
 
     def __init__(self, settings: Settings) -> None:
-        self.port, self._metrics_port = free_port(), free_port()
+        ports = free_ports()
+        self.port, self._metrics_port = ports.api, ports.worker_metrics
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = settings.model_copy(update={"laurel_port": self.port, "laurel_public_url": self.url})
         self.children: list[Child] = []

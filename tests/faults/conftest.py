@@ -17,7 +17,8 @@ from settings import Settings
 from storage import schema
 from tests.conftest import database_of_its_own, register_namespace, role_url
 from tests.deployment import DeployedCompany, company_in, deployed, kill
-from tests.servers import Servers, free_port
+from tests.servers import Servers
+from tests.up import free_ports
 
 
 class NewCompany(Protocol):
@@ -106,7 +107,8 @@ class OwnTemporal:
     def __init__(self, binary: Path, directory: Path) -> None:
         self._database = directory / "temporal.db"
         self._log = directory / "temporal.log"
-        self._server = DevelopmentServer(binary, free_port(), free_port(), self._database)
+        ports = free_ports()
+        self._server = DevelopmentServer(binary, ports.temporal, ports.temporal_ui, self._database)
         self._child: Child | None = None
 
     @property
