@@ -50,10 +50,10 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
     if settings is None:
         settings = Settings()
         telemetry.configure(settings.laurel_log_level)
-    database = Database(settings.database_url, pool_size=settings.database_pool_size)
-    app = FastAPI(
-        title="Laurel", version=VERSION, lifespan=_lifespan(settings, database, clock), redirect_slashes=False
-    )
+    wakeups = Wakeups(settings.listen_url)
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
+    lifespan = _lifespan(settings, database, wakeups, clock)
+    app = FastAPI(title="Laurel", version=VERSION, lifespan=lifespan, redirect_slashes=False)
     app.openapi = operations.describe(app, DESCRIPTION)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
@@ -67,14 +67,13 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
 
 
 def _lifespan(
-    settings: Settings, database: Database, clock: Clock
+    settings: Settings, database: Database, wakeups: Wakeups, clock: Clock
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runtime.spare_the_collector()
         keyring = Keyring.from_setting(settings.laurel_secret_keys)
-        wakeups = Wakeups(settings.listen_url)
-        writer = Writer(database, wakeups, clock)
+        writer = Writer(database, clock)
         redis = Redis.from_url(
             settings.redis_url,
             socket_timeout=REDIS_TIMEOUT_SECONDS,
@@ -87,9 +86,7 @@ def _lifespan(
             lazy=True,
         )
         cursors = Cursors(settings.laurel_secret_keys)
-        app.state.backends = Backends(
-            settings, clock, database, redis, temporal, keyring, wakeups, writer, cursors
-        )  # fmt: skip
+        app.state.backends = Backends(settings, clock, database, redis, temporal, keyring, writer, cursors)
         ringing = asyncio.create_task(wakeups.send())
         try:
             yield

@@ -12,7 +12,6 @@ from domain.time import Clock
 from settings import Settings
 from storage.database import Database
 from storage.keyring import Keyring
-from storage.wakeups import Wakeups
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,6 @@ class Backends:
     redis: Redis
     temporal: Client
     keyring: Keyring
-    wakeups: Wakeups
     writer: Writer
     cursors: Cursors
 

@@ -19,7 +19,6 @@ from domain.time import Clock
 from storage import idempotency, intake
 from storage.database import Database
 from storage.failures import retry
-from storage.wakeups import Wakeups
 
 MAX_BATCH = 500  # events of one transaction
 MAX_WAITING = 5_000  # events that one process holds, of all programs
@@ -62,9 +61,8 @@ class Lane:
 class Writer:
     """Records events; `close` first answers everybody who waits."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._wakeups = wakeups
         self._clock = clock
         self._lanes: dict[tuple[str, SourcePolicy], Lane] = {}
         self._serving: set[asyncio.Task[None]] = set()
@@ -113,11 +111,9 @@ class Writer:
 
     async def _answers(self, lane: Lane, batch: Sequence[Waiting]) -> Sequence[Recorded | Exception]:
         try:
-            answers = await retry(lambda: self._commit(lane, batch))
+            return await retry(lambda: self._commit(lane, batch))
         except Exception as error:
             return [error] * len(batch)
-        self._wakeups.ring()
-        return answers
 
     async def _commit(self, lane: Lane, batch: Sequence[Waiting]) -> Sequence[Answer]:
         async with self._database.begin() as session:

@@ -21,7 +21,6 @@ from bench.recorded import Write, connect, recording, write
 from domain.events import Event, SourcePolicy
 from storage import intake
 from storage.database import Database
-from storage.wakeups import Wakeups
 
 CALLERS, EACH = 64, 30
 MAX_BATCH = 500
@@ -78,11 +77,10 @@ async def _drive(call: Call, throughput: list[float]) -> float:
 
 @asynccontextmanager
 async def _writer(servers: Databases) -> AsyncIterator[Writer]:
-    url = servers.fresh()
-    database, wakeups = Database(url), Wakeups(url)
+    database = Database(servers.fresh())
     async with database.begin() as session:
         await session.connection()
-    yield (writer := Writer(database, wakeups, lambda: NOW))
+    yield (writer := Writer(database, lambda: NOW))
     await writer.close()
     await database.dispose()
 

@@ -7,7 +7,7 @@ that dies leaves leases that end, and what it had already done is done again: ev
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -174,12 +174,13 @@ class Relay:
     # -- Beside the lanes ------------------------------------------------------------------------------------------
 
     async def _hear(self) -> None:
-        async for _ in self._wakeups.listen():
-            self._wake()
+        async for lanes in self._wakeups.listen():
+            self._wake(lanes)
 
-    def _wake(self) -> None:
-        for woken in self._woken.values():
-            woken.set()
+    def _wake(self, lanes: Collection[str] | None = None) -> None:
+        for lane, woken in self._woken.items():
+            if lanes is None or lane in lanes:
+                woken.set()
 
     async def _purge(self) -> None:
         await self._each(PURGE_SECONDS, self.purge)

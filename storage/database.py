@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: one engine per process, one transaction per `begin`."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,8 +17,8 @@ STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 10_000
 # A connection that idled for longer is asked whether it is still there before it is used.
 IDLE_SECONDS = 1.0
-# In a session's `info` once it has written to the outbox.
-HAS_EFFECTS = "has effects"
+# In a session's `info`, the lanes of the outbox that it has written to.
+LANES = "lanes"
 OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c TimeZone=UTC"
 
 
@@ -31,10 +31,10 @@ def with_driver(url: str) -> str:
 class Database:
     """The application's engine. Every session is one READ COMMITTED transaction on one connection.
 
-    `ring` is called after each commit that left rows in the outbox.
+    `ring` is called after each commit that left rows in the outbox, with their lanes.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, ring: Callable[[], None] = lambda: None):
+    def __init__(self, url: str, *, pool_size: int = 10, ring: Callable[[Collection[str]], None] = lambda _: None):
         self._ring = ring
         self.engine = create_async_engine(
             with_driver(url),
@@ -56,8 +56,8 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             async with session.begin():
                 yield session
-            if HAS_EFFECTS in session.info:
-                self._ring()
+            if lanes := session.info.get(LANES):
+                self._ring(lanes)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import SUPERSEDABLE, Backlog, ClaimedRow, DeadRow, OutboxRow
 from storage import sets
-from storage.database import HAS_EFFECTS
+from storage.database import LANES
 from storage.sets import Rows
 from storage.tables import outbox
 
@@ -50,7 +50,7 @@ _CLAIM = text("""
 def rows(session: AsyncSession, effects: Sequence[OutboxRow], *, now: datetime) -> Rows:
     """The effects as rows, for a writer that inserts them together with its own in this session."""
     if effects:
-        session.info[HAS_EFFECTS] = True
+        session.info.setdefault(LANES, set()).update(row.lane for row in effects)
     values = [(row.program_id, row.lane, row.kind, row.order_key, row.payload) for row in effects]
     return Rows(outbox, _COLUMNS, values, fixed={"available_at": AT_ONCE, "created_at": now})
 

@@ -1,11 +1,11 @@
-"""Wake-ups between processes: a NOTIFY that says "there is work in the outbox", on connections of their own.
+"""Wake-ups between processes: a NOTIFY that names the lanes of the outbox with work, on connections of their own.
 
 Never inside a transaction that matters (it would make commits wait for each other), and never a promise: whoever
 listens also polls.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -24,9 +24,11 @@ class Wakeups:
     def __init__(self, url: str) -> None:
         self._url = url
         self._rung = asyncio.Event()
+        self._lanes: set[str] = set()
 
-    def ring(self) -> None:
+    def ring(self, lanes: Collection[str]) -> None:
         """Have a NOTIFY sent soon, by whoever runs `send`; never blocks and never fails. Call it after the commit."""
+        self._lanes.update(lanes)
         self._rung.set()
 
     async def send(self) -> None:
@@ -43,17 +45,18 @@ class Wakeups:
             await self._rung.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._rung.clear()
-            await connection.execute(f"NOTIFY {CHANNEL}")
+            lanes, self._lanes = self._lanes, set()
+            await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, ",".join(sorted(lanes))])
 
-    async def listen(self) -> AsyncIterator[None]:
-        """Yields at each wake-up, and once whenever a connection was made, because some may have been missed."""
+    async def listen(self) -> AsyncIterator[Collection[str] | None]:
+        """Yields the lanes of each wake-up, and None whenever a connection was made: some may have been missed."""
         while True:
             try:
                 async with self._connection() as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    yield
-                    async for _ in connection.notifies():
-                        yield
+                    yield None
+                    async for notify in connection.notifies():
+                        yield notify.payload.split(",")
             except psycopg.OperationalError:
                 await asyncio.sleep(RECONNECT_SECONDS)
 

@@ -107,7 +107,6 @@ async def record_events(request: Request) -> Response:
         return Answer(207, {"results": [_item(index, outcome) for index, outcome in enumerate(outcomes)]})
 
     done = await idempotency.once(request, body, here.database, here.clock(), record)
-    here.wakeups.ring()
     return done
 
 
@@ -203,7 +202,6 @@ async def retry_event(request: Request, event_id: EventId) -> Response:
         return Answer(200, outcome_document(outcomes[0]))
 
     done = await idempotency.once(request, b"", here.database, here.clock(), retry)
-    here.wakeups.ring()
     return done
 
 

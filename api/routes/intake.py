@@ -78,5 +78,4 @@ async def take_notices(request: Request, connection: Annotated[str, Path(example
             return await notices.insert_new(session, sender, arrived, now=now)
 
     await retry(keep)
-    here.wakeups.ring()
     return Response(status_code=204)

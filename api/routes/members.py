@@ -117,7 +117,6 @@ async def _write(request: Request, session: AsyncSession, changes: Sequence[Memb
 async def _once(request: Request, body: bytes, write: idempotency.Command) -> Response:
     here = backends(request)
     done = await idempotency.once(request, body, here.database, here.clock(), write)
-    here.wakeups.ring()
     return done
 
 

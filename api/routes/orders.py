@@ -71,7 +71,6 @@ async def place_order(request: Request) -> Response:
         return Answer(201, order_document(order))
 
     done = await idempotency.once(request, body, here.database, here.clock(), place)
-    here.wakeups.ring()
     return done
 
 
@@ -198,5 +197,4 @@ async def _command(
         return Answer(200, order_document(order))
 
     done = await idempotency.once(request, body, here.database, here.clock(), command)
-    here.wakeups.ring()
     return done

@@ -57,5 +57,4 @@ async def set_program(request: Request) -> Response:
         else:
             await orders.resume(session, program_id, now=here.clock())
         program = await programs.get(session, program_id)
-    here.wakeups.ring()
     return answer(program_document(program))

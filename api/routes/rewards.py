@@ -95,7 +95,6 @@ async def choose_reward(request: Request, reward_id: RewardId) -> Response:
         return Answer(201, order_document(order))
 
     done = await idempotency.once(request, body, here.database, here.clock(), choose)
-    here.wakeups.ring()
     return done
 
 
@@ -119,5 +118,4 @@ async def decline_reward(request: Request, reward_id: RewardId) -> Response:
         return Answer(200, reward_document(given, await rewards.get_definition(session, given)))
 
     done = await idempotency.once(request, b"", here.database, here.clock(), decline)
-    here.wakeups.ring()
     return done

@@ -166,7 +166,6 @@ async def _record(here: Backends, connection: Connection, arrived: Sequence[Sent
             await _record_facts(session, connection, [one for one in arrived if one.id in new], now)
 
     await retry(record)
-    here.wakeups.ring()
 
 
 async def _record_facts(session: AsyncSession, connection: Connection, new: Sequence[Sent], now: datetime) -> None:

@@ -21,7 +21,6 @@ from settings import Settings
 from storage import failures
 from storage.database import Database
 from storage.tables import events
-from storage.wakeups import Wakeups
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.line import line_to
@@ -32,7 +31,7 @@ from tests.programs import deal as fact
 @pytest.fixture
 async def writer(database_url: str) -> AsyncIterator[Writer]:
     database = Database(database_url)
-    yield Writer(database, Wakeups(database_url), lambda: NOW)
+    yield Writer(database, lambda: NOW)
     await database.dispose()
 
 

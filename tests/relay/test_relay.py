@@ -119,7 +119,7 @@ async def test_a_wakeup_delivers_without_polling(db: Database, database_url: str
     async with running(relay_of(db, {Lane.TEMPORAL: recorder}, wakeups=wakeups, poll_seconds=A_DAY_SECONDS)):
         await eventually(partial(is_heard, db))
         await add(db, order("ord_1"))
-        wakeups.ring()
+        wakeups.ring([Lane.TEMPORAL])
 
         await eventually(becomes(lambda: recorder.acted, ["ord_1"]))
     sender.cancel()
