@@ -3,8 +3,7 @@
 Everything here is locked FOR NO KEY UPDATE where it will be changed; FOR UPDATE would deadlock with foreign keys.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import update as sql_update
@@ -184,19 +183,6 @@ async def lock_rewards(
 
 
 # -- Rows and facts ------------------------------------------------------------------------------------------------
-
-
-def without_nul(event: Event, data: Mapping[str, Any]) -> Event:
-    """The event with text that PostgreSQL can keep."""
-
-    def clean(value: str) -> str:
-        return value.replace("\x00", "\ufffd")
-
-    member = Identity(clean(event.member.source), clean(event.member.external_id))
-    retracts = clean(event.retracts) if event.retracts is not None else None
-    return replace(
-        event, external_id=clean(event.external_id), type=clean(event.type), member=member, retracts=retracts, data=data
-    )
 
 
 def _pair(name: Identity) -> str:

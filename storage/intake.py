@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -203,21 +202,13 @@ async def _quarantine(session: AsyncSession, batch: Batch, item: Event | Fact, e
     if isinstance(item, Fact):
         await facts.quarantine(session, batch.program_id, item.event_id, reason)
         return Outcome(WAS_QUARANTINED, item.event_id, QUARANTINED, code="event_quarantined", detail=reason)
-    event = _storable(item)
-    fact = Fact(new_id("evt"), event, fingerprint(item, batch.policy), QUARANTINED, batch.as_of, error=reason)
+    fact = Fact(new_id("evt"), item, fingerprint(item, batch.policy), QUARANTINED, batch.as_of, error=reason)
     if not await facts.insert(session, batch.program_id, [fact]):
         # An amendment or a repeat: what stood before stands.
         fact = (await facts.lock(session, batch.program_id, [fact.key]))[fact.key]
     return Outcome(
         WAS_QUARANTINED, fact.event_id, fact.state, fact.member_id, fact.points, (), "event_quarantined", reason
     )
-
-
-def _storable(event: Event) -> Event:
-    """The event as PostgreSQL can keep it: text with NUL characters is kept as escaped JSON."""
-    kept = orjson.dumps(dict(event.data)).decode()
-    data = {"unstorable_json": kept} if "\\u0000" in kept else event.data
-    return facts.without_nul(event, data)
 
 
 # -- Taking events -------------------------------------------------------------------------------------------------
