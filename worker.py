@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+import runtime
 import telemetry
 from activities import failpoints
 from activities.hubspot import HubSpotActivities
@@ -124,6 +125,7 @@ def main() -> None:
     telemetry.configure(settings.laurel_log_level)
     telemetry.serve_metrics(settings.worker_metrics_port)
     failpoints.arm(settings.laurel_failpoint)
+    runtime.spare_the_collector()
     log_like_everybody()
     asyncio.run(run(settings, clock=lambda: datetime.now(UTC)))
 

@@ -151,12 +151,12 @@ class OrderActivities:
     @activity.defn
     async def place_order(self, at: OrderAt) -> OrderStatus:
         """The frozen request is sent under the order's key, and what came back is stored with what it means."""
-        order, connection, program = await self._read(at)
-        if order.state is not OrderState.ORDERING:
-            return status(order)
-        vendor = await self._vendor(connection, program)
         async with self._database.begin() as session:
+            order, connection, program = await self._read_in(session, at)
+            if order.state is not OrderState.ORDERING:
+                return status(order)
             body = await orders.get_request_body(session, at.program_id, at.order_id)
+        vendor = await self._vendor(connection, program)
         await failpoints.reached("before_place")
         answer, got = await self._place(vendor, order, body)
         await failpoints.reached("before_answer_stored")
@@ -385,12 +385,15 @@ class OrderActivities:
 
     async def _read(self, at: OrderAt) -> tuple[Order, Connection | None, Program]:
         async with self._database.begin() as session:
-            order = await orders.get(session, at.program_id, at.order_id)
-            program = await programs.get(session, at.program_id)
-            if order.connection_id is None:
-                return order, None, program
-            connection = await connections.get(session, self._keyring, at.program_id, order.connection_id)
-            return order, connection, program
+            return await self._read_in(session, at)
+
+    async def _read_in(self, session: AsyncSession, at: OrderAt) -> tuple[Order, Connection | None, Program]:
+        order = await orders.get(session, at.program_id, at.order_id)
+        program = await programs.get(session, at.program_id)
+        if order.connection_id is None:
+            return order, None, program
+        connection = await connections.get(session, self._keyring, at.program_id, order.connection_id)
+        return order, connection, program
 
     async def _vendor(self, connection: Connection | None, program: Program) -> Vendor:
         assert connection is not None, "an order by hand never comes to a vendor's step"
