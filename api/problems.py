@@ -179,8 +179,8 @@ TABLE = {
         ),
         Kind(
             "invalid_event_data", 422, False, "The data do not fit the event type.",
-            "The event type's schema declares other fields, types or limits; `detail` names each fault. Nothing was "
-            "recorded.",
+            "The event type's schema declares other fields, types or limits, or a name, a version or a time is none "
+            "that an event may have; `detail` names each fault. Nothing was recorded.",
         ),
         Kind(
             "occurred_in_future", 422, False, "The event lies in the future.",

@@ -530,7 +530,12 @@ async def snapshot(session: AsyncSession, program_id: str) -> dict[str, Any]:
     queries = {
         "events": select(events.c.external_id, events.c.state, events.c.revision, events.c.data),
         "decisions": select(
-            events.c.external_id, decisions.c.n, decisions.c.kind, decisions.c.points, decisions.c.inputs
+            events.c.external_id,
+            decisions.c.n,
+            decisions.c.kind,
+            decisions.c.points,
+            decisions.c.inputs,
+            decisions.c.verdict.op("-")("retracts"),
         ).join(events, events.c.id == decisions.c.event_id),
         "accounts": select(
             accounts.c.unit, accounts.c.balance, accounts.c.version, accounts.c.debt, accounts.c.lifetime
