@@ -218,7 +218,8 @@ class Settings(BaseSettings):
         12_000,
         ge=1,
         le=10_000_000,
-        description="Requests that one API key may make in a minute, over all API processes; beyond it they get 429.",
+        description="Requests that one API key, or one connection's system, may make in a minute, over all API "
+        "processes; beyond it they get 429.",
     )
     tremendous_requests_per_second: float = Field(
         10.0,

@@ -52,13 +52,14 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
         telemetry.configure(settings.laurel_log_level)
     wakeups = Wakeups(settings.listen_url)
     database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
-    lifespan = _lifespan(settings, database, wakeups, clock)
+    allowance = Allowance(settings.redis_url, settings.requests_per_minute, clock)
+    lifespan = _lifespan(settings, database, wakeups, allowance, clock)
     app = FastAPI(title="Laurel", version=VERSION, lifespan=lifespan, redirect_slashes=False)
     app.openapi = operations.describe(app, DESCRIPTION)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
     # The last one added stands outermost.
-    app.add_middleware(RateLimits, allowance=Allowance(settings.redis_url, settings.requests_per_minute, clock))
+    app.add_middleware(RateLimits, allowance=allowance)
     app.add_middleware(Authentication, keys=Keys(database, clock))
     app.add_middleware(Requests)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -67,7 +68,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
 
 
 def _lifespan(
-    settings: Settings, database: Database, wakeups: Wakeups, clock: Clock
+    settings: Settings, database: Database, wakeups: Wakeups, allowance: Allowance, clock: Clock
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -86,7 +87,7 @@ def _lifespan(
             lazy=True,
         )
         cursors = Cursors(settings.laurel_secret_keys)
-        app.state.backends = Backends(settings, clock, database, redis, temporal, keyring, writer, cursors)
+        app.state.backends = Backends(settings, clock, database, redis, temporal, keyring, writer, cursors, allowance)
         ringing = asyncio.create_task(wakeups.send())
         try:
             yield

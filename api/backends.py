@@ -7,6 +7,7 @@ from starlette.requests import Request
 from temporalio.client import Client
 
 from api.cursors import Cursors
+from api.limits import Allowance
 from api.writer import Writer
 from domain.time import Clock
 from settings import Settings
@@ -26,6 +27,7 @@ class Backends:
     keyring: Keyring
     writer: Writer
     cursors: Cursors
+    allowance: Allowance
 
 
 def backends(request: Request) -> Backends:

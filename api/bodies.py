@@ -1,5 +1,6 @@
 """Bodies: read from the connection within a limit, and parsed strictly into a model."""
 
+import asyncio
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -10,6 +11,9 @@ from api.problems import MAX_ERRORS, Problem
 
 SMALL_BYTES = 64 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
+# How long a sender may take over one body; a slower one would keep its place for as long as it likes.
+BODY_SECONDS = 30
+RETRY_SECONDS = 1
 # Begins the tags of unions, which are no part of the body.
 CHOICE = "oneOf:"
 
@@ -17,10 +21,19 @@ Model = TypeVar("Model")
 
 
 async def read(request: Request, limit_bytes: int) -> bytes:
-    """The whole body; raises Problem body_too_large before more than the limit is kept."""
+    """The whole body; raises Problem body_too_large before more than the limit is kept, or request_timeout."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise _too_large(limit_bytes)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _receive(request, limit_bytes)
+    except TimeoutError:
+        closing = {"Connection": "close"}
+        raise Problem("request_timeout", headers=closing, retry_after_seconds=RETRY_SECONDS) from None
+
+
+async def _receive(request: Request, limit_bytes: int) -> bytes:
     chunks, size = [], 0
     while True:
         message = await request.receive()

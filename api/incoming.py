@@ -1,6 +1,10 @@
-"""Requests of outside systems as sources read them: whole, raw, and under the public URL."""
+"""Requests of outside systems as sources read them: whole, raw, and under the public URL.
+
+Whoever names no connection is refused, and each connection's requests are counted, before a body is read.
+"""
 
 import re
+from dataclasses import replace
 
 from fastapi import Request
 
@@ -13,16 +17,22 @@ from storage import connections
 CONNECTION_ID = re.compile("con_[0-9a-v]{26}")
 
 
-async def read(request: Request, limit_bytes: int) -> sources.Request:
-    """The request as it was sent; raises Problem body_too_large."""
+def head(request: Request) -> sources.Request:
+    """The request as it was sent, its body still to be read."""
     path = request.scope["raw_path"].decode("latin-1")
     query = request.scope["query_string"].decode("latin-1")
     return sources.Request(
         method=request.method,
         url=backends(request).settings.laurel_public_url + path + (f"?{query}" if query else ""),
         headers=dict(request.headers),
-        body=await bodies.read(request, limit_bytes),
+        body=b"",
     )
+
+
+async def read(request: Request, connection: Connection, limit_bytes: int) -> sources.Request:
+    """The whole request of this connection's system; raises Problem rate_limited, body_too_large, request_timeout."""
+    await backends(request).allowance.spend(request.scope, "connection", connection.id)
+    return replace(head(request), body=await bodies.read(request, limit_bytes))
 
 
 async def find_connection(here: Backends, connection_id: str) -> Connection | None:

@@ -1,7 +1,7 @@
-"""How many requests a key may make: a fixed window of a minute, counted in Redis for all processes together.
+"""How many requests a key, or a connection's system, may make in a minute, counted in Redis for all processes together.
 
 A process takes requests from Redis in small lots of LOT_SHARE of the limit and spends them by itself, so that a busy
-key costs one call to Redis in a hundred requests; what a process has taken and not spent is lost at the end of the
+caller costs one call to Redis in a hundred requests; what a process has taken and not spent is lost at the end of the
 window, never added to it. While Redis is away each process counts by itself.
 """
 
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Window:
-    """What one process holds of one key's minute: requests to spend, and those that others may still take."""
+    """What one process holds of one caller's minute: requests to spend, and those that others may still take."""
 
     number: int
     in_hand: int = 0
@@ -41,7 +41,7 @@ class Window:
 
 
 class Allowance:
-    """The requests that are left to each key in this minute."""
+    """The requests that are left to each caller in this minute; a caller is known by its id."""
 
     def __init__(self, redis_url: str, per_minute: int, clock: Clock) -> None:
         self.per_minute = per_minute
@@ -58,29 +58,39 @@ class Allowance:
         self._shared_from = 0.0
         self._windows: dict[str, Window] = {}
 
-    async def take(self, key_id: str) -> tuple[bool, int, int]:
+    async def spend(self, scope: Scope, kind: str, caller_id: str) -> None:
+        """Take one request and have the answer's headers say what is left; raises Problem rate_limited."""
+        allowed, left, seconds = await self.take(caller_id)
+        scope["answer_headers"] += [
+            (b"ratelimit-policy", f'"{kind}";q={self.per_minute};w={WINDOW_SECONDS}'.encode()),
+            (b"ratelimit", f'"{kind}";r={left};t={seconds}'.encode()),
+        ]
+        if not allowed:
+            raise Problem("rate_limited", retry_after_seconds=seconds)
+
+    async def take(self, caller_id: str) -> tuple[bool, int, int]:
         """Take one request: whether there was one, how many are left, and in how many seconds the minute ends."""
         now = self._clock().timestamp()
         number = int(now // WINDOW_SECONDS)
-        window = self._windows.get(key_id)
+        window = self._windows.get(caller_id)
         if window is None or window.number != number:
-            window = self._open(key_id, number)
+            window = self._open(caller_id, number)
         if window.in_hand == 0 and not window.spent:
             async with window.taking:
                 if window.in_hand == 0 and not window.spent:
-                    await self._refill(key_id, window)
+                    await self._refill(caller_id, window)
         allowed = window.in_hand > 0
         window.in_hand -= allowed
         return allowed, window.in_hand + window.elsewhere, math.ceil((number + 1) * WINDOW_SECONDS - now)
 
-    def _open(self, key_id: str, number: int) -> Window:
+    def _open(self, caller_id: str, number: int) -> Window:
         if len(self._windows) >= MAX_WINDOWS:
             self._windows.clear()
-        self._windows[key_id] = window = Window(number)
+        self._windows[caller_id] = window = Window(number)
         return window
 
-    async def _refill(self, key_id: str, window: Window) -> None:
-        taken = await self._count(f"{key_id}:{window.number}")
+    async def _refill(self, caller_id: str, window: Window) -> None:
+        taken = await self._count(f"{caller_id}:{window.number}")
         before = taken - self._lot
         window.in_hand = max(0, min(self._lot, self.per_minute - before))
         window.elsewhere = max(0, self.per_minute - taken)
@@ -102,17 +112,13 @@ class RateLimits:
     def __init__(self, app: ASGIApp, allowance: Allowance) -> None:
         self.app = app
         self.allowance = allowance
-        self._policy = (b"ratelimit-policy", f'"key";q={allowance.per_minute};w={WINDOW_SECONDS}'.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key: ApiKey | None = scope.get("api_key")
-        if key is None:
-            await self.app(scope, receive, send)
-            return
-        allowed, left, seconds = await self.allowance.take(key.id)
-        scope["answer_headers"] += [self._policy, (b"ratelimit", b'"key";r=%d;t=%d' % (left, seconds))]
-        if allowed:
-            await self.app(scope, receive, send)
-        else:
-            refusal = Problem("rate_limited", retry_after_seconds=seconds)
-            await problems.answer(refusal, scope["path"])(scope, receive, send)
+        if key is not None:
+            try:
+                await self.allowance.spend(scope, "key", key.id)
+            except Problem as refusal:
+                await problems.answer(refusal, scope["path"])(scope, receive, send)
+                return
+        await self.app(scope, receive, send)

@@ -30,7 +30,7 @@ COMMON = (
     "database_unavailable",
 )
 IDEMPOTENT = ("invalid_idempotency_key", "idempotency_key_in_use", "idempotency_key_reused")
-WITH_BODY = ("malformed_json", "body_too_large", "unsupported_media_type")
+WITH_BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type")
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}}
 REF = "#/components/schemas/{model}"
 

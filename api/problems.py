@@ -102,6 +102,10 @@ TABLE = {
             "The path exists, the method does not; the Allow header names those that do.",
         ),
         Kind(
+            "request_timeout", 408, True, "The body took too long.",
+            "A body must be complete within 30 seconds of its headers. Nothing was taken; the connection is closed.",
+        ),
+        Kind(
             "idempotency_key_in_use", 409, True, "A request with this Idempotency-Key is still running.",
             "Another request under the same key has not been answered yet. Send it again after Retry-After seconds and "
             "get the first one's answer.",
@@ -208,8 +212,8 @@ TABLE = {
             "POST /v1/events/{event_id}/retry once the cause is gone.",
         ),
         Kind(
-            "rate_limited", 429, True, "Too many requests for this key.",
-            "The key's requests of this minute are spent. Retry-After and the RateLimit header say when there are "
+            "rate_limited", 429, True, "Too many requests for this key or connection.",
+            "The requests of this minute are spent. Retry-After and the RateLimit header say when there are "
             "more.",
         ),
         Kind(

@@ -53,8 +53,10 @@ SENDERS: dict[str, Callable[[sources.Request, Connection, datetime], Sequence[No
             "bad_signature",
             "stale_notice",
             "not_found",
+            "request_timeout",
             "body_too_large",
             "unsupported_media_type",
+            "rate_limited",
             "internal_error",
             "overloaded",
             "database_unavailable",
@@ -67,10 +69,10 @@ async def take_notices(request: Request, connection: Annotated[str, Path(example
     What a notice is about is fetched and recorded afterwards.
     """
     here = backends(request)
-    sent = await incoming.read(request, BODY_MAX_BYTES)
-    sender, now = await incoming.find_connection(here, connection), here.clock()
+    sender = await incoming.find_connection(here, connection)
     if sender is None or sender.kind not in SENDERS:
         raise Problem("not_found", "no such webhook")
+    sent, now = await incoming.read(request, sender, BODY_MAX_BYTES), here.clock()
     arrived = SENDERS[sender.kind](sent, sender, now)
 
     async def keep() -> int:

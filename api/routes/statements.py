@@ -31,7 +31,15 @@ LATEST_VERSION = "1.0.3"
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="laurel xapi"'}
 READABLE = {"statementId", "voidedStatementId", "format", "attachments"}
 
-REFUSALS = ["wrong_version", "bad_signature", "internal_error", "overloaded", "database_unavailable"]
+REFUSALS = [
+    "wrong_version",
+    "bad_signature",
+    "request_timeout",
+    "rate_limited",
+    "internal_error",
+    "overloaded",
+    "database_unavailable",
+]
 WRITE_REFUSALS = ["malformed_notice", "statement_conflict", "body_too_large", "unsupported_media_type", *REFUSALS]
 
 router = APIRouter(route_class=Operation, tags=["xapi"])
@@ -118,8 +126,9 @@ async def _speak(request: Request, handle: Handle) -> Response:
     version = LATEST_VERSION
     now = backends(request).clock()
     try:
-        sent = await incoming.read(request, xapi.BODY_MAX_BYTES)
-        connection = await _authenticate(backends(request), sent, now)
+        connection = await _find_connection(request)
+        sent = await incoming.read(request, connection, xapi.BODY_MAX_BYTES)
+        xapi.verify(sent, connection.secrets["token"], now)
         version = xapi.answer_version(sent)
         response = await handle(sent, connection, now)
     except Exception as error:
@@ -134,13 +143,12 @@ async def _speak(request: Request, handle: Handle) -> Response:
     return response
 
 
-async def _authenticate(here: Backends, sent: sources.Request, now: datetime) -> Connection:
-    """The connection whose credentials the request shows; an unknown one is refused like a wrong token."""
-    connection_id, _ = xapi.credentials(sent)
-    connection = await incoming.find_connection(here, connection_id)
+async def _find_connection(request: Request) -> Connection:
+    """The connection that the request's credentials name; an unknown one is refused like a wrong token."""
+    connection_id, _ = xapi.credentials(incoming.head(request))
+    connection = await incoming.find_connection(backends(request), connection_id)
     if connection is None or connection.kind != xapi.KIND:
         raise BadSignature("the credentials are not the connection's")
-    xapi.verify(sent, connection.secrets["token"], now)
     return connection
 
 

@@ -1,4 +1,4 @@
-"""Rate limits: per key and minute, over all processes, told in headers, and without Redis by each process alone."""
+"""Rate limits: per key or connection, over all processes, told in headers, and without Redis by each process alone."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -7,11 +7,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import create_app
 from settings import Settings
 from tests.api.conftest import Client, MakeClient
 from tests.api.test_idempotency import started
+from tests.api.test_intake import make_connection, signed_by_hubspot
 from tests.programs import NOW
 
 LIMIT = 5
@@ -117,3 +119,35 @@ async def test_an_emptied_redis_is_no_trouble(client: Client, redis: Redis, app:
     await redis.flushdb()
 
     assert (await client.get("/v1/members")).status_code == 200
+
+
+async def test_a_connections_webhooks_are_limited_before_they_are_read(
+    anyone: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    connection, colleague = [await make_connection(engine, "hubspot") for _ in range(2)]
+    for _ in range(LIMIT):
+        answer = await anyone.post(**signed_by_hubspot(connection, b"[]"))
+        assert answer.status_code == 204
+
+    refused = await anyone.post(f"/intake/{connection.id}", content=b"{")
+    other = await anyone.post(**signed_by_hubspot(colleague, b"[]"))
+
+    assert answer.headers["ratelimit"] == '"connection";r=0;t=60'
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert refused.headers["retry-after"] == "60"
+    assert other.status_code == 204
+
+
+async def test_a_connections_statements_are_limited_before_they_are_read(
+    anyone: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    connection = await make_connection(engine, "xapi")
+    headers = {"Authorization": f"Bearer {connection.id}.t", "X-Experience-API-Version": "1.0.3"}
+    for _ in range(LIMIT):
+        answer = await anyone.get("/xapi/statements", headers=headers)
+        assert answer.status_code == 400
+
+    refused = await anyone.post("/xapi/statements", headers=headers, content=b"{")
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert refused.headers["x-experience-api-version"] == "1.0.3"
