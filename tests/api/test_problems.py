@@ -124,7 +124,7 @@ async def test_each_problems_type_leads_to_its_explanation(anyone: httpx.AsyncCl
 
 def test_what_is_worth_another_try_says_when_or_is_our_fault() -> None:
     """Retryable are exactly the answers that another moment may change."""
-    assert {kind.status for kind in TABLE.values() if kind.retryable} == {409, 429, 500, 503}
+    assert {kind.status for kind in TABLE.values() if kind.retryable} == {408, 409, 429, 500, 503}
     assert [kind.code for kind in TABLE.values() if kind.retryable and kind.status == 409] == ["idempotency_key_in_use"]
 
 
