@@ -1,8 +1,7 @@
 """The schema, as one reads it: every table of Laurel, with the invariants that the database itself keeps.
 
 Every row belongs to a program. Ids are prefixed text in time order; money is minor units with an ISO 4217 code; times
-are instants. Ledger tables (transactions, transfers, entries, lot_moves) and decisions are append-only for the
-application's role.
+are instants. What is in APPEND_ONLY, the application's role can neither change nor delete.
 """
 
 from sqlalchemy import (
@@ -39,7 +38,17 @@ metadata = MetaData(
 Id = Text(collation="C")
 Instant = DateTime(timezone=True)
 
-APPEND_ONLY = ("decisions", "transactions", "transfers", "entries", "lot_moves", "event_revisions", "member_versions")
+APPEND_ONLY = (
+    "configurations",
+    "decisions",
+    "transactions",
+    "transfers",
+    "entries",
+    "lot_moves",
+    "event_revisions",
+    "member_versions",
+    "order_steps",
+)
 
 
 def _program() -> Column[str]:

@@ -15,7 +15,17 @@ from storage import schema
 from storage.tables import metadata
 from tests.servers import Servers
 
-APPEND_ONLY = ("decisions", "transactions", "transfers", "entries", "lot_moves", "event_revisions", "member_versions")
+APPEND_ONLY = (
+    "configurations",
+    "decisions",
+    "transactions",
+    "transfers",
+    "entries",
+    "lot_moves",
+    "event_revisions",
+    "member_versions",
+    "order_steps",
+)
 FORBIDDEN = ("UPDATE {} SET program_id = program_id", "DELETE FROM {}", "TRUNCATE {}")
 
 

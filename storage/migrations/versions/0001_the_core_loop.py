@@ -24,7 +24,17 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE O
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO laurel_app;
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM laurel_app;
 """
-APPEND_ONLY = ("decisions", "transactions", "transfers", "entries", "lot_moves", "event_revisions", "member_versions")
+APPEND_ONLY = (
+    "configurations",
+    "decisions",
+    "transactions",
+    "transfers",
+    "entries",
+    "lot_moves",
+    "event_revisions",
+    "member_versions",
+    "order_steps",
+)
 
 
 def upgrade() -> None:
@@ -411,6 +421,20 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "outside_objects",
+        sa.Column("program_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("connection_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("object_id", sa.Text(), nullable=False),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["program_id", "connection_id"],
+            ["connections.program_id", "connections.id"],
+            name=op.f("fk_outside_objects_program_id_connection_id"),
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "object_id", name=op.f("pk_outside_objects")),
+    )
+    op.create_table(
         "statements",
         sa.Column("program_id", sa.Text(collation="C"), nullable=False),
         sa.Column("connection_id", sa.Text(collation="C"), nullable=False),
@@ -431,20 +455,6 @@ def upgrade() -> None:
         ["connection_id", "voids"],
         unique=False,
         postgresql_where=sa.text("voids IS NOT NULL"),
-    )
-    op.create_table(
-        "outside_objects",
-        sa.Column("program_id", sa.Text(collation="C"), nullable=False),
-        sa.Column("connection_id", sa.Text(collation="C"), nullable=False),
-        sa.Column("object_id", sa.Text(), nullable=False),
-        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["program_id", "connection_id"],
-            ["connections.program_id", "connections.id"],
-            name=op.f("fk_outside_objects_program_id_connection_id"),
-        ),
-        sa.PrimaryKeyConstraint("connection_id", "object_id", name=op.f("pk_outside_objects")),
     )
     op.create_table(
         "vendor_products",
@@ -828,9 +838,9 @@ def downgrade() -> None:
     op.drop_table("event_revisions")
     op.drop_table("decisions")
     op.drop_table("vendor_products")
-    op.drop_table("outside_objects")
     op.drop_index("ix_statements_voids", table_name="statements", postgresql_where=sa.text("voids IS NOT NULL"))
     op.drop_table("statements")
+    op.drop_table("outside_objects")
     op.drop_index(op.f("ix_notifications_program_id_member_id_id"), table_name="notifications")
     op.drop_table("notifications")
     op.drop_index("ix_notices_open", table_name="notices", postgresql_where=sa.text("state = 'open'"))
