@@ -1,5 +1,6 @@
 """`laurel up` as a person runs it: in a process, in a directory and on ports of its own."""
 
+import fcntl
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -31,9 +33,26 @@ def state_directory() -> Iterator[Path]:
 
 
 def free_ports() -> Ports:
-    """Seven free ports in a row, below those that the system gives to outgoing connections."""
+    """Seven free ports in a row, below those that the system gives to outgoing connections, for this process alone.
+
+    Who else runs tests on this machine cannot be given them before this process ends.
+    """
     candidates = (Ports(first) for first in random.sample(range(20_000, 32_000, 10), 100))
-    return next(candidate for candidate in candidates if not any(is_taken(port) for port in candidate.names()))
+    return next(one for one in candidates if _reserve(one) and not any(is_taken(port) for port in one.names()))
+
+
+_reserved: list[IO[str]] = []  # open, because closing one gives up its lock
+
+
+def _reserve(ports: Ports) -> bool:
+    file = (Path(tempfile.gettempdir()) / f"laurel-test-ports-{ports.api}.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return False
+    _reserved.append(file)
+    return True
 
 
 class Up:
