@@ -234,7 +234,8 @@ class Stack:
     def _start_sandboxes(self) -> None:
         cards = ["--data", str(self._file("tremendous.db"))]
         self._start_sandbox("Tremendous sandbox", "tremendous", self.ports.tremendous, cards)
-        self._start_sandbox("HubSpot sandbox", "hubspot", self.ports.hubspot, [])
+        deals = ["--data", str(self._file("hubspot.json"))]
+        self._start_sandbox("HubSpot sandbox", "hubspot", self.ports.hubspot, deals)
 
     def _start_sandbox(self, name: str, module: str, port: int, options: list[str]) -> None:
         url = f"http://127.0.0.1:{port}"

@@ -108,8 +108,8 @@ class Crm:
         self._clock = clock
         self._notify = notify
         self._last = datetime(1970, 1, 1, tzinfo=UTC)
-        self._ids = 9_000_000_000
-        self._event_ids = 100
+        self.last_id = 9_000_000_000
+        self.last_event_id = 100
         self.deals: dict[str, Deal] = {}
         self.owners: dict[str, Owner] = {}
 
@@ -122,9 +122,9 @@ class Crm:
         return self._last
 
     def create(self, properties: Mapping[str, str | None]) -> Deal:
-        self._ids += 1
+        self.last_id += 1
         now = self.now()
-        deal = Deal(str(self._ids), now, now)
+        deal = Deal(str(self.last_id), now, now)
         self.deals[deal.id] = deal
         self._tell("deal.creation", deal, now, changeFlag="NEW")
         self._set(deal, {"pipeline": "default", "dealstage": "appointmentscheduled", **properties}, now)
@@ -143,9 +143,9 @@ class Crm:
 
     def merge(self, primary: Deal, other: Deal) -> Deal:
         """A new deal with the values of the primary and the history of both; the old ids lead to it from then on."""
-        self._ids += 1
+        self.last_id += 1
         now = self.now()
-        merged = Deal(str(self._ids), min(primary.created_at, other.created_at), now)
+        merged = Deal(str(self.last_id), min(primary.created_at, other.created_at), now)
         for name in primary.history.keys() | other.history.keys():
             changes = [*primary.history.get(name, []), *other.history.get(name, [])]
             merged.history[name] = sorted(changes, key=lambda change: str(change["timestamp"]), reverse=True)
@@ -190,10 +190,10 @@ class Crm:
         subscription = subscription_type + (f":{more['propertyName']}" if "propertyName" in more else "")
         if subscription not in SUBSCRIPTIONS:
             return
-        self._event_ids += 1
+        self.last_event_id += 1
         self._notify(
             {
-                "eventId": self._event_ids,
+                "eventId": self.last_event_id,
                 "subscriptionId": 1000 + SUBSCRIPTIONS.index(subscription),
                 "portalId": PORTAL_ID,
                 "appId": APP_ID,

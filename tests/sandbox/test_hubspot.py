@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from sandbox.hubspot import create_app
 from tests.sandboxes import running
 
 SECRET = "secret"
+HISTORY = {"propertiesWithHistory": "dealstage"}
 
 
 class Listener:
@@ -220,3 +222,22 @@ async def test_what_one_webhook_was_told_is_not_told_again_to_another(account: h
     await account.put("/_control/webhook", json={"url": "http://127.0.0.1:9/other"})
 
     assert (await account.get("/_control/notices")).json()["delivered"] == []
+
+
+async def test_the_account_is_the_same_after_a_restart(tmp_path: Path) -> None:
+    data = tmp_path / "hubspot.json"
+    headers = {"authorization": "Bearer t"}
+    with running(create_app(access_token="t", data=data)) as url:
+        async with httpx.AsyncClient(base_url=url, headers=headers) as before:
+            await before.post("/_control/owners", json={"email": "ada@example.com", "id": "7"})
+            won = await create(before, dealname="First")
+            await before.post(f"/_control/deals/{won}/win")
+            was = (await before.get(f"/crm/v3/objects/deals/{won}", params=HISTORY)).json()
+            waiting = (await before.get("/_control/notices")).json()["pending"]
+
+    with running(create_app(access_token="t", data=data)) as url:
+        async with httpx.AsyncClient(base_url=url, headers=headers) as after:
+            assert (await after.get(f"/crm/v3/objects/deals/{won}", params=HISTORY)).json() == was
+            assert (await after.get("/crm/v3/owners/7")).json()["email"] == "ada@example.com"
+            assert (await after.get("/_control/notices")).json()["pending"] == waiting
+            assert int(await create(after, dealname="Second")) > int(won)
