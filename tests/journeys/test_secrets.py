@@ -4,7 +4,9 @@ import json
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -24,6 +26,9 @@ CONNECTIONS = {
 IN_PROGRAM = ("--program", "Careful", "--json")
 CREATE = ("--name", "crm", "--scope", "programs:admin", *IN_PROGRAM)
 CANARY = secrets.token_hex(16)
+PATIENCE_SECONDS = 60
+# The sandbox's own memory: a vendor knows the links of its cards.
+AT_THE_VENDOR = "tremendous.db"
 
 
 class Company:
@@ -52,6 +57,31 @@ class Company:
         self.said.append(done.stderr)
         return done.stdout
 
+    def gift_link(self) -> str:
+        """The link of a card that the sample company ordered, had delivered and revealed; the commands tell of it."""
+        headers = {"Authorization": f"Bearer {json.loads((self.directory / seed.FILE).read_text())['key']}"}
+        fact = {
+            "source": "crm",
+            "external_id": "deal-for-a-link",
+            "type": "deal.won",
+            "member": {"source": "email", "external_id": "maya@example.com"},
+            "occurred_at": datetime.now(UTC).isoformat(),
+            "data": {"deal_id": "deal-for-a-link", "amount_minor": 2_000_000, "currency": "USD"},
+        }
+        earned = self.call("POST", "/v1/events", json=fact, headers=headers).json()
+        wanted = {"member_id": earned["member_id"], "item": "coffee-us", "value_minor": 1_000}
+        order = self.call("POST", "/v1/orders", json=wanted | {"delivery_method": "link"}, headers=headers).json()
+        path = f"/v1/orders/{order['id']}"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.call("GET", path, headers=headers).json()["state"] != "delivered":
+            assert time.monotonic() < deadline, self.said[-1]
+            time.sleep(0.2)
+        for arguments in (("story", order["id"]), ("orders", "review")):
+            self.said.append(self.laurel(*arguments))
+        shown = self._client.post(f"{path}/reveal", headers=headers)
+        link: str = shown.json()["link"]
+        return link
+
     def call(self, method: str, path: str, **request: object) -> httpx.Response:
         """The answer, which must not be a failure of ours; it may name the path that was asked for."""
         answer = self._client.request(method, path, **request)  # type: ignore[arg-type]
@@ -65,9 +95,9 @@ class Company:
         self.said.append(output.replace(json.loads((self.directory / seed.FILE).read_text())["key"], ""))
 
     def kept(self) -> Iterator[tuple[Path, bytes]]:
-        """Every file of the state directory but the one that exists to keep the sample company's key."""
+        """Every file of the state directory but the vendor's and the one that is there to keep the company's key."""
         for path in self.directory.rglob("*"):
-            if path.is_file() and path.name not in (seed.FILE, "output"):
+            if path.is_file() and path.name not in (seed.FILE, "output") and AT_THE_VENDOR not in path.name:
                 yield path, path.read_bytes()
 
 
@@ -110,6 +140,7 @@ def test_secrets_are_neither_said_nor_kept(company: Company) -> None:
     assert len(json.loads(company.said[-1])) == len(CONNECTIONS)
     for method, path, request in requests_with(key):
         company.call(method, path, **request)
+    link = company.gift_link()
     company.end()
 
     planted = [
@@ -117,6 +148,7 @@ def test_secrets_are_neither_said_nor_kept(company: Company) -> None:
         key,
         UNKNOWN_KEY,
         CANARY,
+        link.rpartition("/")[2],
         *(value for given in CONNECTIONS.values() for value in given.values()),
     ]
     said = "\n".join(company.said)
