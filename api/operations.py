@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api import examples as of_answers
 from api import idempotency, problems
 from api.auth import require
 from api.schemas.problems import ProblemDocument
@@ -86,7 +87,7 @@ def operation(
         extra["parameters"] = [_ETAG_PARAMETER]
     usual, *_ = answers
     responses: dict[int | str, dict[str, Any]] = {
-        status: ({"model": model} if model else {}) | {"description": _DESCRIPTIONS[status]}
+        status: (_shown(model) if model else {}) | {"description": _DESCRIPTIONS[status]}
         for status, model in answers.items()
     }
     return {
@@ -95,6 +96,10 @@ def operation(
         "responses": responses | documented(codes),
         "openapi_extra": extra,
     }
+
+
+def _shown(model: Any) -> dict[str, Any]:
+    return {"model": model, "content": {"application/json": {"example": of_answers.of(model)}}}
 
 
 _DESCRIPTIONS = {

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
 from api.app import create_app
 from api.problems import MEDIA_TYPE, TABLE
+from api.routes import ROUTERS
 from settings import Settings
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -31,6 +35,10 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
         for method in METHODS:
             if method in item:
                 yield method, path, item[method]
+
+
+def routes() -> list[APIRoute]:
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
 OPERATIONS = list(operations())
@@ -62,6 +70,16 @@ def test_every_operation_says_all_that_a_caller_needs(method: str, path: str, op
         assert {"401", "403", "422", "429", "500", "503"} <= operation["responses"].keys()
         for content in operation.get("requestBody", {}).get("content", {}).values():
             assert content["examples"]
+
+
+def test_every_answer_has_an_example_that_fits_it() -> None:
+    guarded = [route for route in routes() if route.path.startswith("/v1/")]
+    answers = [answer for route in guarded for answer in route.responses.values() if "model" in answer]
+
+    assert len(answers) >= len(guarded)
+    for answer in answers:
+        example = answer["content"]["application/json"]["example"]
+        assert TypeAdapter(answer["model"]).validate_json(orjson.dumps(example))
 
 
 def test_every_reference_in_the_document_leads_somewhere(app: FastAPI) -> None:

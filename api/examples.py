@@ -1,0 +1,228 @@
+"""An example of every answer, as OpenAPI shows it: one deal, its points, and the card that they became."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from api.schemas.base import EXAMPLE_ID, Page
+
+_MEMBER, _EVENT, _ORDER, _REWARD = (f"{prefix}_{EXAMPLE_ID}" for prefix in ("mem", "evt", "ord", "rwd"))
+_TRANSACTION = f"txn_{EXAMPLE_ID}"
+_AT = "2026-03-04T11:59:00Z"
+_VALUE = {"amount_minor": 1000, "currency": "USD"}
+_DATA = {"deal_id": "9001", "amount_minor": 250000, "currency": "USD"}
+
+_OUTCOME = {
+    "status": "recorded",
+    "id": _EVENT,
+    "state": "decided",
+    "member_id": _MEMBER,
+    "points": 250,
+    "rewards": [_REWARD],
+}
+_RECORDED = {
+    "id": _EVENT,
+    "source": "crm",
+    "external_id": "deal-9001",
+    "type": "deal.won",
+    "state": "decided",
+    "member_id": _MEMBER,
+    "occurred_at": _AT,
+    "recorded_at": _AT,
+    "data": _DATA,
+    "revision": 1,
+    "retracts": None,
+    "retracted_by": None,
+    "error": None,
+    "points": 250,
+}
+_RULE = {
+    "rule": "deal-won",
+    "version": 1,
+    "title": "A point for every ten dollars",
+    "failed": None,
+    "expression": "event.amount_minor / 1000",
+    "error": None,
+    "raw": 250,
+    "rounding": "down",
+    "rounded": 250,
+    "caps": [],
+    "points": 250,
+    "expires_after_days": 365,
+    "reward": None,
+    "withheld": None,
+}
+_DECISION = {
+    "n": 1,
+    "revision": 1,
+    "kind": "award",
+    "points": 250,
+    "member_id": _MEMBER,
+    "transaction_id": _TRANSACTION,
+    "recorded_at": _AT,
+    "verdict": {"awards": [{"rule": "deal-won", "points": 250}]},
+    "data": _DATA,
+    "configuration": 1,
+    "member_version": 1,
+    "engine": 1,
+    "lifetime": 300,
+    "balance": 300,
+    "totals": {},
+    "rules": [_RULE],
+    "reason": None,
+    "not_derived": None,
+}
+_MEMBER_OUTCOME = {"external_id": "ada", "status": "created", "id": _MEMBER}
+_PLACE = {"rank": 1, "member_id": _MEMBER, "name": "Ada Example", "points": 550, "reached_at": _AT}
+
+BY_MODEL: Mapping[str, Any] = {
+    "EventOutcome": _OUTCOME,
+    "BatchResult": {"results": [{"index": 0, "status": 201, "event": _OUTCOME}]},
+    "EventDocument": _RECORDED | {"member": {"source": "email", "external_id": "ada@example.com"}, "version": None},
+    "Explanation": {
+        "event": _RECORDED
+        | {"identity_source": "email", "identity_external_id": "ada@example.com", "source_version": None},
+        "summary": "It earned 250 points by 1 of 1 rules.",
+        "decisions": [_DECISION],
+        "transactions": [
+            {
+                "id": _TRANSACTION,
+                "kind": "earn",
+                "amount": 250,
+                "effective_at": _AT,
+                "recorded_at": _AT,
+                "reverses_id": None,
+            }
+        ],
+        "crossings": [{"id": f"crs_{EXAMPLE_ID}", "milestone": "first-500", "n": 1, "state": "standing"}],
+        "rewards": [],
+        "retracts_id": None,
+    },
+    "MemberOutcome": _MEMBER_OUTCOME,
+    "MembersResult": {"results": [{"index": 0} | _MEMBER_OUTCOME]},
+    "MemberDocument": {
+        "id": _MEMBER,
+        "external_id": "ada",
+        "name": "Ada Example",
+        "email": "ada@example.com",
+        "time_zone": "Europe/Berlin",
+        "country": "DE",
+        "location": "Berlin",
+        "department": "Sales",
+        "role": "Account executive",
+        "hired_on": "2024-02-01",
+        "manager_id": None,
+        "performance_tier": None,
+        "status": "active",
+        "custom": {},
+        "version": 1,
+        "created_at": _AT,
+        "updated_at": _AT,
+        "identities": [{"source": "email", "external_id": "ada@example.com"}],
+    },
+    "BalanceDocument": {
+        "unit": "points",
+        "available": 250,
+        "held": 100,
+        "debt": 0,
+        "lifetime": 550,
+        "next_expiry_at": "2027-03-04T11:59:00Z",
+        "next_expiry_amount": 250,
+    },
+    "HistoryDocument": {
+        "transaction_id": _TRANSACTION,
+        "kind": "earn",
+        "amount": 250,
+        "balance": 550,
+        "effective_at": _AT,
+        "recorded_at": _AT,
+        "event_id": _EVENT,
+        "event_type": "deal.won",
+        "rules": ["deal-won"],
+        "order_id": None,
+        "item_name": None,
+    },
+    "PlaceDocument": _PLACE,
+    "NeighbourhoodDocument": {"board": "company", "member_id": _MEMBER, "places": [_PLACE]},
+    "ListingDocument": {
+        "key": "coffee-us",
+        "name": "Example Coffee",
+        "description": "For the next break.",
+        "category": "food_and_drink",
+        "images": ["https://images.example.com/coffee.png"],
+        "countries": ["US"],
+        "currency": "USD",
+        "denominations": [{"value": _VALUE, "price_points": 100}],
+        "ranges": [],
+        "points_per_unit": 10,
+        "terms": "Valid for a year.",
+        "available": True,
+    },
+    "OrderDocument": {
+        "id": _ORDER,
+        "member_id": _MEMBER,
+        "reward_id": None,
+        "item": "coffee-us",
+        "item_name": "Example Coffee",
+        "value": _VALUE,
+        "price_points": 100,
+        "recipient_name": "Ada Example",
+        "recipient_email": "ada@example.com",
+        "delivery_method": "email",
+        "state": "placed",
+        "reason": None,
+        "delivery": "none",
+        "vendor_order_id": None,
+        "created_at": _AT,
+        "updated_at": _AT,
+    },
+    "LinkDocument": {"link": "https://gifts.example.com/what-only-the-recipient-should-know"},
+    "RewardDocument": {
+        "id": _REWARD,
+        "member_id": _MEMBER,
+        "reward": "first-500",
+        "title": "A coffee for your first 500 points",
+        "items": ["coffee-us"],
+        "value": _VALUE,
+        "price_points": 0,
+        "state": "offered",
+        "reason": None,
+        "event_id": _EVENT,
+        "rule": None,
+        "order_id": None,
+        "offered_at": _AT,
+        "expires_at": "2026-04-03T11:59:00Z",
+        "created_at": _AT,
+        "updated_at": _AT,
+    },
+    "NotificationDocument": {
+        "id": f"ntf_{EXAMPLE_ID}",
+        "member_id": _MEMBER,
+        "kind": "reward_offered",
+        "subject": "Choose your reward",
+        "body": "A coffee for your first 500 points: choose until 3 April.",
+        "reference": _REWARD,
+        "created_at": _AT,
+        "read_at": None,
+    },
+    "ProgramDocument": {
+        "id": f"prg_{EXAMPLE_ID}",
+        "name": "Example Ltd",
+        "kind": "sandbox",
+        "time_zone": "Europe/Berlin",
+        "configuration": 1,
+        "orders_paused": False,
+        "daily_limit_minor": 50000,
+        "monthly_limit_minor": None,
+        "limit_currency": "USD",
+        "created_at": _AT,
+    },
+}
+
+
+def of(model: Any) -> Any:
+    """The example of an answer; of a page, one with a single item."""
+    if isinstance(model, type) and issubclass(model, BaseModel) and issubclass(model, Page):
+        return {"items": [of(model.__pydantic_generic_metadata__["args"][0])], "next_cursor": None}
+    return BY_MODEL[model.__name__]
