@@ -6,6 +6,7 @@ Whoever names no connection is refused, and each connection's requests are count
 import re
 from dataclasses import replace
 
+import structlog
 from fastapi import Request
 
 from api import bodies
@@ -31,6 +32,7 @@ def head(request: Request) -> sources.Request:
 
 async def read(request: Request, connection: Connection, limit_bytes: int) -> sources.Request:
     """The whole request of this connection's system; raises Problem rate_limited, body_too_large, request_timeout."""
+    structlog.contextvars.bind_contextvars(connection_id=connection.id)
     await backends(request).allowance.spend(request.scope, "connection", connection.id)
     return replace(head(request), body=await bodies.read(request, limit_bytes))
 

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -52,10 +53,17 @@ class Operation(APIRoute):
 
         async def guarded(request: Request) -> Response:
             require(request, needed)
+            if request.path_params:
+                structlog.contextvars.bind_contextvars(**_ids(request.path_params))
             answer: Response = await handle(request)
             return answer
 
         return guarded
+
+
+def _ids(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Our own ids in a path, for the log; external ones may be addresses of people."""
+    return {name: value for name, value in named.items() if name.endswith("_id") and name != "external_id"}
 
 
 def scope_of(route: APIRoute) -> Scope | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -79,6 +80,8 @@ async def record_event(request: Request) -> Response:
     recorded = await backends(request).writer.record(program_id, fact.event(), fact.policy, key)
     headers = REPLAYED if recorded.replayed else None
     outcome = recorded.outcome
+    if outcome.event_id is not None:
+        structlog.contextvars.bind_contextvars(event_id=outcome.event_id)
     if outcome.status in REFUSED:
         return problems.answer(_problem(outcome, headers), request.scope["path"])
     return answer(outcome_document(outcome), _status(outcome), headers)
