@@ -24,7 +24,7 @@ MAX_BATCH = 500  # events of one transaction
 MAX_WAITING = 5_000  # events that one process holds, of all programs
 MAX_BATCHES = 4  # transactions at a time
 LANE_BATCHES = 2  # of one program: the next one is read and decided while the last one commits ...
-WORTH_A_BATCH = 16  # ... once this many events wait, for every batch costs as much as some ten events
+WORTH_A_BATCH = 24  # ... once this many events wait, for every batch costs as much as some ten events
 FULL_RETRY_SECONDS = 1
 
 

@@ -7,7 +7,7 @@ once: a repeat replays, another fingerprint amends or conflicts, a retraction ta
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.configuration import Configuration, Milestone
 from domain.deciding import ENGINE, CounterKey, Inputs, Person, Verdict, decide, keys_needed, person_at, still_crossed
@@ -82,8 +82,7 @@ class GivenReward:
     state: str = "unlocked"
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRow:
+class DecisionRow(NamedTuple):
     """What is kept of one decision; `n` counts the decisions of one event."""
 
     event_id: str

@@ -10,6 +10,7 @@ held is shielded from expiry.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 ISSUED = "issued"
 REDEEMED = "redeemed"
@@ -99,8 +100,7 @@ class Hold:
     lots: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """One posting and what caused it; `business_key` is unique in the program for ever."""
 
     id: str
@@ -112,8 +112,7 @@ class Transaction:
     reverses_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     transaction_id: str
     n: int
     unit: str
@@ -122,8 +121,7 @@ class Transfer:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One side of a transfer; balance and version are the running account's after it."""
 
     transaction_id: str
@@ -134,8 +132,7 @@ class Entry:
     version: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class LotMove:
+class LotMove(NamedTuple):
     """What a transaction took from a lot after its grant; negative gives back."""
 
     transaction_id: str

@@ -5,10 +5,9 @@ A rule that fails at run time did not match: its error is the reason, never an e
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import cel
 
@@ -21,9 +20,8 @@ MAX_AWARD = 1_000_000_000  # points by one rule for one event
 Uses = Callable[[Rule, Cap], tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleResult:
-    """What one rule made of one event.
+class RuleResult(NamedTuple):
+    """What one rule made of one event: a named tuple, because ten of them are made for every event.
 
     `failed` names the condition that did not hold (or "outside its window"), `error` why a condition or the award could
     not be computed. `raw` is the award before rounding and caps; `caps` are those that bit, as "day" or "event".
@@ -83,30 +81,29 @@ def _in_window(rule: Rule, at: datetime) -> bool:
 
 def _first_false(conditions: tuple[Condition, ...], using: cel.Context) -> str | None:
     for condition in conditions:
-        value = _value(condition.name, condition.expression, using)
-        if value is not True and value is not False:
-            raise _Broken(condition.name, f"gave {type(value).__name__}, not true or false")
-        if not value:
+        try:
+            value = evaluate(condition.expression, using)
+        except ExpressionError as error:
+            raise _Broken(condition.name, str(error)) from None
+        if value is False:
             return condition.name
+        if value is not True:
+            raise _Broken(condition.name, f"gave {type(value).__name__}, not true or false")
     return None
 
 
 def _raw_award(rule: Rule, using: cel.Context) -> int | float:
     if rule.award is None:
         return 0
-    value = _value("award", rule.award.expression, using)
+    try:
+        value = evaluate(rule.award.expression, using)
+    except ExpressionError as error:
+        raise _Broken("award", str(error)) from None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise _Broken("award", f"gave {value!r:.50}, not a number")
     if not 0 <= value <= MAX_AWARD:
         raise _Broken("award", f"gave {value!r:.50}, not between 0 and {MAX_AWARD}")
     return value
-
-
-def _value(name: str, expression: str, using: cel.Context) -> Any:
-    try:
-        return evaluate(expression, using)
-    except ExpressionError as error:
-        raise _Broken(name, str(error)) from None
 
 
 def capped(rule: Rule, raw: int | float | None, rounded: int, uses: Uses) -> RuleResult:
