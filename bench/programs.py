@@ -24,7 +24,7 @@ from storage.ids import new_id
 from storage.sets import Rows
 from storage.tables import identities, members, programs
 
-MEMBERS = 2_000
+MEMBERS = 20_000
 HISTORY = 1_000  # events that are there before, so that the server knows its tables
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TEMPLATE = "bench_template"
@@ -135,7 +135,7 @@ def deals(first: int, count: int) -> list[Event]:
             source="crm",
             external_id=f"deal-{number}",
             type="deal.won",
-            member=Identity("crm", f"member-{number * 7 % MEMBERS}"),
+            member=Identity("crm", f"member-{number * 7_919 % MEMBERS}"),
             occurred_at=NOW - timedelta(minutes=number % 40_000),
             data={"amount_minor": 100_000 + number % 900_000, "currency": "EUR", "region": "EMEA"},
         )

@@ -195,17 +195,20 @@ async def _isolate(session: AsyncSession, batch: Batch, items: Sequence[Any], de
 
 
 async def _quarantine(session: AsyncSession, batch: Batch, item: Event | Fact, error: Exception) -> Outcome:
-    """Keep what could not be decided, so that nothing is lost and a later try may succeed."""
+    """Keep an event that could not be decided, for a later try; of an amendment only the answer says so."""
     cause = error.__cause__ or error
     reason = f"{type(cause).__name__} {sqlstate(error) or ''}".strip()
-    log.error("event quarantined", reason=reason, exc_info=cause if sqlstate(error) is None else None)
     if isinstance(item, Fact):
+        fact = item
+        fact.state = QUARANTINED
         await facts.quarantine(session, batch.program_id, item.event_id, reason)
-        return Outcome(WAS_QUARANTINED, item.event_id, QUARANTINED, code="event_quarantined", detail=reason)
-    fact = Fact(new_id("evt"), item, fingerprint(item, batch.policy), QUARANTINED, batch.as_of, error=reason)
-    if not await facts.insert(session, batch.program_id, [fact]):
-        # An amendment or a repeat: what stood before stands.
-        fact = (await facts.lock(session, batch.program_id, [fact.key]))[fact.key]
+    else:
+        fact = Fact(new_id("evt"), item, fingerprint(item, batch.policy), QUARANTINED, batch.as_of, error=reason)
+        if not await facts.insert(session, batch.program_id, [fact]):
+            # An amendment or a repeat: what stood before stands.
+            fact = (await facts.lock(session, batch.program_id, [fact.key]))[fact.key]
+    shown = cause if sqlstate(error) is None else None
+    log.error("event quarantined", event_id=fact.event_id, program_id=batch.program_id, reason=reason, exc_info=shown)
     return Outcome(
         WAS_QUARANTINED, fact.event_id, fact.state, fact.member_id, fact.points, (), "event_quarantined", reason
     )
