@@ -15,7 +15,7 @@ _COMMAND = re.compile(r"\blaurel ((?:[a-z]+ ?)+)")
 _TARGET = re.compile(r"\bmake ([a-z]+)\b")
 _PLACE = re.compile(r"([\w./-]+\.py)(?::([\w.]+))?")
 _MACHINE = re.compile(
-    r"/(?:home|root|work|Users|tmp)/\w|\b(?:pypi\.org|pythonhosted|registry\.npmjs|artifactory|nexus)\b"
+    r"/(?:home|root|work|Users|tmp)/\w|\b(?:py(?:pi\.org|thonhosted)|registry\.npm(?:js)|artifactory|nexus)\b"
 )
 
 MARKDOWN = pytest.mark.parametrize("page", pages(), ids=named)
