@@ -5,7 +5,6 @@ the key, limits the rate, decides and commits each event before it answers.
 """
 
 import asyncio
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ import orjson
 
 from bench.pairs import Compared, compare
 from bench.programs import NOW, Databases, databases, deals
+from cli.embedded.ports import free_port
 from cli.embedded.processes import Child, Program
 from cli.embedded.redis import Redis
 from cli.embedded.stack import responds
@@ -68,14 +68,6 @@ async def _make_key(servers: Databases, url: str) -> str:
         _, key = await api_keys.insert(session, program, name="bench", scopes={Scope.EVENTS_WRITE}, now=NOW)
     await database.dispose()
     return key
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -34,10 +34,10 @@ from temporalio.client import Client
 
 from bench import bare
 from bench.bare import BareWorkflow, Shape
-from bench.http import free_port
 from bench.pairs import Compared, compare
+from cli.embedded.ports import free_port, is_taken
 from cli.embedded.processes import Child, Program
-from cli.embedded.stack import Ports, Stack, is_taken, responds
+from cli.embedded.stack import Ports, Stack, responds
 from domain.definitions import read_definitions
 from domain.programs import ProgramKind
 from domain.scopes import Scope

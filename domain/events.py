@@ -54,6 +54,11 @@ class Event:
     alternatives: tuple[Identity, ...] = ()
 
 
+def member_named(event: Event, members: Mapping[Identity, str]) -> str | None:
+    """The member whom the first known of the event's names belongs to."""
+    return next((members[name] for name in (event.member, *event.alternatives) if name in members), None)
+
+
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
     """What a source declares about its facts.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from domain.configuration import Configuration, Milestone
 from domain.deciding import ENGINE, CounterKey, Inputs, Person, Verdict, decide, keys_needed, person_at, still_crossed
-from domain.events import Event, Identity, SourcePolicy, fingerprint
+from domain.events import Event, Identity, SourcePolicy, fingerprint, member_named
 from domain.ledger import Account, Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
 from domain.schemas import values
@@ -287,8 +287,7 @@ class Intake:
     # -- Steps -----------------------------------------------------------------------------------------------------
 
     def _member_of(self, event: Event) -> str | None:
-        names = (event.member, *event.alternatives)
-        return next((self._members[name] for name in names if name in self._members), None)
+        return member_named(event, self._members)
 
     def _person(self, member_id: str, at: datetime) -> Person:
         return person_at(self._people[member_id], at)

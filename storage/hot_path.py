@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import SessionTransaction
 
 _KEY = "driver connection"
 
@@ -74,11 +75,14 @@ async def _rows(cursor: psycopg.AsyncRawCursor[tuple[Any, ...]]) -> Found:
 
 async def _driver(session: AsyncSession) -> Driver:
     """The connection under the session; asking for it is what makes SQLAlchemy begin its transaction."""
-    transaction = session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
     kept = session.info.get(_KEY)
-    if kept is not None and kept[0] is transaction:
+    if kept is not None and kept[0] is _transaction(session):
         return cast("Driver", kept[1])
     raw = await (await session.connection()).get_raw_connection()
     driver = cast("Driver", raw.driver_connection)
-    session.info[_KEY] = session.sync_session.get_nested_transaction() or session.sync_session.get_transaction(), driver
+    session.info[_KEY] = _transaction(session), driver
     return driver
+
+
+def _transaction(session: AsyncSession) -> SessionTransaction | None:
+    return session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()

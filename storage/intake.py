@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import Configuration
 from domain.deciding import CounterKey, counted_by_back_fill, keys_needed, person_at
-from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint, unfit
+from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint, member_named, unfit
 from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
@@ -258,7 +258,7 @@ def _new_facts(batch: Batch, taken: Sequence[Event]) -> dict[FactKey, Fact]:
     for event in taken:
         key = (event.source, event.external_id)
         if key not in new:
-            member = next(iter(_people_of(batch, None, event)), None) if event.retracts is None else None
+            member = member_named(event, batch.members) if event.retracts is None else None
             state = DECIDED if member or event.retracts is not None else PARKED
             print_ = fingerprint(event, batch.policy)
             new[key] = Fact(new_id("evt"), event, print_, state, batch.as_of, member)
@@ -274,12 +274,9 @@ def _tombstone(retraction: Event, by: str, as_of: datetime) -> Fact:
     return Fact(new_id("evt"), awaited, b"", AWAITED, as_of, retracted_by=by)
 
 
-def _people_of(batch: Batch, fact: Fact | None, event: Event) -> set[str]:
+def _people_of(batch: Batch, fact: Fact, event: Event) -> set[str]:
     """Whom the event names, and to whom the fact belongs."""
-    names = (event.member, *event.alternatives)
-    named = next((batch.members[name] for name in names if name in batch.members), None)
-    found = {named} if named else set()
-    return found | {fact.member_id} if fact and fact.member_id else found
+    return {member for member in (member_named(event, batch.members), fact.member_id) if member}
 
 
 async def _decide_standing(

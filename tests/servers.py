@@ -7,7 +7,6 @@ writes down how it is reached. A guard process ends them all when the run ends, 
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cli.embedded.ports import free_port
 from cli.embedded.postgres import SUPERUSER, Cluster
 from cli.embedded.processes import Child, Program, remember, stop_left_over
 from cli.embedded.redis import Redis
@@ -35,14 +35,6 @@ TIME_SKIPPING = {
     "frontend.WorkflowTimeSkippingMaxSkipPerSession": "100000",
     "history.timerProcessorMaxTimeShift": '"10ms"',  # each skip takes this long; by default a second
 }
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Run:

@@ -15,6 +15,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from cli.embedded.ports import free_port
 from cli.embedded.processes import Child
 from cli.embedded.temporal import DevelopmentServer
 from domain.outbox import Kind, Lane, OutboxRow
@@ -25,7 +26,7 @@ from storage.tables import orders
 from tests.eventually import eventually
 from tests.relay.conftest import now
 from tests.relay.rows import insert_order, insert_program
-from tests.servers import Servers, free_port
+from tests.servers import Servers
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "prg_a"

@@ -16,7 +16,8 @@ from typing import IO
 
 import psutil
 
-from cli.embedded.stack import Ports, is_taken
+from cli.embedded.ports import is_taken
+from cli.embedded.stack import Ports
 
 READY_SECONDS = 300
 STOP_SECONDS = 60

@@ -7,7 +7,6 @@ ended first. While the stack runs, `up.env` in the state directory tells the com
 import asyncio
 import fcntl
 import os
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import IO, Self
 import httpx
 
 from cli.embedded import temporal
+from cli.embedded.ports import is_taken
 from cli.embedded.postgres import DURABLE, OWNER, Cluster
 from cli.embedded.processes import Child, Program, ProgramFailed, remember, stop_left_over
 from cli.embedded.redis import Redis
@@ -288,17 +288,6 @@ class Stack:
         descriptor = os.open(self._file(RUNNING_STACK_FILE), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w") as file:
             file.write(content)
-
-
-def is_taken(port: int) -> bool:
-    """Whether somebody listens on this port of this machine."""
-    with socket.socket() as candidate:
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            candidate.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 def responds(url: str) -> bool:

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 import connectors.http
+from cli.embedded.ports import free_port
 from connectors.breakers import Breaker, BreakerState
 from connectors.errors import (
     Ambiguous,
@@ -31,7 +32,6 @@ from connectors.errors import (
 )
 from connectors.http import Bounds, Outside, retry_after_seconds
 from tests.sandboxes import running
-from tests.servers import free_port
 
 CANARY = "TEST_canary_in_the_credentials"
 QUICK = Bounds(first_wait_seconds=0.01, longest_wait_seconds=0.02, answer_bytes=1000)

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.app import create_app
+from cli.embedded.ports import free_port
 from domain.rewards import RewardEvent
 from domain.scopes import Scope
 from settings import Settings
@@ -24,7 +25,6 @@ from storage.tables import notifications as notification_rows
 from storage.tables import rewards as reward_rows
 from tests.api.facts import deal
 from tests.programs import SAMPLE, make_member, make_program
-from tests.servers import free_port
 
 # A 422 may be honest: see schemathesis_hooks.
 CONFIGURATION = """\

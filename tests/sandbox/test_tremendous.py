@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.embedded.ports import free_port
 from sandbox.tremendous.control import Control
 from sandbox.tremendous.courier import Courier
 from sandbox.tremendous.faults import KINDS
 from sandbox.tremendous.store import Store
 from sandbox.tremendous.wire import Wire
 from tests.notices import Receiver, eventually, receiver
-from tests.servers import free_port
 from tests.tremendous_controls import Controls, tremendous
 
 

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cli.embedded.ports import free_port
 from domain.events import SourcePolicy
 from domain.leaderboards import MAX_POINTS, Place, Standing
 from domain.member_changes import read
@@ -21,7 +22,6 @@ from domain.outbox import Kind
 from storage import intake, leaderboards, member_changes, tables
 from storage.leaderboards import Board
 from tests.programs import NOW, deal, make_program, retraction
-from tests.servers import free_port
 
 PROGRAM = "prg_1"
 COMPANY = Board(PROGRAM)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis as Client
 
+from cli.embedded.ports import free_port
 from cli.embedded.processes import Child
 from cli.embedded.redis import Redis, answers
-from tests.servers import free_port
 
 
 async def use(redis: Redis) -> object:
