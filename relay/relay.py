@@ -8,6 +8,7 @@ that dies leaves leases that end, and what it had already done is done again: ev
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -132,11 +133,10 @@ class Relay:
         _PAUSED.labels(lane).set(0)
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
-        try:
+        """Until the event is set, at most so long."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await event.wait()
-        except TimeoutError:
-            pass
 
     async def _claim(self, lane: Lane) -> list[ClaimedRow]:
         async with self._database.begin() as session:
