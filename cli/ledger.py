@@ -12,8 +12,8 @@ from cli.programs import choose
 from cli.work import Json, answer_json, opened
 from domain.programs import Program
 from settings import Settings
-from storage import ledger, programs
-from storage.ledger import Check
+from storage import programs, verification
+from storage.verification import Check
 
 app = typer.Typer(name="ledger", help="The ledger: check it.", no_args_is_help=True)
 
@@ -50,7 +50,7 @@ async def _verify(settings: Settings, wanted: str | None) -> Checked:
         checked = []
         for program in chosen:
             async with database.snapshot() as session:
-                checked.append((program, await ledger.verify(session, program.id)))
+                checked.append((program, await verification.verify(session, program.id)))
         return checked
 
 

@@ -1,11 +1,10 @@
-"""The ledger's rows: open a Book under locks, write what its operations made, and check that all of it holds.
+"""The ledger's rows: open a Book under locks, and write what its operations made.
 
 Writers lock members before they open a Book, and a Book locks accounts in id order; lots change only under the lock of
 their account. Everything is one statement per table and nothing is ever updated but balances, lots and holds.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -222,103 +221,3 @@ async def transactions_of_events(
     )
     found = await session.execute(statement, {"program_id": program_id, "ids": list(event_ids)})
     return {row[4]: (Transaction(*row[:5]), row[5]) for row in found}
-
-
-# -- Verification --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One invariant: how many things were checked and how many of them violate it, with the first few named."""
-
-    name: str
-    checked: int
-    violations: int
-    examples: tuple[str, ...] = ()
-
-
-# Each selects (name of the thing, whether it violates). The names say what must hold.
-_CHECKS = {
-    "I1 each transfer has two entries that sum to zero": """
-        SELECT t.transaction_id || '/' || t.n,
-            count(e.*) <> 2 OR coalesce(sum(e.amount), 1) <> 0 OR min(e.amount) <> -t.amount
-            OR bool_or(CASE WHEN e.amount < 0 THEN e.account_id <> t.from_account ELSE e.account_id <> t.to_account END)
-        FROM transfers t LEFT JOIN entries e ON e.transaction_id = t.transaction_id AND e.n = t.n
-        WHERE t.program_id = :program_id GROUP BY t.transaction_id, t.n""",
-    "I1 per unit the entries sum to zero": """
-        SELECT a.unit, sum(e.amount) <> 0 FROM entries e JOIN accounts a ON a.id = e.account_id
-        WHERE e.program_id = :program_id GROUP BY a.unit""",
-    "I1 each transaction has a transfer": """
-        SELECT t.id, NOT EXISTS (SELECT FROM transfers f WHERE f.transaction_id = t.id)
-        FROM transactions t WHERE t.program_id = :program_id""",
-    "I2 a running balance is the sum of its entries and the last written": """
-        SELECT a.id, a.balance <> coalesce(e.sum, 0) OR a.version <> coalesce(e.last, 0)
-            OR a.balance <> coalesce((SELECT l.balance FROM entries l
-                WHERE l.account_id = a.id AND l.version = a.version), 0)
-        FROM accounts a LEFT JOIN (SELECT account_id, sum(amount) AS sum, max(version) AS last FROM entries
-            WHERE program_id = :program_id GROUP BY account_id) e ON e.account_id = a.id
-        WHERE a.program_id = :program_id AND a.running""",
-    "I2 versions are dense and each balance follows from the one before": """
-        SELECT account_id || '/' || version, version <> row_number() OVER w
-            OR balance <> amount + lag(balance, 1, 0::bigint) OVER w
-        FROM entries WHERE program_id = :program_id AND version IS NOT NULL
-        WINDOW w AS (PARTITION BY account_id ORDER BY version)""",
-    "I3 available is covered by lots and debt, held by open holds": """
-        SELECT a.id, CASE WHEN a.id LIKE '%.held'
-            THEN a.balance <> coalesce((SELECT sum(h.amount) FROM holds h
-                WHERE h.held_account_id = a.id AND h.state = 'open'), 0)
-            ELSE a.balance < -a.debt END
-        FROM accounts a WHERE a.program_id = :program_id AND a.running""",
-    "I4 lots less debt make the balance": """
-        SELECT a.id, a.balance <> coalesce((SELECT sum(l.remaining) FROM lots l WHERE l.account_id = a.id), 0) - a.debt
-        FROM accounts a WHERE a.program_id = :program_id AND a.running AND a.id NOT LIKE '%.held'""",
-    "I4 each lot is its grant less its moves": """
-        SELECT l.id, l.allocated <>
-                coalesce(sum(m.amount) FILTER (WHERE m.kind IN ('hold', 'release', 'refund', 'debt')), 0)
-            OR l.expired <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'expire'), 0)
-            OR l.reversed <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'reverse'), 0)
-        FROM lots l LEFT JOIN lot_moves m ON m.lot_id = l.id WHERE l.program_id = :program_id GROUP BY l.id""",
-    "I4 each earning is granted in full as lots": """
-        SELECT t.id, (SELECT sum(f.amount) FROM transfers f WHERE f.transaction_id = t.id)
-            <> coalesce((SELECT sum(l.granted) FROM lots l WHERE l.transaction_id = t.id), 0)
-        FROM transactions t WHERE t.program_id = :program_id AND t.kind = 'earn'""",
-    "I4 lifetime is what was earned less what was reversed": """
-        SELECT a.id, a.lifetime <> coalesce(e.sum, 0)
-        FROM accounts a LEFT JOIN (SELECT e.account_id, sum(e.amount) AS sum FROM entries e
-            JOIN transactions t ON t.id = e.transaction_id AND t.kind IN ('earn', 'reverse')
-            WHERE e.program_id = :program_id GROUP BY e.account_id) e ON e.account_id = a.id
-        WHERE a.program_id = :program_id AND a.running""",
-    "I5 one transaction per business key, at most one reversal and no more than the original": """
-        SELECT t.id, count(*) OVER (PARTITION BY t.business_key) > 1
-            OR (t.kind = 'reverse' AND (count(*) OVER (PARTITION BY t.kind, t.reverses_id) > 1
-                OR (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.id)
-                 > (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.reverses_id)))
-        FROM transactions t WHERE t.program_id = :program_id""",
-    "I5 each decided event has at most one earning that stands": """
-        SELECT t.event_id, count(*) > 1 FROM transactions t
-        WHERE t.program_id = :program_id AND t.kind = 'earn' AND t.event_id IS NOT NULL
-            AND NOT EXISTS (SELECT FROM transactions r WHERE r.program_id = t.program_id AND r.reverses_id = t.id)
-        GROUP BY t.event_id""",
-    "I5 a hold is closed by one transaction of its kind": """
-        SELECT h.id, (h.state = 'open') <> (h.closed_by IS NULL) OR (h.state <> 'open' AND NOT EXISTS (
-            SELECT FROM transactions t WHERE t.id = h.closed_by
-                AND t.kind = CASE h.state WHEN 'settled' THEN 'settle' ELSE 'release' END))
-        FROM holds h WHERE h.program_id = :program_id""",
-}
-MAX_EXAMPLES = 5
-
-
-async def verify(session: AsyncSession, program_id: str) -> list[Check]:
-    """Check invariants I1 to I5 of one program over all of its rows, from one snapshot of the database."""
-    await session.execute(text("SET LOCAL statement_timeout = 0"))
-    return [await _check(session, program_id, name, query) for name, query in _CHECKS.items()]
-
-
-async def _check(session: AsyncSession, program_id: str, name: str, query: str) -> Check:
-    counted = text(
-        f"""SELECT count(*), count(*) FILTER (WHERE coalesce(violates, true)),
-        (array_agg(thing) FILTER (WHERE coalesce(violates, true)))[1:{MAX_EXAMPLES}]
-        FROM ({query}) AS q(thing, violates)"""
-    )
-    checked, violations, examples = (await session.execute(counted, {"program_id": program_id})).one()
-    return Check(name, checked, violations, tuple(examples or ()))

@@ -19,7 +19,7 @@ from cli.seed import SampleCompany, Sandboxes
 from cli.work import now
 from sandbox import hubspot, tremendous
 from settings import Settings
-from storage import ledger
+from storage import verification
 from storage.database import Database
 from tests.eventually import eventually
 from tests.sandboxes import running
@@ -164,7 +164,7 @@ class Company:
     async def violations(self) -> int:
         """How much of the ledger is not as it must be."""
         async with self.database.snapshot() as session:
-            return sum(check.violations for check in await ledger.verify(session, self.sample.program_id))
+            return sum(check.violations for check in await verification.verify(session, self.sample.program_id))
 
 
 @contextmanager

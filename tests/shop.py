@@ -18,7 +18,7 @@ from domain.definitions import Definitions
 from domain.ledger import Grant, member_account
 from domain.orders import Order, OrderRequest
 from domain.programs import Program, ProgramKind
-from storage import configurations, connections, ledger, orders, programs
+from storage import configurations, connections, ledger, orders, programs, verification
 from storage.database import Database
 from storage.ids import new_id
 from storage.keyring import Keyring
@@ -190,7 +190,7 @@ class Shop:
     async def violations(self) -> int:
         """How many things of the ledger are not as they must be."""
         async with self.database.begin() as session:
-            return sum(check.violations for check in await ledger.verify(session, self.id))
+            return sum(check.violations for check in await verification.verify(session, self.id))
 
 
 async def open_shop(database: Database, url: str = NOWHERE, kind: ProgramKind = ProgramKind.SANDBOX) -> Shop:

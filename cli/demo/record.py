@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cli.demo.outside import Json
-from storage.ledger import Check
+from storage.verification import Check
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from cli.demo.record import Record, Standing
 from cli.demo.story import Story
 from cli.demo.waiting import DemoFailed, Waiting
 from cli.explain import told
-from storage import explanations, ledger
+from storage import explanations, verification
 from storage.database import Database
 
 ENDED = {"delivered", "refunded", "failed", "in_review"}
@@ -128,7 +128,7 @@ class Script:
         event_id = self.record.final.event(BIG_DEAL.name)["id"]
         async with self._database.snapshot() as session:
             self.record.explanation = [*told(await explanations.get(session, self.record.program_id, event_id))]
-            self.record.checks = await ledger.verify(session, self.record.program_id)
+            self.record.checks = await verification.verify(session, self.record.program_id)
 
     # -- What is seen ----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from cli.demo.expectations import Expectation
 from cli.demo.outside import Json
 from settings import Settings
-from storage.ledger import Check
+from storage.verification import Check
 
 
 def workflow_url(settings: Settings, workflow_id: str) -> str:

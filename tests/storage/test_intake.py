@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import Event, Identity, SourcePolicy
 from domain.outcomes import Outcome
-from storage import intake, ledger
+from storage import intake, verification
 from storage.tables import accounts, counters, crossings, decisions, events, identities, lots, outbox, rewards
 from tests.programs import NOW, SAMPLE, apply, course, deal, make_member, make_program, retraction
 
@@ -54,7 +54,7 @@ async def program(session: AsyncSession) -> Program:
 async def the_ledger_verifies(program: Program):
     """Whatever a test did, every invariant of the ledger holds afterwards."""
     yield
-    checks = await ledger.verify(program.session, program.id)
+    checks = await verification.verify(program.session, program.id)
     assert [check for check in checks if check.violations] == []
 
 
@@ -604,4 +604,4 @@ async def test_deciding_a_batch_equals_deciding_its_events_one_by_one(
     assert outline(batched) == outline(one_by_one)
     assert await snapshot(session, split) == await snapshot(session, alone)
     for program_id in (alone, split):
-        assert [check for check in await ledger.verify(session, program_id) if check.violations] == []
+        assert [check for check in await verification.verify(session, program_id) if check.violations] == []

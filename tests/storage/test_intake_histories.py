@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import Event, Identity, SourcePolicy
 from domain.ledger import InsufficientPoints, held_account, member_account
-from storage import intake, ledger
+from storage import intake, ledger, verification
 from storage.tables import accounts, holds
 from tests.programs import NOW, SAMPLE, course, deal, make_member, make_program, retraction
 from tests.storage.test_intake import outline, snapshot
@@ -243,7 +243,7 @@ async def test_a_history_in_batches_equals_the_same_history_one_by_one(session: 
 
         assert batched.outcomes == alone.outcomes, seed
         assert await snapshot(session, batched.id) == await snapshot(session, alone.id), seed
-        assert [check for check in await ledger.verify(session, batched.id) if check.violations] == [], seed
+        assert [check for check in await verification.verify(session, batched.id) if check.violations] == [], seed
         reached += batched.reached + await count_rows(session, batched.id)
     assert {path for path in REACHED if reached[path] < 3} == set(), reached
 

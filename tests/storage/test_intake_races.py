@@ -15,7 +15,7 @@ from connectors.vendors import REQUEST_BODIES
 from domain.events import Event, SourcePolicy
 from domain.ledger import InsufficientPoints
 from domain.orders import OrderRefused, OrderRequest
-from storage import intake, ledger, orders
+from storage import intake, orders, verification
 from storage.database import Database
 from storage.failures import retry
 from storage.tables import accounts, decisions, events, identities
@@ -78,7 +78,7 @@ async def test_two_processes_over_shared_members_never_deadlock(database_url: st
         assert (await session.execute(retracted)).scalar_one() == EVENTS // 10
         decided = select(func.count()).select_from(decisions).where(decisions.c.kind == "award")
         assert (await session.execute(decided)).scalar_one() == EVENTS
-        assert [check for check in await ledger.verify(session, program_id) if check.violations] == []
+        assert [check for check in await verification.verify(session, program_id) if check.violations] == []
     await database.dispose()
 
 
@@ -192,7 +192,7 @@ async def test_a_fact_told_twice_taken_back_and_spent_at_once_counts_once_and_is
         assert lifetime == points
         uncovered = select(func.count()).select_from(accounts).where(*own, accounts.c.balance < -accounts.c.debt)
         assert (await session.execute(uncovered)).scalar_one() == 0
-        assert [check for check in await ledger.verify(session, program_id) if check.violations] == []
+        assert [check for check in await verification.verify(session, program_id) if check.violations] == []
     await database.dispose()
 
 

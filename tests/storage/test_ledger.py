@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import SourcePolicy
 from domain.ledger import Hold, held_account, member_account
-from storage import intake, ledger
+from storage import intake, ledger, verification
 from storage.database import Database
 from tests.programs import NOW, deal, make_member, make_program, retraction
 
@@ -54,12 +54,12 @@ async def hold_and(closing: str, session: AsyncSession, program_id: str, member:
 
 async def violated(opened: Database, program_id: str) -> set[str]:
     async with opened.begin() as session:
-        return {check.name for check in await ledger.verify(session, program_id) if check.violations}
+        return {check.name for check in await verification.verify(session, program_id) if check.violations}
 
 
 async def test_every_check_has_something_to_check_and_finds_nothing(opened: Database, program_id: str):
     async with opened.begin() as session:
-        checks = await ledger.verify(session, program_id)
+        checks = await verification.verify(session, program_id)
 
     assert [check for check in checks if check.violations or not check.checked] == []
 
@@ -129,6 +129,6 @@ def test_the_database_itself_refuses(program_id: str, owner_url: str, statement:
 async def test_another_program_sees_none_of_it(opened: Database, program_id: str):
     async with opened.begin() as session:
         other = await make_program(session)
-        checks = await ledger.verify(session, other)
+        checks = await verification.verify(session, other)
 
     assert sum(check.checked for check in checks) == 0

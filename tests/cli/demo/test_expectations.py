@@ -8,7 +8,7 @@ import pytest
 from cli.demo.expectations import due, judge
 from cli.demo.facts import DEALS, LESSONS, REDEEMED_POINTS, REDEEMER, REOPENED
 from cli.demo.record import Record, Standing
-from storage.ledger import Check
+from storage.verification import Check
 
 
 def seen() -> Record:
