@@ -204,7 +204,12 @@ async def close_hold(session: AsyncSession, program_id: str, hold: Hold) -> None
     await session.execute(
         update(holds)
         .where(holds.c.program_id == program_id, holds.c.id == hold.id, holds.c.state == "open")
-        .values(state=hold.state, closed_by=hold.closed_by)
+        .values(
+            state=hold.state,
+            closed_by=hold.closed_by,
+            settled=hold.amount if hold.state == "settled" else 0,
+            released=hold.amount if hold.state == "released" else 0,
+        )
     )
 
 

@@ -12,10 +12,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from storage.database import with_driver
-from storage.tables import metadata
+from storage.tables import Xid, metadata
+
+ischema_names["xid8"] = Xid  # for comparing: SQLAlchemy does not know the type
 
 # Two deployments that start at once must not migrate at once.
 MIGRATION_LOCK = 0x4C41_5552_454C

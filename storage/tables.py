@@ -4,6 +4,8 @@ Every row belongs to a program. Ids are prefixed text in time order; money is mi
 are instants. What is in APPEND_ONLY, the application's role can neither change nor delete.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
 
 metadata = MetaData(
     naming_convention={
@@ -38,6 +41,16 @@ metadata = MetaData(
 Id = Text(collation="C")
 Instant = DateTime(timezone=True)
 
+
+class Xid(UserDefinedType[int]):
+    """A PostgreSQL transaction's number, which never comes round again: xid8."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
 APPEND_ONLY = (
     "configurations",
     "decisions",
@@ -45,6 +58,10 @@ APPEND_ONLY = (
     "transfers",
     "entries",
     "lot_moves",
+    "conversions",
+    "commands",
+    "refusals",
+    "merges",
     "event_revisions",
     "member_versions",
     "order_steps",
@@ -53,6 +70,11 @@ APPEND_ONLY = (
 
 def _program() -> Column[str]:
     return Column("program_id", Id, nullable=False)
+
+
+def _written_by() -> Column[int]:
+    """Who wrote the row: sealing waits until every transaction below this one has ended."""
+    return Column("xid", Xid, nullable=False, server_default=text("pg_current_xact_id()"))
 
 
 def _belongs_to(table: str, column: str, target: str = "id") -> ForeignKeyConstraint:
@@ -148,13 +170,18 @@ members = Table(
     Column("custom", JSONB, nullable=False, server_default=text("'{}'")),
     # The version of the attributes: the row of member_versions that holds today.
     Column("version", Integer, nullable=False, server_default="1"),
+    # The member that this one turned out to be: every credit goes there. Never a member that is itself merged.
+    Column("merged_into", Id),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("program_id", "id"),
     UniqueConstraint("program_id", "external_id"),
     ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    _belongs_to("members", "merged_into"),
     CheckConstraint("status IN ('active', 'on_leave', 'left')", name="status"),
+    CheckConstraint("merged_into <> id", name="merged_into_another"),
+    Index("ix_members_merged", "program_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     Index(None, "program_id", "department"),
 )
 
@@ -340,8 +367,8 @@ statements = Table(
 
 # -- Ledger --------------------------------------------------------------------------------------------------------
 
-# Running accounts (members, their held points) carry a balance and a dense version; summed ones (program:issued and the
-# like) carry none, so that no row is hot; only they may go below zero without debt.
+# Running accounts (members, their held and pending value) carry a balance and a dense version; summed ones
+# (program:issued and the like) carry none, so that no row is hot; only they may go below zero without debt.
 accounts = Table(
     "accounts",
     metadata,
@@ -355,12 +382,14 @@ accounts = Table(
     Column("debt", BigInteger, nullable=False, server_default="0"),
     Column("lifetime", BigInteger, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
+    Column("closed_at", Instant),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("program_id", "id"),
     _belongs_to("members", "member_id"),
     CheckConstraint("debt >= 0", name="debt"),
     CheckConstraint("NOT running OR balance >= -debt", name="covered"),
     CheckConstraint("running OR (balance = 0 AND version = 0 AND debt = 0)", name="summed"),
+    CheckConstraint("closed_at IS NULL OR (balance = 0 AND debt = 0)", name="closed_is_empty"),
     Index(None, "member_id"),
 )
 
@@ -374,14 +403,22 @@ transactions = Table(
     Column("event_id", Id),
     Column("order_id", Id),
     Column("reverses_id", Id),
+    # Who ordered it and why, where a person or an integration did: a key's id or a person's name.
+    Column("actor", Text),
+    Column("reason", Text),
     Column("effective_at", Instant, nullable=False),
     Column("recorded_at", Instant, nullable=False),
+    _written_by(),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("program_id", "id"),
     UniqueConstraint("program_id", "business_key"),
     UniqueConstraint("program_id", "reverses_id"),
     _belongs_to("transactions", "reverses_id"),
-    CheckConstraint("kind IN ('earn', 'reverse', 'hold', 'settle', 'release', 'refund', 'expire')", name="kind"),
+    CheckConstraint(
+        "kind IN ('earn', 'pend', 'confirm', 'cancel', 'adjust', 'hold', 'settle', 'release', 'refund', 'expire',"
+        " 'reverse', 'transfer', 'convert', 'merge')",
+        name="kind",
+    ),
     CheckConstraint("(kind = 'reverse') = (reverses_id IS NOT NULL)", name="reversal_names_original"),
     Index(None, "program_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
     Index(None, "program_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),
@@ -449,7 +486,8 @@ lots = Table(
     Index(None, "transaction_id"),
 )
 
-# Every movement of a lot after its grant: positive takes from the lot, negative gives back.
+# Every movement of a lot after its grant: positive takes from the lot, negative gives back. A settlement takes nothing
+# that its hold had not taken before: its moves say which of the held lots it used.
 lot_moves = Table(
     "lot_moves",
     metadata,
@@ -461,8 +499,12 @@ lot_moves = Table(
     PrimaryKeyConstraint("transaction_id", "lot_id", "kind"),
     _belongs_to("lots", "lot_id"),
     _belongs_to("transactions", "transaction_id"),
-    CheckConstraint("kind IN ('hold', 'release', 'refund', 'debt', 'reverse', 'expire')", name="kind"),
-    CheckConstraint("(kind IN ('release', 'refund')) = (amount < 0) AND amount <> 0", name="direction"),
+    CheckConstraint(
+        "kind IN ('hold', 'release', 'refund', 'debt', 'reverse', 'expire', 'adjust', 'transfer', 'convert', 'merge',"
+        " 'settle', 'return')",
+        name="kind",
+    ),
+    CheckConstraint("(kind IN ('release', 'refund', 'return')) = (amount < 0) AND amount <> 0", name="direction"),
     Index(None, "lot_id"),
 )
 
@@ -476,8 +518,13 @@ holds = Table(
     Column("transaction_id", Id, nullable=False),
     Column("order_id", Id),
     Column("amount", BigInteger, nullable=False),
+    # What of it has been spent and given back; open while anything is left.
+    Column("settled", BigInteger, nullable=False, server_default="0"),
+    Column("released", BigInteger, nullable=False, server_default="0"),
     Column("state", Text, nullable=False),
     Column("closed_by", Id),
+    # Null for an order's: it ends only with the order.
+    Column("expires_at", Instant),
     Column("created_at", Instant, nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("program_id", "id"),
@@ -488,7 +535,148 @@ holds = Table(
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint("state IN ('open', 'settled', 'released')", name="state"),
     CheckConstraint("(state = 'open') = (closed_by IS NULL)", name="closed"),
+    CheckConstraint("settled >= 0 AND released >= 0 AND settled + released <= amount", name="parts"),
+    CheckConstraint("(state = 'open') = (settled + released < amount)", name="open_while_left"),
+    CheckConstraint("state <> 'released' OR settled = 0", name="released_whole"),
+    CheckConstraint("order_id IS NULL OR expires_at IS NULL", name="order_holds_do_not_expire"),
     Index("ix_holds_open", "held_account_id", postgresql_where=text("state = 'open'")),
+    Index("ix_holds_expiring", "expires_at", postgresql_where=text("state = 'open' AND expires_at IS NOT NULL")),
+)
+
+# Value that is promised and not yet spendable: until an instant, or until somebody approves.
+pendings = Table(
+    "pendings",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("account_id", Id, nullable=False),
+    Column("pending_account_id", Id, nullable=False),
+    Column("transaction_id", Id, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    # Null waits for an approval.
+    Column("available_at", Instant),
+    Column("expires_at", Instant),
+    Column("state", Text, nullable=False),
+    Column("closed_by", Id),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    _belongs_to("accounts", "account_id"),
+    _belongs_to("accounts", "pending_account_id"),
+    _belongs_to("transactions", "transaction_id"),
+    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint("state IN ('open', 'confirmed', 'cancelled')", name="state"),
+    CheckConstraint("(state = 'open') = (closed_by IS NULL)", name="closed"),
+    Index("ix_pendings_open", "pending_account_id", postgresql_where=text("state = 'open'")),
+    Index("ix_pendings_due", "available_at", postgresql_where=text("state = 'open' AND available_at IS NOT NULL")),
+)
+
+# Adjustments above a unit's threshold: proposed by one, approved by another.
+adjustments = Table(
+    "adjustments",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("reference", Text(collation="C"), nullable=False),
+    Column("member_id", Id, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("transaction_id", Id),
+    Column("created_at", Instant, nullable=False),
+    Column("decided_at", Instant),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "reference"),
+    _belongs_to("members", "member_id"),
+    _belongs_to("transactions", "transaction_id"),
+    CheckConstraint("amount <> 0", name="amount"),
+    CheckConstraint("state IN ('proposed', 'approved', 'rejected')", name="state"),
+    CheckConstraint("(state = 'proposed') = (decided_by IS NULL)", name="decided"),
+    CheckConstraint("(state = 'approved') = (transaction_id IS NOT NULL)", name="approved_is_posted"),
+    CheckConstraint("decided_by <> proposed_by", name="two_people"),
+    Index("ix_adjustments_proposed", "program_id", "id", postgresql_where=text("state = 'proposed'")),
+)
+
+# The rate at which value changed its unit: `rate_from` of the one for `rate_to` of the other.
+conversions = Table(
+    "conversions",
+    metadata,
+    _program(),
+    Column("transaction_id", Id, nullable=False),
+    Column("conversion", Text, nullable=False),
+    Column("from_unit", Text, nullable=False),
+    Column("to_unit", Text, nullable=False),
+    Column("from_amount", BigInteger, nullable=False),
+    Column("to_amount", BigInteger, nullable=False),
+    Column("rate_from", BigInteger, nullable=False),
+    Column("rate_to", BigInteger, nullable=False),
+    PrimaryKeyConstraint("transaction_id"),
+    _belongs_to("transactions", "transaction_id"),
+    CheckConstraint("from_amount > 0 AND to_amount > 0 AND rate_from > 0 AND rate_to > 0", name="amounts"),
+    CheckConstraint("from_unit <> to_unit", name="two_units"),
+)
+
+# What callers have ordered, each under its own reference, for ever: the same again is answered with the first outcome.
+commands = Table(
+    "commands",
+    metadata,
+    _program(),
+    Column("reference", Text(collation="C"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("outcome", JSONB, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("program_id", "reference"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+)
+
+# What callers have ordered in vain, and why not.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("reference", Text(collation="C"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("member_id", Id),
+    Column("actor", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    _written_by(),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    Index(None, "program_id", "recorded_at"),
+)
+
+# Two members who turned out to be one, or (`undoes`) turned out not to be. `moved` is what undoing must give back.
+merges = Table(
+    "merges",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("from_member_id", Id, nullable=False),
+    Column("to_member_id", Id, nullable=False),
+    Column("undoes", Id),
+    Column("moved", JSONB, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "undoes"),
+    _belongs_to("members", "from_member_id"),
+    _belongs_to("members", "to_member_id"),
+    _belongs_to("merges", "undoes"),
+    CheckConstraint("from_member_id <> to_member_id", name="two_members"),
+    Index(None, "program_id", "from_member_id"),
+    Index(None, "program_id", "to_member_id"),
 )
 
 # -- Milestones, rewards, orders -----------------------------------------------------------------------------------

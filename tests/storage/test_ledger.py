@@ -77,7 +77,7 @@ TAMPERING = {
     "UPDATE lots SET granted = granted + 1, allocated = allocated + 1": {"I4"},
     "UPDATE lot_moves SET amount = amount + 1 WHERE kind = 'hold'": {"I4"},
     "UPDATE holds SET amount = amount + 1 WHERE state = 'open'": {"I3"},
-    "UPDATE holds SET state = 'released' WHERE state = 'settled'": {"I5"},
+    "UPDATE holds SET state = 'released', settled = 0, released = amount WHERE state = 'settled'": {"I5"},
     "UPDATE transfers SET amount = amount + 1": {"I1", "I4", "I5"},
     "UPDATE transactions SET kind = 'refund' WHERE kind = 'settle'": {"I5"},
 }
