@@ -19,7 +19,8 @@ REDACTED = "[redacted]"
 # They write the URLs that they call, query strings and claim links included, at info.
 TALKATIVE = ("httpx", "httpcore", "uvicorn.access")
 REPETITIVE = ("color_message",)  # uvicorn's event once more, for terminals
-WRITE_THEMSELVES = ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic")
+# uvicorn.access stays out: it would make lines that TALKATIVE drops, for it looks only whether somebody listens.
+WRITE_THEMSELVES = ("uvicorn", "uvicorn.error", "alembic")
 
 SECRET_NAME = re.compile(
     r"(^|[_.-])(authorization|cookie|credentials?|link|password|secrets?|secret_keys|signature|tokens?|api_?key)$"

@@ -13,12 +13,12 @@ from starlette.exceptions import HTTPException
 from temporalio.client import Client
 
 import runtime
-import telemetry
 from api import operations, problems
 from api.auth import Authentication, Keys
 from api.backends import Backends
 from api.cursors import Cursors
 from api.limits import Allowance, RateLimits
+from api.plain import PlainRoutes
 from api.problems import Problem
 from api.requests import Requests
 from api.routes import ROUTERS
@@ -45,11 +45,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> FastAPI:
-    """The application; without settings it is a process of its own, which reads them and writes the log."""
-    if settings is None:
-        settings = Settings()
-        telemetry.configure(settings.laurel_log_level)
+def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
+    """The application; `python -m api` serves it."""
     wakeups = Wakeups(settings.listen_url)
     database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
     allowance = Allowance(settings.redis_url, settings.requests_per_minute, clock)
@@ -59,6 +56,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
     for router in ROUTERS:
         app.include_router(router)
     # The last one added stands outermost.
+    app.add_middleware(PlainRoutes, routers=ROUTERS)
     app.add_middleware(RateLimits, allowance=allowance)
     app.add_middleware(Authentication, keys=Keys(database, clock))
     app.add_middleware(Requests)

@@ -43,11 +43,14 @@ _BODIES: set[type[BaseModel]] = {ProblemDocument}
 class Operation(APIRoute):
     """A route that asks for its scope before anything is read."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the endpoint takes the request alone: it needs nothing of what FastAPI would work out for it."""
+        return list(inspect.signature(self.endpoint).parameters) == ["request"]
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         needed = scope_of(self)
-        # Endpoints that take the request alone need nothing of what FastAPI would work out for them.
-        is_plain = list(inspect.signature(self.endpoint).parameters) == ["request"]
-        handle = self.endpoint if is_plain else super().get_route_handler()
+        handle = self.endpoint if self.is_plain else super().get_route_handler()
         if needed is None:
             return handle
 
