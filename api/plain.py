@@ -24,7 +24,7 @@ class PlainRoutes:
             for router in routers
             for route in router.routes
             if isinstance(route, Operation) and route.is_plain
-            for method in route.methods
+            for method in route.methods or ()
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
