@@ -62,6 +62,9 @@ APPEND_ONLY = (
     "commands",
     "refusals",
     "merges",
+    "seals",
+    "commitments",
+    "checkpoints",
     "event_revisions",
     "member_versions",
     "order_steps",
@@ -420,6 +423,7 @@ transactions = Table(
         name="kind",
     ),
     CheckConstraint("(kind = 'reverse') = (reverses_id IS NOT NULL)", name="reversal_names_original"),
+    Index(None, "program_id", "xid", "id"),
     Index(None, "program_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
     Index(None, "program_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),
 )
@@ -653,6 +657,25 @@ refusals = Table(
     UniqueConstraint("program_id", "id"),
     ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
     Index(None, "program_id", "recorded_at"),
+    Index(None, "program_id", "actor", "recorded_at"),
+    Index(None, "program_id", "xid", "id"),
+)
+
+# Refusals of one actor that were too many to keep: only counted. Open until it is sealed.
+refusal_counts = Table(
+    "refusal_counts",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("actor", Text, nullable=False),
+    Column("counted", BigInteger, nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("until_at", Instant, nullable=False),
+    Column("open", Boolean, nullable=False, server_default=text("true")),
+    PrimaryKeyConstraint("id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    CheckConstraint("counted > 0", name="counted"),
+    Index("uq_refusal_counts_open", "program_id", "actor", unique=True, postgresql_where=text("open")),
 )
 
 # Two members who turned out to be one, or (`undoes`) turned out not to be. `moved` is what undoing must give back.
@@ -677,6 +700,55 @@ merges = Table(
     CheckConstraint("from_member_id <> to_member_id", name="two_members"),
     Index(None, "program_id", "from_member_id"),
     Index(None, "program_id", "to_member_id"),
+)
+
+# -- Proof against tampering ---------------------------------------------------------------------------------------
+
+# The chain of a program: what has no row here is not sealed yet. `salt` hides a record's parts from one another.
+seals = Table(
+    "seals",
+    metadata,
+    _program(),
+    Column("position", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("link", LargeBinary, nullable=False),
+    Column("sealed_at", Instant, nullable=False),
+    PrimaryKeyConstraint("program_id", "position"),
+    UniqueConstraint("subject_id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    CheckConstraint("kind IN ('transaction', 'refusal', 'refusal_count')", name="kind"),
+    CheckConstraint("position >= 0", name="position"),
+)
+
+# What stands for a person's texts in a sealed record. Of these rows the application may only take away the salt.
+commitments = Table(
+    "commitments",
+    metadata,
+    _program(),
+    Column("subject_id", Id, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("salt", LargeBinary),
+    PrimaryKeyConstraint("subject_id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+)
+
+# `roots` are those of the tree's complete subtrees, so that the next checkpoint goes on from here.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _program(),
+    Column("size", BigInteger, nullable=False),
+    Column("roots", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("program_id", "size"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    CheckConstraint("size > 0", name="size"),
 )
 
 # -- Milestones, rewards, orders -----------------------------------------------------------------------------------

@@ -1,0 +1,267 @@
+"""The chain that seals a program's ledger: a record's canonical bytes, its digest, its link, and a tree over digests.
+
+A record is a list of parts: what a statement shows of a transaction, each of its entries, and the rest. Every part is
+hashed with a salt of its own, and the record's digest is taken over these hashes, so one part can be shown to somebody
+who then learns nothing of the others. Links join digests in order: to change one is to change all that follow. The tree
+over the digests is that of RFC 6962, whose inclusion proofs need no more than log2(size) hashes.
+
+The bytes of a version never change: what was sealed stays verifiable. A new field is a new version.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256, shake_256
+from typing import NamedTuple
+
+VERSION = 1
+HASH_BYTES = 32
+SALT_BYTES = 16
+
+# What a hash is of, as its first byte: nothing of one kind can be taken for another. The first two are RFC 6962's.
+_LEAF, _NODE, _PART, _RECORD, _LINK, _COMMITMENT = b"\x00", b"\x01", b"\x10", b"\x11", b"\x12", b"\x13"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Field = str | int | datetime | None
+
+
+def encode(*fields: Field) -> bytes:
+    """The fields one after the other, each "length:text," in UTF-8; nothing is "-,". No two lists give the same bytes.
+
+    Integers are decimal; instants are microseconds since 1970.
+    """
+    return b"".join([_encoded(field) for field in fields])
+
+
+def _encoded(field: Field) -> bytes:
+    if field is None:
+        return b"-,"
+    if field.__class__ is datetime:
+        field = microseconds(field)
+    text = str(field).encode()
+    return b"%d:%b," % (len(text), text)
+
+
+def microseconds(at: datetime) -> int:
+    """The instant as microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def commit(salt: bytes, texts: Sequence[str | None]) -> bytes:
+    """What stands for a person's texts in a record: once the salt is gone, nobody can tell what they were."""
+    return sha256(_COMMITMENT + salt + encode(*texts)).digest()
+
+
+# -- Records -------------------------------------------------------------------------------------------------------
+
+
+class Transfer(NamedTuple):
+    n: int
+    unit: str
+    from_account: str
+    to_account: str
+    amount: int
+
+
+class Entry(NamedTuple):
+    n: int
+    account_id: str
+    amount: int
+    balance: int | None
+    version: int | None
+
+
+class Grant(NamedTuple):
+    """What never changes of a lot."""
+
+    id: str
+    account_id: str
+    granted: int
+    expires_at: datetime | None
+    granted_at: datetime
+
+
+class Move(NamedTuple):
+    lot_id: str
+    kind: str
+    amount: int
+
+
+class Rate(NamedTuple):
+    """The conversion that a transaction made."""
+
+    conversion: str
+    from_unit: str
+    to_unit: str
+    from_amount: int
+    to_amount: int
+    rate_from: int
+    rate_to: int
+
+
+@dataclass(slots=True)
+class Posting:
+    """A ledger transaction with everything that it wrote, each list in the order of its key."""
+
+    id: str
+    kind: str
+    effective_at: datetime
+    recorded_at: datetime
+    business_key: str
+    event_id: str | None
+    order_id: str | None
+    reverses_id: str | None
+    personal: tuple[str | None, ...]  # reason, actor
+    transfers: Sequence[Transfer] = ()
+    entries: Sequence[Entry] = ()
+    grants: Sequence[Grant] = ()
+    moves: Sequence[Move] = ()
+    rate: Rate | None = None
+
+    def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
+        """What a statement shows, each entry, the rest."""
+        shown = transaction_part(program_id, self.id, self.kind, self.effective_at, self.recorded_at)
+        cause = ("laurel/cause/1", self.business_key, self.event_id, self.order_id, self.reverses_id)
+        lists = (self.transfers, self.grants, self.moves, (self.rate,) if self.rate else ())
+        counted = (field for rows in lists for field in (len(rows), *(value for row in rows for value in row)))
+        rest = encode(*cause, commitment.hex() if commitment else None, *counted)
+        return [shown, *(entry_part(self.id, entry) for entry in self.entries), rest]
+
+
+def transaction_part(
+    program_id: str, transaction_id: str, kind: str, effective_at: datetime, recorded_at: datetime
+) -> bytes:
+    """The part of a posting that every one of its statement lines shows."""
+    return encode("laurel/transaction/1", program_id, transaction_id, kind, effective_at, recorded_at)
+
+
+def entry_part(transaction_id: str, entry: Entry) -> bytes:
+    """The part of a posting that is one entry."""
+    return encode("laurel/entry/1", transaction_id, *entry)
+
+
+@dataclass(slots=True)
+class RefusedCommand:
+    """A refusal as it is sealed."""
+
+    id: str
+    kind: str
+    code: str
+    recorded_at: datetime
+    personal: tuple[str | None, ...]  # reference, detail as JSON, member, actor
+
+    def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
+        """One part: nobody is shown less than all of it."""
+        named = commitment.hex() if commitment else None
+        return [encode("laurel/refusal/1", program_id, self.id, self.kind, self.code, self.recorded_at, named)]
+
+
+@dataclass(slots=True)
+class CountedRefusals:
+    """How many refusals of one actor were only counted, because there were too many to keep."""
+
+    id: str
+    counted: int
+    from_at: datetime
+    until_at: datetime
+    personal: tuple[str | None, ...]  # actor
+
+    def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
+        """One part."""
+        named = commitment.hex() if commitment else None
+        return [
+            encode("laurel/refusals-counted/1", program_id, self.id, self.counted, self.from_at, self.until_at, named)
+        ]
+
+
+Record = Posting | RefusedCommand | CountedRefusals
+
+
+# -- Digests and links ---------------------------------------------------------------------------------------------
+
+
+def part_salts(salt: bytes, count: int) -> list[bytes]:
+    """The salts of a record's parts: who knows some of them cannot tell the others."""
+    stream = shake_256(salt).digest(SALT_BYTES * count)
+    return [stream[n : n + SALT_BYTES] for n in range(0, len(stream), SALT_BYTES)]
+
+
+def part_hash(salt: bytes, part: bytes) -> bytes:
+    """What stands for a part in its record's digest."""
+    return sha256(_PART + salt + part).digest()
+
+
+def record_digest(part_hashes: Iterable[bytes]) -> bytes:
+    """The digest of a record from the hashes of its parts."""
+    return sha256(_RECORD + b"".join(part_hashes)).digest()
+
+
+def digest(parts: Sequence[bytes], salt: bytes) -> bytes:
+    """The digest of a record from its parts."""
+    return record_digest(map(part_hash, part_salts(salt, len(parts)), parts))
+
+
+def first_link(program_id: str) -> bytes:
+    """What the first link of a program's chain follows."""
+    return sha256(_LINK + encode("laurel/chain/1", program_id)).digest()
+
+
+def link(previous: bytes, position: int, digest: bytes) -> bytes:
+    """The link of the record at this position, which stands for everything up to it."""
+    return sha256(_LINK + previous + position.to_bytes(8, "big") + digest).digest()
+
+
+# -- The tree of RFC 6962, section 2.1 -----------------------------------------------------------------------------
+
+
+class Tree:
+    """A tree that grows by digests; of it only the roots of its complete subtrees are kept, the largest first."""
+
+    def __init__(self, size: int = 0, roots: Iterable[bytes] = ()) -> None:
+        self.size = size
+        self.roots = list(roots)
+
+    def add(self, digest: bytes) -> None:
+        """Append one leaf."""
+        node, size = sha256(_LEAF + digest).digest(), self.size
+        while size & 1:
+            node = sha256(_NODE + self.roots.pop() + node).digest()
+            size >>= 1
+        self.roots.append(node)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The hash over all leaves."""
+        if not self.roots:
+            return sha256(b"").digest()
+        roots = reversed(self.roots)
+        node = next(roots)
+        for larger in roots:
+            node = sha256(_NODE + larger + node).digest()
+        return node
+
+
+def siblings(index: int, size: int) -> list[tuple[int, int]]:
+    """The ranges of leaves whose roots prove that the leaf at `index` is in a tree of `size`, the nearest first."""
+    return [*reversed(list(_descend(index, 0, size)))]
+
+
+def _descend(index: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    while stop - start > 1:
+        middle = start + (1 << (stop - start - 1).bit_length() - 1)
+        if index < middle:
+            yield middle, stop
+            stop = middle
+        else:
+            yield start, middle
+            start = middle
+
+
+def root_of(index: int, size: int, digest: bytes, path: Sequence[bytes]) -> bytes:
+    """The root that follows from a leaf and its path; raises ValueError if the path has another length."""
+    node = sha256(_LEAF + digest).digest()
+    for (start, _), sibling in zip(siblings(index, size), path, strict=True):
+        pair = sibling + node if start < index else node + sibling
+        node = sha256(_NODE + pair).digest()
+    return node
