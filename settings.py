@@ -214,6 +214,22 @@ class Settings(BaseSettings):
     worker_metrics_port: int = Field(
         8706, ge=1, le=65535, description="The TCP port on loopback where the worker serves Prometheus metrics."
     )
+    http_connections: int = Field(
+        800,
+        ge=1,
+        le=100_000,
+        description="TCP connections that one API process keeps open; beyond them a newcomer takes the place of who has "
+        "kept it waiting longest. Danger: each takes a file descriptor, so the process's limit (`ulimit -n`) must be "
+        "higher.",
+    )
+    http_patience_seconds: int = Field(
+        20,
+        ge=1,
+        le=3600,
+        description="How long a caller may stay connected without sending the whole head of a request, or without "
+        "taking the answer. Danger: a proxy that keeps idle connections for longer than this now and then uses one "
+        "that has just been closed.",
+    )
     requests_per_minute: int = Field(
         12_000,
         ge=1,

@@ -62,6 +62,11 @@ TABLE = {
             "The body could not be read as JSON in UTF-8; `detail` says where it ends to make sense.",
         ),
         Kind(
+            "malformed_request", 400, False, "This is no HTTP request.",
+            "The request line, a header or the framing of the body breaks the rules of HTTP/1.1. The connection is "
+            "closed.",
+        ),
+        Kind(
             "invalid_idempotency_key", 400, False, "The Idempotency-Key header cannot be used.",
             "A key is 1 to 255 printable ASCII characters without spaces, commas, quotes and backslashes, bare or in "
             "double quotes.",
@@ -215,6 +220,10 @@ TABLE = {
             "rate_limited", 429, True, "Too many requests for this key or connection.",
             "The requests of this minute are spent. Retry-After and the RateLimit header say when there are "
             "more.",
+        ),
+        Kind(
+            "head_too_large", 431, False, "The head of the request is too large.",
+            "The request line and all headers together may have 64 KiB. The connection is closed.",
         ),
         Kind(
             "internal_error", 500, True, "Something went wrong here.",

@@ -4,6 +4,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api import server
+from settings import Settings
+
 
 def create_app() -> FastAPI:
     """One route, under the path that events have."""
@@ -14,3 +17,7 @@ def create_app() -> FastAPI:
         return body
 
     return app
+
+
+if __name__ == "__main__":
+    server.run(create_app, Settings())

@@ -1,7 +1,7 @@
 """http: single events over keep-alive connections, against a FastAPI that echoes the same body.
 
-Both run as one uvicorn process with the same options and are asked by the same client from this process. Ours checks
-the key, limits the rate, decides and commits each event before it answers.
+Both run as one process of the same server with the same options and are asked by the same client from this process.
+Ours checks the key, limits the rate, decides and commits each event before it answers.
 """
 
 import asyncio
@@ -48,11 +48,11 @@ async def run() -> Compared:
                         "REQUESTS_PER_MINUTE": "10000000",
                         "LAUREL_LOG_LEVEL": "warning",
                     }
-                    async with _serving("api.app:create_app", environment, logs) as port:
+                    async with _serving("api", environment, logs) as port:
                         return await _ask(port, key)
 
                 async def yardstick() -> float:
-                    async with _serving("bench.echo:create_app", {}, logs) as port:
+                    async with _serving("bench.echo", {}, logs) as port:
                         return await _ask(port, "none")
 
                 detail = {"connections": CONNECTIONS, "requests": CONNECTIONS * EACH}
@@ -71,11 +71,11 @@ async def _make_key(servers: Databases, url: str) -> str:
 
 
 @asynccontextmanager
-async def _serving(factory: str, environment: dict[str, str], logs: Path) -> AsyncIterator[int]:
+async def _serving(module: str, environment: dict[str, str], logs: Path) -> AsyncIterator[int]:
     port = free_port()
-    argv = [sys.executable, "-m", "uvicorn", factory, "--factory", "--no-access-log", "--port", str(port)]
+    argv = [sys.executable, "-m", module]
     ready = partial(responds, f"http://127.0.0.1:{port}/openapi.json")
-    program = Program("server", argv, logs / "server.log", ready, environment=environment)
+    program = Program("server", argv, logs / "server.log", ready, environment=environment | {"LAUREL_PORT": str(port)})
     child = await asyncio.to_thread(Child.start, program)
     try:
         yield port

@@ -44,8 +44,7 @@ class Deployment:
 
     async def start_api(self) -> Child:
         """An API that answers."""
-        serve = ["uvicorn", "api.app:create_app", "--factory", "--no-access-log", "--port", str(self.port)]
-        return await self._start("api", serve, partial(responds, f"{self.url}/healthz"), {})
+        return await self._start("api", ["api"], partial(responds, f"{self.url}/healthz"), {})
 
     async def start_worker(self, **environment: str) -> Child:
         """A worker that works; `environment` is set beside the deployment's."""

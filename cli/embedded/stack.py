@@ -250,10 +250,7 @@ class Stack:
             "WORKER_METRICS_PORT": str(self.ports.worker_metrics),
             "LAUREL_STATE_DIR": str(self.directory),
         }
-        seconds = self._settings.shutdown_seconds
-        serve = ["uvicorn", "api.app:create_app", "--factory", "--no-access-log", "--host", self._settings.laurel_host]
-        serve += ["--port", str(self.ports.api), "--timeout-graceful-shutdown", str(seconds)]
-        self._run_module("API", serve, ready=partial(responds, f"{self._api_url}/healthz"))
+        self._run_module("API", ["api"], ready=partial(responds, f"{self._api_url}/healthz"))
         self._note("API", "Laurel", self._public_url)
         self._run_module("worker", ["worker"], ready=partial(responds, self._worker_metrics_url))
         self._note("worker", "Laurel", self._worker_metrics_url)

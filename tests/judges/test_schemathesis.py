@@ -6,16 +6,17 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from redis.asyncio import Redis
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.app import create_app
+from api.server import Server
 from cli.embedded.ports import free_port
 from domain.rewards import RewardEvent
 from domain.scopes import Scope
@@ -62,18 +63,16 @@ async def subject(
     settings = Settings(
         database_url=database_url,
         redis_url=redis_url,
+        laurel_port=free_port(),
         temporal_address="127.0.0.1:1",
         laurel_state_dir=tmp_path,
         requests_per_minute=1_000_000,
     )
-    port = free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_config=None, access_log=False)
-    )
+    server = Server(partial(create_app, settings), settings)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{settings.laurel_port}"
     program_id, key = await make_key(engine)
     yield Subject(url, key, await make_ids(engine, url, program_id, key))
     server.should_exit = True

@@ -1,0 +1,154 @@
+"""The HTTP server: uvicorn, but nobody keeps it waiting for long, and no number of connections shuts others out.
+
+A peer is the other end of one TCP connection. It is late while it owes us something: the whole head of a request, or
+taking our answer. Nobody is late for longer than HTTP_PATIENCE_SECONDS, and at most HTTP_CONNECTIONS are open: a
+newcomer takes the place of who has been late longest. Bodies have a deadline of their own (`api.bodies`).
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from api import problems
+from api.problems import Problem
+from settings import Settings
+
+HEAD_MAX_BYTES = 64 * 1024
+
+
+class Late:
+    """The peers that owe us something, who has owed longest first."""
+
+    def __init__(self, patience_seconds: float) -> None:
+        self._patience_seconds = patience_seconds
+        self._since: OrderedDict[Peer, float] = OrderedDict()
+
+    def add(self, peer: "Peer") -> None:
+        """It owes something from now on."""
+        self._since[peer] = time.monotonic()
+        self._since.move_to_end(peer)
+
+    def discard(self, peer: "Peer") -> None:
+        """It owes nothing."""
+        self._since.pop(peer, None)
+
+    def hang_up_on_longest(self) -> None:
+        """Close the connection of who has been late longest, if anybody is."""
+        if self._since:
+            peer, _ = self._since.popitem(last=False)
+            peer.transport.abort()
+
+    def hang_up_on_overdue(self) -> None:
+        """Close the connections of all who have been late for too long."""
+        bound = time.monotonic() - self._patience_seconds
+        while self._since and next(iter(self._since.values())) <= bound:
+            self.hang_up_on_longest()
+
+
+class Config(uvicorn.Config):
+    """Every option of the server, taken from the settings."""
+
+    def __init__(self, create_app: Callable[[], ASGIApp], settings: Settings) -> None:
+        super().__init__(
+            create_app,
+            factory=True,
+            host=settings.laurel_host,
+            port=settings.laurel_port,
+            http=Peer,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=settings.http_patience_seconds,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        )
+        self.connections_max = settings.http_connections
+        self.late = Late(settings.http_patience_seconds)
+
+
+class Peer(HttpToolsProtocol):
+    """One connection, which says when its caller begins and ceases to be late."""
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._late = config.late
+        self._connections_max = config.connections_max
+        self._is_in_head = False
+        self._head_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._late.add(self)
+        if len(self.connections) > self._connections_max:
+            self._late.hang_up_on_longest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._late.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._is_in_head
+        super().data_received(data)
+        if was_in_head and self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_MAX_BYTES:
+                self._refuse("head_too_large")
+
+    def on_message_begin(self) -> None:
+        self._is_in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        self._late.discard(self)
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:  # no further request is waiting for its turn
+            self._late.add(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._late.add(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.cycle.response_complete:
+            self._late.discard(self)
+
+    def send_400_response(self, _msg: str) -> None:
+        """What uvicorn calls for bytes that are no HTTP."""
+        self._refuse("malformed_request")
+
+    def _refuse(self, code: str) -> None:
+        answer = problems.answer(Problem(code))
+        headers = [*answer.raw_headers, (b"connection", b"close")]
+        head = b"".join(b"%b: %b\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[answer.status_code] + head + b"\r\n" + bytes(answer.body))
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Serves one application until a signal."""
+
+    def __init__(self, create_app: Callable[[], ASGIApp], settings: Settings) -> None:
+        config = Config(create_app, settings)
+        super().__init__(config)
+        self._late = config.late
+
+    async def on_tick(self, counter: int) -> bool:
+        self._late.hang_up_on_overdue()
+        return await super().on_tick(counter)
+
+
+def run(create_app: Callable[[], ASGIApp], settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C, and let what has begun end within SHUTDOWN_SECONDS."""
+    with suppress(KeyboardInterrupt):
+        Server(create_app, settings).run()
