@@ -45,6 +45,7 @@ class Member:
     status: MemberStatus = MemberStatus.ACTIVE
     custom: Mapping[str, CustomValue] = field(default_factory=dict)
     version: int = 1
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,6 +367,11 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
         crossings=await facts.lock_crossings(session, program_id, work.debited) if work.debited else [],
         rewards=await facts.lock_rewards(session, program_id, standing_ids, work.debited) if work.debited else [],
         book=await ledger.open_book(
-            session, program_id, involved, recorded_at=batch.as_of, debited=sorted(work.debited)
+            session,
+            program_id,
+            involved,
+            recorded_at=batch.as_of,
+            debited=sorted(work.debited),
+            granted_by=[fact.earning[0].id for fact in work.standing if fact.earning],
         ),
     )

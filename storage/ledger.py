@@ -4,25 +4,36 @@ Writers lock members before they open a Book, and a Book locks accounts in id or
 their account. Everything is one statement per table and nothing is ever updated but balances, lots and holds.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.ledger import Account, Book, Hold, Lot, Transaction, held_account, member_account
-from storage.hot_path import run_together
+from domain.ledger import (
+    Account,
+    Book,
+    Hold,
+    Lot,
+    Pending,
+    Policy,
+    Transaction,
+    held_account,
+    member_account,
+    pending_account,
+)
+from storage.hot_path import run, run_together
 from storage.ids import new_id
 from storage.sets import Rows, insert_all, texts
-from storage.tables import accounts, entries, holds, lot_moves, lots, transactions, transfers
+from storage.tables import accounts, conversions, entries, holds, lot_moves, lots, pendings, transactions, transfers
 
 UNIT = "points"
 
-_LOCK_ACCOUNTS = """SELECT id, unit, running, balance, version, debt, lifetime FROM accounts
+_LOCK_ACCOUNTS = """SELECT id, unit, running, balance, version, debt, lifetime, closed_at FROM accounts
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
 # Which lots a Book needs: the lapsed ones of every account (a credit expires them first), every open one of the
-# accounts that will be debited, and those to which something will be given back.
+# accounts that will be debited, those to which something will be given back, and those of what will be taken back.
 _LOT_COLUMNS = "id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed"
 _LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(ids)s AS text[])) AND remaining > 0
@@ -30,7 +41,9 @@ _LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
     UNION SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(debited)s AS text[])) AND remaining > 0
     UNION SELECT {_LOT_COLUMNS} FROM lots
-    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(lots)s AS text[]))"""
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(lots)s AS text[]))
+    UNION SELECT {_LOT_COLUMNS} FROM lots
+    WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(granted_by)s AS text[]))"""
 _ACCOUNT_COLUMNS = (
     "id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime",
 )  # fmt: skip
@@ -55,26 +68,31 @@ async def open_book(
     recorded_at: datetime,
     debited: Collection[str] = (),
     lot_ids: Collection[str] = (),
-    unit: str = UNIT,
+    granted_by: Collection[str] = (),
+    units: Collection[str] = (UNIT,),
+    pending: bool = False,
+    policies: Mapping[str, Policy] | None = None,
 ) -> Book:
-    """A Book of these members' accounts, locked, new ones included.
+    """A Book of these members' accounts in these units, locked, new ones included.
 
-    `debited` are the members from whom an operation will take; `lot_ids` the lots to which it will give back.
+    `debited` are the members from whom an operation will take; `lot_ids` the lots to which it will give back;
+    `granted_by` the transactions whose grants it will take back. With `pending`, their accounts of promised value too.
     """
-    wanted = {
-        account for member in member_ids for account in (member_account(member, unit), held_account(member, unit))
-    }
+    kinds = (member_account, held_account, pending_account) if pending else (member_account, held_account)
+    wanted = {account(member, unit): unit for member in member_ids for unit in units for account in kinds}
     query = {
         "program_id": program_id,
         "ids": texts(sorted(wanted)),
         "at": recorded_at,
-        "debited": texts([member_account(member, unit) for member in debited]),
+        "debited": texts([member_account(member, unit) for member in debited for unit in units]),
         "lots": texts(list(lot_ids)),
+        "granted_by": texts(list(granted_by)),
     }
     found, loaded = await run_together(session, (_LOCK_ACCOUNTS, query), (_LOTS, query))
     opened = [Account(*row) for row in found]
-    opened += [Account(new, unit, running=True) for new in sorted(wanted - {account.id for account in opened})]
-    return Book(program_id, new_id, recorded_at, opened, [Lot(*row) for row in loaded])
+    known = {account.id for account in opened}
+    opened += [Account(new, unit, running=True) for new, unit in sorted(wanted.items()) if new not in known]
+    return Book(program_id, new_id, recorded_at, opened, [Lot(*row) for row in loaded], policies)
 
 
 def rows(book: Book) -> list[Rows]:
@@ -86,21 +104,20 @@ def rows(book: Book) -> list[Rows]:
         Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book, running=True), _UPDATE_ACCOUNTS, opened),
         Rows(
             transactions,
-            ("id", "kind", "business_key", "event_id", "order_id", "reverses_id", "effective_at"),
-            [(t.id, t.kind, t.business_key, t.event_id, t.order_id, t.reverses_id, t.effective_at)
-             for t in book.transactions],
+            ("id", "kind", "business_key", "effective_at", "event_id", "order_id", "reverses_id", "actor", "reason"),
+            book.transactions,
             fixed=program | {"recorded_at": book.recorded_at},
         ),
         Rows(
             transfers,
             ("transaction_id", "n", "unit", "from_account", "to_account", "amount"),
-            [(t.transaction_id, t.n, t.unit, t.from_account, t.to_account, t.amount) for t in book.transfers],
+            book.transfers,
             fixed=program,
         ),
         Rows(
             entries,
             ("transaction_id", "n", "account_id", "amount", "balance", "version"),
-            [(e.transaction_id, e.n, e.account_id, e.amount, e.balance, e.version) for e in book.entries],
+            book.entries,
             fixed=program,
         ),
         Rows(
@@ -114,7 +131,14 @@ def rows(book: Book) -> list[Rows]:
         Rows(
             lot_moves,
             ("transaction_id", "lot_id", "kind", "amount"),
-            [(m.transaction_id, m.lot_id, m.kind, m.amount) for m in book.moves],
+            book.moves,
+            fixed=program,
+        ),
+        Rows(
+            conversions,
+            ("transaction_id", "conversion", "from_unit", "to_unit", "from_amount", "to_amount", "rate_from",
+             "rate_to"),
+            book.conversions,
             fixed=program,
         ),
     ]  # fmt: skip
@@ -167,6 +191,7 @@ async def insert_hold(session: AsyncSession, program_id: str, hold: Hold, *, cre
         "order_id": hold.order_id,
         "amount": hold.amount,
         "state": hold.state,
+        "expires_at": hold.expires_at,
         "created_at": created_at,
     }
     await session.execute(holds.insert().values(values))
@@ -180,11 +205,14 @@ async def find_hold(session: AsyncSession, program_id: str, hold_id: str) -> Hol
     if row is None:
         return None
     moves = await session.execute(
-        select(lot_moves.c.lot_id, lot_moves.c.amount).where(
+        select(lot_moves.c.lot_id, lot_moves.c.amount)
+        .join(lots, lots.c.id == lot_moves.c.lot_id)
+        .where(
             lot_moves.c.program_id == program_id,
             lot_moves.c.transaction_id == row.transaction_id,
             lot_moves.c.kind == "hold",
         )
+        .order_by(lots.c.expires_at.nulls_last(), lots.c.id)  # as they were taken
     )
     return Hold(
         id=row.id,
@@ -195,22 +223,54 @@ async def find_hold(session: AsyncSession, program_id: str, hold_id: str) -> Hol
         state=row.state,
         closed_by=row.closed_by,
         order_id=row.order_id,
+        expires_at=row.expires_at,
+        settled=row.settled,
+        released=row.released,
         lots=dict(moves.tuples().all()),
     )
 
 
 async def close_hold(session: AsyncSession, program_id: str, hold: Hold) -> None:
-    """Keep that a hold was settled or released; its Book is written first."""
+    """Keep what of a hold was settled or released; its Book is written first."""
     await session.execute(
         update(holds)
         .where(holds.c.program_id == program_id, holds.c.id == hold.id, holds.c.state == "open")
-        .values(
-            state=hold.state,
-            closed_by=hold.closed_by,
-            settled=hold.amount if hold.state == "settled" else 0,
-            released=hold.amount if hold.state == "released" else 0,
-        )
+        .values(state=hold.state, closed_by=hold.closed_by, settled=hold.settled, released=hold.released)
     )
+
+
+# -- Promises ------------------------------------------------------------------------------------------------------
+
+_CLOSE_PENDINGS = """UPDATE pendings SET state = n.state, closed_by = n.closed_by
+    FROM unnest(CAST(%(ids)s AS text[]), CAST(%(states)s AS text[]), CAST(%(closers)s AS text[]))
+        AS n(id, state, closed_by)
+    WHERE pendings.program_id = %(program_id)s AND pendings.id = n.id AND pendings.state = 'open'"""
+
+
+def pending_rows(program_id: str, new: Sequence[Pending], *, created_at: datetime) -> Rows:
+    """Promises that a Book has just made, to be written after its rows."""
+    columns = ("id", "account_id", "pending_account_id", "transaction_id", "amount", "available_at", "expires_at",
+               "state", "closed_by")  # fmt: skip
+    values = [
+        (p.id, p.account_id, p.pending_account_id, p.transaction_id, p.amount, p.available_at, p.expires_at, p.state,
+         p.closed_by)
+        for p in new
+    ]  # fmt: skip
+    return Rows(pendings, columns, values, fixed={"program_id": program_id, "created_at": created_at})
+
+
+async def close_pendings(session: AsyncSession, program_id: str, closed: Sequence[Pending]) -> None:
+    """Keep that these promises were confirmed or cancelled; their Book is written first."""
+    if closed:
+        columns = {
+            "ids": texts([p.id for p in closed]),
+            "states": texts([p.state for p in closed]),
+            "closers": texts([p.closed_by or "" for p in closed]),
+        }
+        await run(session, _CLOSE_PENDINGS, {"program_id": program_id, **columns})
+
+
+# -- What was posted -----------------------------------------------------------------------------------------------
 
 
 async def transactions_of_events(

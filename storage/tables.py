@@ -505,7 +505,7 @@ lot_moves = Table(
     _belongs_to("transactions", "transaction_id"),
     CheckConstraint(
         "kind IN ('hold', 'release', 'refund', 'debt', 'reverse', 'expire', 'adjust', 'transfer', 'convert', 'merge',"
-        " 'settle', 'return')",
+        " 'renew', 'settle', 'return')",
         name="kind",
     ),
     CheckConstraint("(kind IN ('release', 'refund', 'return')) = (amount < 0) AND amount <> 0", name="direction"),

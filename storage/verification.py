@@ -42,31 +42,42 @@ _CHECKS = {
             OR balance <> amount + lag(balance, 1, 0::bigint) OVER w
         FROM entries WHERE program_id = :program_id AND version IS NOT NULL
         WINDOW w AS (PARTITION BY account_id ORDER BY version)""",
-    "I3 available is covered by lots and debt, held by open holds": """
+    "I3 available is covered by lots and debt, held by open holds, pending by open promises": """
         SELECT a.id, CASE WHEN a.id LIKE '%.held'
-            THEN a.balance <> coalesce((SELECT sum(h.amount) FROM holds h
+            THEN a.balance <> coalesce((SELECT sum(h.amount - h.settled - h.released) FROM holds h
                 WHERE h.held_account_id = a.id AND h.state = 'open'), 0)
+            WHEN a.id LIKE '%.pending'
+            THEN a.balance <> coalesce((SELECT sum(p.amount) FROM pendings p
+                WHERE p.pending_account_id = a.id AND p.state = 'open'), 0)
             ELSE a.balance < -a.debt END
         FROM accounts a WHERE a.program_id = :program_id AND a.running""",
     "I4 lots less debt make the balance": """
         SELECT a.id, a.balance <> coalesce((SELECT sum(l.remaining) FROM lots l WHERE l.account_id = a.id), 0) - a.debt
-        FROM accounts a WHERE a.program_id = :program_id AND a.running AND a.id NOT LIKE '%.held'""",
+        FROM accounts a
+        WHERE a.program_id = :program_id AND a.running AND a.id NOT LIKE '%.held' AND a.id NOT LIKE '%.pending'""",
     "I4 each lot is its grant less its moves": """
         SELECT l.id, l.allocated <>
-                coalesce(sum(m.amount) FILTER (WHERE m.kind IN ('hold', 'release', 'refund', 'debt')), 0)
+                coalesce(sum(m.amount) FILTER (WHERE m.kind NOT IN ('settle', 'expire', 'reverse')), 0)
             OR l.expired <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'expire'), 0)
             OR l.reversed <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'reverse'), 0)
         FROM lots l LEFT JOIN lot_moves m ON m.lot_id = l.id WHERE l.program_id = :program_id GROUP BY l.id""",
     "I4 each earning is granted in full as lots": """
         SELECT t.id, (SELECT sum(f.amount) FROM transfers f WHERE f.transaction_id = t.id)
             <> coalesce((SELECT sum(l.granted) FROM lots l WHERE l.transaction_id = t.id), 0)
-        FROM transactions t WHERE t.program_id = :program_id AND t.kind = 'earn'""",
+        FROM transactions t WHERE t.program_id = :program_id AND t.kind IN ('earn', 'confirm')""",
+    # Of members who were merged, together: a merge moves the lifetime, and entries never move.
     "I4 lifetime is what was earned less what was reversed": """
-        SELECT a.id, a.lifetime <> coalesce(e.sum, 0)
-        FROM accounts a LEFT JOIN (SELECT e.account_id, sum(e.amount) AS sum FROM entries e
-            JOIN transactions t ON t.id = e.transaction_id AND t.kind IN ('earn', 'reverse')
-            WHERE e.program_id = :program_id GROUP BY e.account_id) e ON e.account_id = a.id
-        WHERE a.program_id = :program_id AND a.running""",
+        WITH earned AS (SELECT t.id, f.to_account AS account_id, sum(f.amount) AS amount
+            FROM transactions t JOIN transfers f ON f.transaction_id = t.id
+            WHERE t.program_id = :program_id AND t.kind IN ('earn', 'confirm') GROUP BY t.id, f.to_account),
+        reversed AS (SELECT t.reverses_id AS id, sum(f.amount) AS amount
+            FROM transactions t JOIN transfers f ON f.transaction_id = t.id
+            WHERE t.program_id = :program_id AND t.kind = 'reverse' GROUP BY t.reverses_id),
+        net AS (SELECT account_id, sum(earned.amount - coalesce(reversed.amount, 0)) AS amount
+            FROM earned LEFT JOIN reversed USING (id) GROUP BY account_id)
+        SELECT coalesce(m.merged_into, m.id) || '.' || a.unit, sum(a.lifetime) <> sum(coalesce(net.amount, 0))
+        FROM accounts a JOIN members m ON m.id = a.member_id LEFT JOIN net ON net.account_id = a.id
+        WHERE a.program_id = :program_id AND a.running GROUP BY coalesce(m.merged_into, m.id), a.unit""",
     "I5 one transaction per business key, at most one reversal and no more than the original": """
         SELECT t.id, count(*) OVER (PARTITION BY t.business_key) > 1
             OR (t.kind = 'reverse' AND (count(*) OVER (PARTITION BY t.kind, t.reverses_id) > 1
@@ -81,8 +92,13 @@ _CHECKS = {
     "I5 a hold is closed by one transaction of its kind": """
         SELECT h.id, (h.state = 'open') <> (h.closed_by IS NULL) OR (h.state <> 'open' AND NOT EXISTS (
             SELECT FROM transactions t WHERE t.id = h.closed_by
-                AND t.kind = CASE h.state WHEN 'settled' THEN 'settle' ELSE 'release' END))
+                AND (t.kind = 'release' OR (t.kind = 'settle' AND h.state = 'settled'))))
         FROM holds h WHERE h.program_id = :program_id""",
+    "I5 a promise is closed by one transaction of its kind": """
+        SELECT p.id, (p.state = 'open') <> (p.closed_by IS NULL) OR (p.state <> 'open' AND NOT EXISTS (
+            SELECT FROM transactions t WHERE t.id = p.closed_by
+                AND t.kind = CASE p.state WHEN 'confirmed' THEN 'confirm' ELSE 'cancel' END))
+        FROM pendings p WHERE p.program_id = :program_id""",
 }
 MAX_EXAMPLES = 5
 

@@ -9,9 +9,10 @@ from psycopg import errors
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import SourcePolicy
-from domain.ledger import Hold, held_account, member_account
+from domain.ledger import Grant, Hold, held_account, member_account, pending_account
 from storage import intake, ledger, verification
 from storage.database import Database
+from storage.sets import insert_all
 from tests.programs import NOW, deal, make_member, make_program, retraction
 
 
@@ -33,13 +34,40 @@ async def program_id(opened: Database) -> str:
         await intake.record(session, program_id, [retraction(taken[0])], SourcePolicy(), as_of=NOW)
         for number, closing in enumerate(("settle", "release", "nothing")):
             await hold_and(closing, session, program_id, ada, f"order {number}")
+        await promise_and("confirm", session, program_id, ada)
+        await promise_and("nothing", session, program_id, ada)
     return program_id
+
+
+async def promise_and(closing: str, session: AsyncSession, program_id: str, member: str) -> None:
+    book = await ledger.open_book(session, program_id, [member], recorded_at=NOW, pending=True)
+    promise = book.pend(
+        member=member_account(member, "points"),
+        pending=pending_account(member, "points"),
+        grant=Grant(40),
+        available_at=NOW,
+        business_key=f"pend and {closing}",
+        effective_at=NOW,
+    )
+    await ledger.write(session, book)
+    await insert_all(session, [ledger.pending_rows(program_id, [promise], created_at=NOW)])
+    if closing != "nothing":
+        book = await ledger.open_book(session, program_id, [member], recorded_at=NOW, pending=True)
+        book.confirm(promise, business_key=closing, effective_at=NOW)
+        await ledger.write(session, book)
+        await ledger.close_pendings(session, program_id, [promise])
 
 
 async def hold_and(closing: str, session: AsyncSession, program_id: str, member: str, key: str) -> Hold:
     book = await ledger.open_book(session, program_id, [member], recorded_at=NOW, debited=[member])
-    accounts = {"member": member_account(member, "points"), "held": held_account(member, "points")}
-    hold = book.hold(**accounts, amount=70, business_key=f"hold {key}", effective_at=NOW, order_id=f"ord_{key}")
+    hold = book.hold(
+        member=member_account(member, "points"),
+        held=held_account(member, "points"),
+        amount=70,
+        business_key=f"hold {key}",
+        effective_at=NOW,
+        order_id=f"ord_{key}",
+    )
     await ledger.write(session, book)
     await ledger.insert_hold(session, program_id, hold, created_at=NOW)
     if closing != "nothing":

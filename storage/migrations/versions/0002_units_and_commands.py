@@ -27,7 +27,7 @@ CHECKS = (
         "lot_moves",
         "kind",
         "kind IN ('hold', 'release', 'refund', 'debt', 'reverse', 'expire', 'adjust', 'transfer',"
-        " 'convert', 'merge', 'settle', 'return')",
+        " 'convert', 'merge', 'renew', 'settle', 'return')",
     ),
     ("lot_moves", "direction", "(kind IN ('release', 'refund', 'return')) = (amount < 0) AND amount <> 0"),
     ("accounts", "closed_is_empty", "closed_at IS NULL OR (balance = 0 AND debt = 0)"),
