@@ -166,6 +166,102 @@ class CatalogItem:
     available: bool = True
 
 
+class UnitKind(StrEnum):
+    """What a unit counts. An allowance is there to be given away, and what is not given lapses."""
+
+    POINTS = "points"
+    ALLOWANCE = "allowance"
+    MONEY = "money"
+    VOUCHER = "voucher"
+    ASSET = "asset"
+
+
+class ExpiryPolicy(StrEnum):
+    """When value that is granted lapses, if its award does not say so itself."""
+
+    NEVER = "never"
+    FIXED = "fixed"
+    ROLLING = "rolling"
+    END_OF_PERIOD = "end_of_period"
+    INACTIVITY = "inactivity"
+
+
+class Calendar(StrEnum):
+    """A calendar period of allowances and expiry, in the member's zone; weeks are ISO weeks."""
+
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """`rolling` lapses `days` after the grant, `inactivity` after the account's last earning or spending, `fixed` `at`
+    an instant, `end_of_period` with the calendar period of the grant."""
+
+    policy: ExpiryPolicy = ExpiryPolicy.NEVER
+    days: int | None = None
+    at: datetime | None = None
+    per: Calendar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transferring:
+    """Members may give each other value of the unit, so much at once and by one member in a day and a month."""
+
+    at_once: int | None = None
+    per_day: int | None = None
+    per_month: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """What an allowance is granted anew each period."""
+
+    amount: int
+    per: Calendar = Calendar.MONTH
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What value is counted in: whole numbers of its smallest part, of which 10 to the `exponent` make one.
+
+    `debt` is whether taking back may leave a member owing. Value that is given back to a lot which has lapsed expires at
+    once, or is renewed for `renew_days`. Adjustments above `approval_above` need a second person. What took effect up to
+    `backdate_days` ago is accepted, older is refused.
+    """
+
+    key: str
+    version: int
+    title: str = ""
+    kind: UnitKind = UnitKind.POINTS
+    currency: str = ""
+    exponent: int = 0
+    expiry: Expiry = Expiry()
+    debt: bool = True
+    renew_days: int | None = None
+    transfer: Transferring | None = None
+    refill: Refill | None = None
+    approval_above: int | None = None
+    backdate_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A rate at which members may change value: `from_amount` of one unit for `to_amount` of another, rounded down."""
+
+    key: str
+    version: int
+    from_unit: str
+    to_unit: str
+    from_amount: int
+    to_amount: int
+
+
+POINTS = Unit("points", 0, "Points")  # unless the program declares its own
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """One applied snapshot, indexed as deciding needs it."""
@@ -178,5 +274,11 @@ class Configuration:
     milestones: tuple[Milestone, ...] = ()
     rewards: Mapping[str, Reward] = field(default_factory=dict)
     catalog: Mapping[str, CatalogItem] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    conversions: Mapping[str, Conversion] = field(default_factory=dict)
     # What domain.deciding derives per event type, once.
     plans: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def unit(self, key: str) -> Unit | None:
+        """The unit of this key; every program has points."""
+        return self.units.get(key, POINTS if key == POINTS.key else None)
