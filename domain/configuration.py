@@ -228,8 +228,8 @@ class Unit:
     """What value is counted in: whole numbers of its smallest part, of which 10 to the `exponent` make one.
 
     `debt` is whether taking back may leave a member owing. Value that is given back to a lot which has lapsed expires
-    at once, or is renewed for `renew_days`. Adjustments above `approval_above` need a second person. What took effect up
-    to `backdate_days` ago is accepted, older is refused.
+    at once, or is renewed for `renew_days`. Adjustments above `approval_above` need a second person. What took effect
+    up to `backdate_days` ago is accepted, older is refused.
     """
 
     key: str

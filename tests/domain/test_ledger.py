@@ -11,20 +11,29 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from domain.ledger import (
     Account,
+    AccountClosed,
     Book,
+    ExceedsOriginal,
     Grant,
     Hold,
     InsufficientPoints,
+    NotEmpty,
     NotOpen,
+    NotReversible,
+    Policy,
+    Posted,
     Transaction,
     held_account,
     member_account,
+    pending_account,
+    program_account,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MEMBER = "mem_ada"
 ADA = member_account(MEMBER, "points")
 HELD = held_account(MEMBER, "points")
+PROMISED = pending_account(MEMBER, "points")
 
 
 def counting() -> Callable[[str], str]:
@@ -126,6 +135,180 @@ def test_a_hold_is_closed_once():
 
     with pytest.raises(NotOpen, match="is settled"):
         book.release(held, business_key="release", effective_at=START)
+
+
+GRACE = member_account("mem_grace", "points")
+MONEY = member_account(MEMBER, "usd")
+
+
+def two_people(policy: Policy | None = None) -> Book:
+    """Ada with points, money and a promise, Grace with points."""
+    names = (ADA, HELD, PROMISED, GRACE)
+    accounts = [Account(name, "points", True) for name in names]
+    return Book(
+        "prg_acme",
+        counting(),
+        START,
+        [*accounts, Account(MONEY, "usd", True)],
+        (),
+        {"points": policy} if policy else None,
+    )
+
+
+def posted(book: Book, transaction: Transaction) -> Posted:
+    """The transaction with all that it moved, as a reversal finds it."""
+    return Posted(
+        transaction,
+        [transfer for transfer in book.transfers if transfer.transaction_id == transaction.id],
+        [move for move in book.moves if move.transaction_id == transaction.id],
+    )
+
+
+def remaining(book: Book, account: str) -> list[int]:
+    return [lot.remaining for lot in sorted(book.lots.values(), key=lambda lot: lot.id) if lot.account_id == account]
+
+
+def test_a_hold_settles_from_the_front_and_releases_from_the_end():
+    book = new_book()
+    earn(book, 60, "soon", lapses_in_days=10)
+    earn(book, 60, "late", lapses_in_days=20)
+    held = hold(book, 100, "card")
+
+    book.settle(held, amount=70, business_key="a part", effective_at=START)
+    book.release(held, business_key="the rest", effective_at=START)
+
+    assert (held.state, held.settled, held.released) == ("settled", 70, 30)
+    assert remaining(book, ADA) == [0, 50]
+    assert [move.amount for move in book.moves if move.kind == "settle"] == [60, 10]
+
+
+def test_more_than_is_left_of_a_hold_is_not_settled():
+    book = new_book()
+    earn(book, 100, "one")
+    held = hold(book, 50, "card")
+    book.settle(held, amount=30, business_key="a part", effective_at=START)
+
+    with pytest.raises(ExceedsOriginal, match="21 is more than the 20 left"):
+        book.settle(held, amount=21, business_key="another", effective_at=START)
+
+
+def test_a_promise_is_no_balance_until_it_is_confirmed():
+    book = two_people()
+    promise = book.pend(
+        member=ADA, pending=PROMISED, grant=Grant(40), available_at=None, business_key="promise", effective_at=START
+    )
+    before = book.accounts[ADA].balance, book.accounts[ADA].lifetime, book.accounts[PROMISED].balance
+
+    book.confirm(promise, business_key="confirm", effective_at=START)
+
+    assert before == (0, 0, 40)
+    assert (book.accounts[ADA].balance, book.accounts[ADA].lifetime, book.accounts[PROMISED].balance) == (40, 40, 0)
+
+
+def test_value_that_is_given_to_another_lapses_when_it_would_have_lapsed():
+    book = two_people()
+    earn(book, 30, "soon", lapses_in_days=5)
+    earn(book, 30, "late", lapses_in_days=50)
+
+    book.transfer(source=ADA, destination=GRACE, amount=40, business_key="gift", effective_at=START)
+
+    assert [(lot.granted, lot.expires_at) for lot in book.lots.values() if lot.account_id == GRACE] == [
+        (30, START + timedelta(days=5)),
+        (10, START + timedelta(days=50)),
+    ]
+
+
+def test_a_transfer_that_is_turned_round_in_part_gives_back_what_was_taken_last():
+    book = two_people()
+    earn(book, 30, "soon", lapses_in_days=5)
+    earn(book, 30, "late", lapses_in_days=50)
+    gift = book.transfer(source=ADA, destination=GRACE, amount=40, business_key="gift", effective_at=START)
+
+    book.reverse(posted(book, gift), amount=15, business_key="back", effective_at=START)
+
+    assert remaining(book, ADA) == [5, 30]
+    assert (book.accounts[ADA].balance, book.accounts[GRACE].balance) == (35, 25)
+
+
+def test_what_was_given_and_spent_is_taken_back_only_where_debt_is_allowed():
+    book = two_people(Policy(may_owe=False))
+    earn(book, 30, "one")
+    gift = book.transfer(source=ADA, destination=GRACE, amount=30, business_key="gift", effective_at=START)
+    book.adjust(member=GRACE, amount=-20, business_key="fix", effective_at=START, actor="hr", reason="a mistake")
+
+    with pytest.raises(InsufficientPoints, match="10 points available, 30 needed"):
+        book.reverse(posted(book, gift), business_key="back", effective_at=START)
+
+
+def test_what_expired_in_the_hands_of_the_member_is_not_taken_from_them_again():
+    book = new_book()
+    lapsing = earn(book, 100, "lapsing", lapses_in_days=10)
+    earn(book, 50, "lasting")
+    book.settle(hold(book, 30, "card"), business_key="settle", effective_at=START)
+    book.recorded_at = START + timedelta(days=11)
+
+    book.reverse_earn(lapsing, member=ADA, amount=100, business_key="reverse", effective_at=START)
+
+    assert (book.accounts[ADA].balance, book.accounts[ADA].debt, book.accounts[ADA].lifetime) == (20, 0, 50)
+    sides = {(transfer.from_account, transfer.amount) for transfer in book.transfers[-2:]}
+    assert sides == {(ADA, 30), (program_account("prg_acme", "expired", "points"), 70)}
+
+
+def test_what_is_given_back_to_a_lapsed_lot_is_renewed_where_the_unit_says_so():
+    book = two_people(Policy(renewed_for=timedelta(days=30)))
+    earn(book, 100, "lapsing", lapses_in_days=10)
+    held = hold(book, 60, "card")
+    book.recorded_at = START + timedelta(days=11)
+
+    book.release(held, business_key="release", effective_at=START)
+
+    kept = [(lot.remaining, lot.expires_at) for lot in book.lots.values() if lot.remaining]
+    assert kept == [(60, START + timedelta(days=41))]
+
+
+def test_a_conversion_passes_through_both_liquidities_and_is_turned_round_as_a_whole():
+    book = two_people()
+    earn(book, 500, "one")
+    change = book.convert(
+        source=ADA, destination=MONEY, conversion="cash-out", from_amount=300, to_amount=3, rate=(100, 1),
+        expires_at=None, business_key="change", effective_at=START,
+    )  # fmt: skip
+
+    with pytest.raises(NotReversible, match="as a whole"):
+        book.reverse(posted(book, change), amount=1, business_key="part", effective_at=START)
+    book.reverse(posted(book, change), business_key="back", effective_at=START)
+
+    assert (book.accounts[ADA].balance, book.accounts[MONEY].balance) == (500, 0)
+    flow: dict[str, int] = {}
+    for entry in book.entries:
+        flow[entry.account_id] = flow.get(entry.account_id, 0) + entry.amount
+    assert all(flow[program_account("prg_acme", "liquidity", unit)] == 0 for unit in ("points", "usd"))
+
+
+def test_a_merge_moves_value_debt_and_lifetime():
+    book = two_people()
+    first = earn(book, 100, "one")
+    book.settle(hold(book, 80, "card"), business_key="settle", effective_at=START)
+    book.reverse_earn(first, member=ADA, amount=100, business_key="reverse", effective_at=START)
+    book.adjust(member=GRACE, amount=50, business_key="gift", effective_at=START, actor="hr", reason="welcome")
+
+    book.merge(source=ADA, destination=GRACE, business_key="merge", effective_at=START)
+
+    assert (book.accounts[ADA].balance, book.accounts[ADA].debt) == (0, 0)
+    assert (book.accounts[GRACE].balance, book.accounts[GRACE].debt) == (-30, 30)
+
+
+def test_only_an_empty_account_is_closed_and_takes_nothing_then():
+    book = new_book()
+    earn(book, 10, "one")
+    with pytest.raises(NotEmpty):
+        book.close(ADA, HELD)
+    book.adjust(member=ADA, amount=-10, business_key="fix", effective_at=START, actor="hr", reason="leaves")
+
+    book.close(ADA, HELD)
+
+    with pytest.raises(AccountClosed):
+        earn(book, 10, "two")
 
 
 class AnyOrder(RuleBasedStateMachine):
