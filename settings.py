@@ -26,6 +26,7 @@ from pydantic_settings import (
 AES_KEY_BYTES = 32
 SECRET_FILE_MAX_BYTES = 64 * 1024
 DEVELOPMENT_KEYS = "development:bGF1cmVsLWRldmVsb3BtZW50LWtleS1ub3Qtc2VjcmU="
+DEVELOPMENT_SIGNING_KEYS = "development:bGF1cmVsLWRldmVsb3BtZW50LXNpZ25pbmcta2V5LS0="
 RUNNING_STACK_FILE = "up.env"
 
 
@@ -169,6 +170,25 @@ class Settings(BaseSettings):
         repr=False,
         json_schema_extra=SECRET,
     )
+    ledger_signing_keys: Annotated[SecretKeys, NoDecode, BeforeValidator(_parse_keys)] = Field(
+        SecretKeys.parse(DEVELOPMENT_SIGNING_KEYS),
+        description="Ed25519 seeds of 32 bytes as `id:base64,id:base64`: the first signs checkpoints of the ledger, "
+        "all verify them. Default: a key that is public. Danger: whoever has it can sign a history of their own; rotate by "
+        "adding a key in front, and keep the old ones for as long as their checkpoints are to verify.",
+        repr=False,
+        json_schema_extra=SECRET,
+    )
+    ledger_checkpoint_file: Path | None = Field(
+        None,
+        description="A file to which workers append each signed checkpoint; best where the database's administrators "
+        "cannot write. Default: none.",
+    )
+    ledger_checkpoint_url: str | None = Field(
+        None,
+        description="A URL to which workers post each signed checkpoint, as text. Default: none.",
+        repr=False,
+        json_schema_extra=SECRET,
+    )
     database_url: str = Field(
         "postgresql://laurel_app@127.0.0.1:5432/laurel",
         description="PostgreSQL 15 to 18 as the application role. Setting it replaces the embedded server. Danger: an "
@@ -280,6 +300,8 @@ class Settings(BaseSettings):
     def _unsafe(self) -> Iterator[str]:
         if SecretKeys.parse(DEVELOPMENT_KEYS).current in self.laurel_secret_keys.values():
             yield "LAUREL_SECRET_KEYS must be set to keys of your own"
+        if SecretKeys.parse(DEVELOPMENT_SIGNING_KEYS).current in self.ledger_signing_keys.values():
+            yield "LEDGER_SIGNING_KEYS must be set to keys of your own"
         if not self.laurel_public_url.startswith("https://"):
             yield "LAUREL_PUBLIC_URL must be an https URL"
         if (self.laurel_state_dir / RUNNING_STACK_FILE).exists():

@@ -9,7 +9,7 @@ The bytes of a version never change: what was sealed stays verifiable. A new fie
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, shake_256
 from typing import NamedTuple
@@ -54,6 +54,8 @@ def commit(salt: bytes, texts: Sequence[str | None]) -> bytes:
 
 
 # -- Records -------------------------------------------------------------------------------------------------------
+
+# The rows that the bytes of VERSION hold. They are not those of a Book, which may get more columns.
 
 
 class Transfer(NamedTuple):
@@ -104,6 +106,7 @@ class Rate(NamedTuple):
 class Posting:
     """A ledger transaction with everything that it wrote, each list in the order of its key."""
 
+    personal: tuple[str | None, ...]  # reason, actor
     id: str
     kind: str
     effective_at: datetime
@@ -112,11 +115,10 @@ class Posting:
     event_id: str | None
     order_id: str | None
     reverses_id: str | None
-    personal: tuple[str | None, ...]  # reason, actor
-    transfers: Sequence[Transfer] = ()
-    entries: Sequence[Entry] = ()
-    grants: Sequence[Grant] = ()
-    moves: Sequence[Move] = ()
+    transfers: list[Transfer] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     rate: Rate | None = None
 
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
@@ -145,11 +147,11 @@ def entry_part(transaction_id: str, entry: Entry) -> bytes:
 class RefusedCommand:
     """A refusal as it is sealed."""
 
+    personal: tuple[str | None, ...]  # reference, detail as JSON, member, actor
     id: str
     kind: str
     code: str
     recorded_at: datetime
-    personal: tuple[str | None, ...]  # reference, detail as JSON, member, actor
 
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
         """One part: nobody is shown less than all of it."""
@@ -161,11 +163,11 @@ class RefusedCommand:
 class CountedRefusals:
     """How many refusals of one actor were only counted, because there were too many to keep."""
 
+    personal: tuple[str | None, ...]  # actor
     id: str
     counted: int
     from_at: datetime
     until_at: datetime
-    personal: tuple[str | None, ...]  # actor
 
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
         """One part."""

@@ -17,6 +17,7 @@ class Lane(StrEnum):
     REDIS = "redis"
     NOTIFY = "notify"
     INTAKE = "intake"
+    CHECKPOINTS = "checkpoints"
 
 
 class Kind(StrEnum):
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     NOTIFICATION = "notification"  # notification_id
     IDENTITY_ARRIVED = "identity_arrived"  # identities: [[source, external_id], ...]
     DECIDE = "decide"  # event_ids
+    CHECKPOINT = "checkpoint"  # size
 
 
 LANES = {
@@ -43,6 +45,7 @@ LANES = {
     Kind.NOTIFICATION: Lane.NOTIFY,
     Kind.IDENTITY_ARRIVED: Lane.INTAKE,
     Kind.DECIDE: Lane.INTAKE,
+    Kind.CHECKPOINT: Lane.CHECKPOINTS,
 }
 
 # A later row of these says everything that an earlier one said, so a dead one does not hold up its key.

@@ -1,14 +1,16 @@
 """What each lane of the outbox does with a row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from redis.asyncio import Redis
 from temporalio.client import Client
 
 from connectors import console
+from connectors.checkpoints import Keeper
 from domain.leaderboards import Standing
 from domain.outbox import ClaimedRow, Lane
 from domain.time import Clock
+from relay.checkpoints import CheckpointLane
 from relay.intake import IntakeLane
 from relay.relay import Handler
 from relay.temporal import TemporalLane
@@ -16,13 +18,16 @@ from storage import leaderboards, notifications
 from storage.database import Database
 
 
-def handlers(client: Client, database: Database, redis: Redis, *, clock: Clock) -> Mapping[Lane, Handler]:
+def handlers(
+    client: Client, database: Database, redis: Redis, *, clock: Clock, keepers: Sequence[Keeper] = ()
+) -> Mapping[Lane, Handler]:
     """Every lane's handler; the client may be lazy."""
     return {
         Lane.TEMPORAL: TemporalLane(client),
         Lane.REDIS: RedisLane(redis),
         Lane.NOTIFY: ConsoleLane(database),
         Lane.INTAKE: IntakeLane(database, clock=clock),
+        Lane.CHECKPOINTS: CheckpointLane(database, keepers),
     }
 
 

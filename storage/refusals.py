@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 
 _COLUMNS = ("id", "reference", "kind", "code", "detail", "member_id", "actor", "recorded_at")
 _KEPT = """SELECT a.actor, (SELECT count(*) FROM (SELECT FROM refusals r WHERE r.program_id = %(program_id)s
-        AND r.actor = a.actor AND r.recorded_at > %(since)s LIMIT %(limit)s) AS some)
+        AND r.actor = a.actor AND r.recorded_at > %(since)s LIMIT %(limit)s) AS kept)
     FROM unnest(CAST(%(actors)s AS text[])) AS a(actor)"""
 # The count that is open goes on; if it is being sealed meanwhile, this waits, and then begins another.
 _GO_ON = """ON CONFLICT (program_id, actor) WHERE open DO UPDATE SET

@@ -18,6 +18,7 @@ SAFE = {
     "LAUREL_ENV": "production",
     "LAUREL_PUBLIC_URL": "https://laurel.example",
     "LAUREL_SECRET_KEYS": f"k1:{key(1)}",
+    "LEDGER_SIGNING_KEYS": f"s1:{key(3)}",
     "DATABASE_URL": "postgresql://laurel_app:hunter2@db.example/laurel",
     "REDIS_URL": "redis://cache.example:6379/0",
     "TEMPORAL_ADDRESS": "temporal.example:7233",
@@ -116,6 +117,7 @@ def test_production_with_everything_set_is_accepted(environment: pytest.MonkeyPa
     ("name", "value", "fault"),
     [
         ("LAUREL_SECRET_KEYS", "", "LAUREL_SECRET_KEYS must be set"),
+        ("LEDGER_SIGNING_KEYS", "", "LEDGER_SIGNING_KEYS must be set"),
         ("LAUREL_PUBLIC_URL", "http://laurel.example", "LAUREL_PUBLIC_URL must be an https URL"),
         ("DATABASE_URL", "", "DATABASE_URL must name a real server"),
         ("REDIS_URL", "", "REDIS_URL must name a real server"),
@@ -153,5 +155,5 @@ def test_no_repr_and_no_fault_shows_a_secret(environment: pytest.MonkeyPatch) ->
     shown += str(caught.value) + settings_fault(caught.value)
 
     assert "LAUREL_PORT: " in shown
-    for secret in ("hunter2", key(1), "operator-secret", repr(bytes([1]) * 32)):
+    for secret in ("hunter2", key(1), key(3), "operator-secret", repr(bytes([1]) * 32)):
         assert secret not in shown
