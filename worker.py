@@ -24,8 +24,10 @@ from activities.listing import activities_of
 from activities.orders import OrderActivities
 from activities.rewards import RewardActivities
 from activities.vendor_notices import VendorNoticeActivities
+from connectors.checkpoints import keepers
 from connectors.hubspot import HubSpots
 from connectors.vendors import Vendors
+from domain.checkpoints import SigningKeys
 from domain.time import Clock
 from relay.catalogs import Catalogs
 from relay.intake import IntakeLane
@@ -33,6 +35,7 @@ from relay.lanes import handlers
 from relay.leaderboards import Boards
 from relay.reconcile import Reconcile
 from relay.relay import Relay
+from relay.sealing import Sealer
 from relay.workers import Workers
 from settings import Settings
 from storage.database import Database
@@ -67,17 +70,21 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
     }
     workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
-    lanes = handlers(client, database, redis, clock=clock)
+    outside = keepers(settings.ledger_checkpoint_file, settings.ledger_checkpoint_url)
+    lanes = handlers(client, database, redis, clock=clock, keepers=outside)
     relay = Relay(database, lanes, clock=clock, wakeups=wakeups)
     reconcile = Reconcile(client, database, clock=clock)
     catalogs = Catalogs(client, database, clock=clock)
     intake = IntakeLane(database, clock=clock)
     boards = Boards(database, redis)
+    sealer = Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock)
 
-    loops = reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run(), wakeups.send()
+    loops = reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run(), sealer.run(), wakeups.send()
     try:
         await serve(workers, relay, beside=loops)
     finally:
+        for keeper in outside:
+            await keeper.aclose()
         await vendors.aclose()
         await hubspots.aclose()
         await redis.aclose()
