@@ -173,8 +173,8 @@ class Settings(BaseSettings):
     ledger_signing_keys: Annotated[SecretKeys, NoDecode, BeforeValidator(_parse_keys)] = Field(
         SecretKeys.parse(DEVELOPMENT_SIGNING_KEYS),
         description="Ed25519 seeds of 32 bytes as `id:base64,id:base64`: the first signs checkpoints of the ledger, "
-        "all verify them. Default: a key that is public. Danger: whoever has it can sign a history of their own; rotate by "
-        "adding a key in front, and keep the old ones for as long as their checkpoints are to verify.",
+        "all verify them. Default: a key that is public. Danger: whoever has it can sign a history of their own; "
+        "rotate by adding a key in front, and keep the old ones for as long as their checkpoints are to verify.",
         repr=False,
         json_schema_extra=SECRET,
     )

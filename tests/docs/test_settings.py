@@ -4,8 +4,10 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from settings import DEVELOPMENT_KEYS, SecretKeys, Settings
+from settings import DEVELOPMENT_KEYS, DEVELOPMENT_SIGNING_KEYS, Settings
 
+# Keys do not show themselves.
+DEVELOPMENT = {"laurel_secret_keys": DEVELOPMENT_KEYS, "ledger_signing_keys": DEVELOPMENT_SIGNING_KEYS}
 ROOT = Path(__file__).parents[2]
 PAGE, EXAMPLE = ROOT / "docs" / "settings.md", ROOT / ".env.example"
 
@@ -23,11 +25,11 @@ This page is compared with the code by a test.
 """
 
 
-def default(field: FieldInfo) -> str:
+def default(name: str, field: FieldInfo) -> str:
     """A field's default as an operator would write it."""
     if field.default is None:
         return ""
-    return DEVELOPMENT_KEYS if isinstance(field.default, SecretKeys) else str(field.default)
+    return DEVELOPMENT.get(name, str(field.default))
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -40,7 +42,7 @@ def page() -> str:
 
 
 def _section(name: str, field: FieldInfo) -> str:
-    value = f"Default: `{default(field)}`." if default(field) else "No default."
+    value = f"Default: `{default(name, field)}`." if default(name, field) else "No default."
     secret = f" *Secret*: also read from the file that {name.upper()}_FILE names." if is_secret(field) else ""
     return f"\n## {name.upper()}\n\n{field.description}\n\n{value}{secret}\n"
 
@@ -53,7 +55,7 @@ def example() -> str:
 
 def _example(name: str, field: FieldInfo) -> str:
     meaning = (field.description or "").split(". ")[0].rstrip(".")
-    return f"\n# {meaning}.\n#{name.upper()}={default(field)}\n"
+    return f"\n# {meaning}.\n#{name.upper()}={default(name, field)}\n"
 
 
 def test_the_page_documents_every_setting() -> None:

@@ -1,0 +1,169 @@
+"""Whether a program's chain holds: I9, recomputed from the rows and seals, page by page, so that memory stays flat."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.chain import VERSION, Record, Tree, commit, digest, first_link, link
+from domain.checkpoints import Checkpoint, NotAuthentic, SigningKeys
+from storage import records
+from storage.hot_path import run, run_together
+from storage.records import Subject
+from storage.seals import Seal
+from storage.sets import texts
+from storage.verification import MAX_EXAMPLES, Check
+
+PAGE_ROWS = 2_000
+
+_SEALS = f"""SELECT {", ".join(Seal._fields)} FROM seals WHERE program_id = %(program_id)s AND position >= %(start)s
+    ORDER BY position LIMIT %(limit)s"""
+_COMMITMENTS = """SELECT subject_id, digest, salt FROM commitments
+    WHERE program_id = %(program_id)s AND subject_id = ANY(CAST(%(ids)s AS text[]))"""
+_NOTES = """SELECT note FROM checkpoints
+    WHERE program_id = %(program_id)s AND size > %(start)s AND size <= %(stop)s ORDER BY size"""
+_LENGTH = "SELECT coalesce(max(position) + 1, 0) FROM seals WHERE program_id = %(program_id)s"
+
+Progress = Callable[[int], None]
+
+
+class Commitment(NamedTuple):
+    digest: bytes
+    salt: bytes | None
+
+
+async def length(session: AsyncSession, program_id: str) -> int:
+    """How many records are sealed."""
+    ((found,),) = await run(session, _LENGTH, {"program_id": program_id})
+    return int(found)
+
+
+async def verify(
+    session: AsyncSession,
+    program_id: str,
+    keys: SigningKeys,
+    exported: Iterable[str] = (),
+    progress: Progress = lambda _: None,
+) -> list[Check]:
+    """Check I9 over all that is sealed, from one snapshot of the database.
+
+    `exported` are signed notes that were kept outside, of this program or others. `progress` hears how many records
+    have been checked since it was last told.
+    """
+    walk = _Walk(program_id, keys)
+    walk.expect(exported, "kept outside")
+    async for seals in _pages(session, program_id):
+        found = await records.load(session, program_id, [Subject(seal.kind, seal.subject_id) for seal in seals])
+        query = {"program_id": program_id, "ids": texts([seal.subject_id for seal in seals])}
+        span = {"program_id": program_id, "start": walk.position, "stop": seals[-1].position + 1}
+        rows, notes = await run_together(session, (_COMMITMENTS, query), (_NOTES, span))
+        walk.expect((row[0] for row in notes), "stored")
+        walk.check(seals, found, {row[0]: Commitment(*row[1:]) for row in rows})
+        progress(len(seals))
+    beyond = {"program_id": program_id, "start": walk.position, "stop": 2**62}
+    walk.expect((row[0] for row in await run(session, _NOTES, beyond)), "stored")
+    return walk.end()
+
+
+async def _pages(session: AsyncSession, program_id: str) -> AsyncIterator[Sequence[Seal]]:
+    start = 0
+    while page := await run(session, _SEALS, {"program_id": program_id, "start": start, "limit": PAGE_ROWS}):
+        seals = [Seal._make(row) for row in page]
+        yield seals
+        start = seals[-1].position + 1
+
+
+class _Findings:
+    """What became of one check so far: the first violations are named, in the order of the chain."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.checked = 0
+        self._violations = 0
+        self._examples: list[str] = []
+
+    def violated(self, example: str) -> None:
+        self._violations += 1
+        if len(self._examples) < MAX_EXAMPLES:
+            self._examples.append(example)
+
+    def check(self) -> Check:
+        return Check(self._name, self.checked, self._violations, tuple(self._examples))
+
+
+class _Walk:
+    """Goes along a chain once, and remembers no more of it than the last link and the tree's roots."""
+
+    def __init__(self, program_id: str, keys: SigningKeys) -> None:
+        self.position = 0  # of the seal that should come next
+        self._program_id = program_id
+        self._keys = keys
+        self._link = first_link(program_id)
+        self._tree = Tree()
+        self._expected: dict[int, set[tuple[str, Checkpoint]]] = {}
+        self._records = _Findings("I9 each record is what was sealed")
+        self._links = _Findings("I9 each link of the chain follows from the one before")
+        self._checkpoints = _Findings("I9 each signed checkpoint is of this chain")
+
+    def expect(self, notes: Iterable[str], where: str) -> None:
+        """Compare the checkpoints in these notes when the walk comes to their sizes; others' are left aside."""
+        for note in notes:
+            try:
+                checkpoint = self._keys.open(note)
+            except NotAuthentic as error:
+                self._checkpoints.checked += 1
+                self._checkpoints.violated(f"{where}, {' '.join(note.splitlines()[:2])!r}: {error}")
+                continue
+            if checkpoint.program_id == self._program_id:
+                self._expected.setdefault(checkpoint.size, set()).add((where, checkpoint))
+
+    def check(self, seals: Sequence[Seal], found: Mapping[str, Record], commitments: Mapping[str, Commitment]) -> None:
+        """Check the next seals."""
+        for seal in seals:
+            self._records.checked += 1
+            if fault := _fault(self._program_id, seal, found.get(seal.subject_id), commitments.get(seal.subject_id)):
+                self._records.violated(f"{seal.position}: {seal.subject_id} {fault}")
+            self._follow(seal)
+
+    def end(self) -> list[Check]:
+        """The findings; what is expected beyond the end was cut off."""
+        for size, expected in sorted(self._expected.items()):
+            for where, _ in sorted(expected, key=lambda one: one[0]):
+                self._checkpoints.checked += 1
+                self._checkpoints.violated(f"{size - 1}: the chain ends before, at {self.position} ({where})")
+        return [self._records.check(), self._links.check(), self._checkpoints.check()]
+
+    def _follow(self, seal: Seal) -> None:
+        self._links.checked += 1
+        if seal.position != self.position:
+            self._links.violated(f"{self.position}: missing, {seal.position} comes next")
+        elif link(self._link, seal.position, seal.digest) != seal.link:
+            self._links.violated(f"{seal.position}: {seal.subject_id}")
+        # What follows is judged by what is there, or everything after the first bad record would be bad.
+        self._link = seal.link
+        self.position = seal.position + 1
+        self._tree.add(seal.digest)
+        for where, checkpoint in self._expected.pop(self.position, ()):
+            self._checkpoints.checked += 1
+            if (checkpoint.root, checkpoint.head) != (self._tree.root(), seal.link):
+                self._checkpoints.violated(f"{seal.position}: not the chain that was signed ({where})")
+
+
+def _fault(program_id: str, seal: Seal, record: Record | None, commitment: Commitment | None) -> str | None:
+    """What is wrong with a record, if anything is."""
+    if record is None:
+        return "is gone"
+    if seal.version != VERSION:
+        return f"was sealed in version {seal.version}, which is not known here"
+    if commitment and not _kept(commitment, record.personal):
+        return "has other texts"
+    if digest(record.parts(program_id, commitment.digest if commitment else None), seal.salt) != seal.digest:
+        return "is not what was sealed"
+    return None
+
+
+def _kept(commitment: Commitment, personal: Sequence[str | None]) -> bool:
+    """Whether the texts are those that were committed to, or are forgotten together with their salt."""
+    if commitment.salt is None:
+        return not any(text and text != "{}" for text in personal)
+    return commit(commitment.salt, personal) == commitment.digest
