@@ -220,6 +220,35 @@ BY_MODEL: Mapping[str, Any] = {
     },
 }
 
+NOTIFICATION = {
+    "eventId": 3816279340,
+    "subscriptionId": 25,
+    "portalId": 33,
+    "occurredAt": 1772625540000,
+    "subscriptionType": "deal.propertyChange",
+    "objectId": 9001,
+    "propertyName": "dealstage",
+    "propertyValue": "closedwon",
+}
+VENDOR_NOTICE = {
+    "event": "REWARDS.DELIVERY.FAILED",
+    "uuid": "65f4c1de-6fd5-4f0e-9b43-9f4b1a0f8d11",
+    "created_utc": "2026-03-04T11:59:00.000Z",
+    "payload": {"resource": {"id": "QSKF1J2X9ZVA", "type": "rewards"}},
+}
+STATEMENT_ID = "8f87ccde-bb56-4c2e-ab83-44982ef22df0"
+STATEMENT = {
+    "id": STATEMENT_ID,
+    "actor": {"mbox": "mailto:ada@example.com", "name": "Ada Example"},
+    "verb": {"id": "http://adlnet.gov/expapi/verbs/completed", "display": {"en-US": "completed"}},
+    "object": {
+        "id": "https://lms.example.com/courses/7",
+        "definition": {"name": {"en-US": "Security"}, "type": "http://adlnet.gov/expapi/activities/course"},
+    },
+    "result": {"score": {"scaled": 0.85}, "success": True},
+    "timestamp": _AT,
+}
+
 
 def of(model: Any) -> Any:
     """The example of an answer; of a page, one with a single item."""

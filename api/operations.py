@@ -32,9 +32,43 @@ COMMON = (
     "database_unavailable",
 )
 IDEMPOTENT = ("invalid_idempotency_key", "idempotency_key_in_use", "idempotency_key_reused")
+# Every operation that outside systems call may be answered with these, and those with a body with more.
+OUTSIDE = ("bad_signature", "rate_limited", "internal_error", "overloaded", "database_unavailable")
+WITH_OUTSIDE_BODY = ("malformed_notice", "request_timeout", "body_too_large", "unsupported_media_type")
 WITH_BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type")
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}}
 REF = "#/components/schemas/{model}"
+
+SECURITY_SCHEMES = {
+    SECURITY_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key: `Authorization: Bearer lrl_...`. It names the program and what may be done.",
+    },
+    "hubspot_signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-HubSpot-Signature-v3",
+        "description": "Base64 of HMAC-SHA256, under the app's client secret, over method, public URL, body and the "
+        "X-HubSpot-Request-Timestamp, which lies within five minutes of now.",
+    },
+    "tremendous_signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Tremendous-Webhook-Signature",
+        "description": "`sha256=` and the hex HMAC-SHA256 of the body under the webhook's key.",
+    },
+    "xapi_basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The connection's id as user, its token as password.",
+    },
+    "xapi_bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The connection's id, a point, and its token.",
+    },
+}
 
 # Models of bodies, which FastAPI does not see.
 _BODIES: set[type[BaseModel]] = {ProblemDocument}
@@ -70,9 +104,11 @@ def _ids(named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def scope_of(route: APIRoute) -> Scope | None:
-    """The scope that a route needs; None for those that everybody may call."""
-    security = (route.openapi_extra or {}).get("security")
-    return Scope(security[0][SECURITY_SCHEME][0]) if security else None
+    """The scope that a route needs; None for those that are called without an API key."""
+    scopes = [
+        named[SECURITY_SCHEME] for named in (route.openapi_extra or {}).get("security", ()) if SECURITY_SCHEME in named
+    ]
+    return Scope(scopes[0][0]) if scopes else None
 
 
 def operation(
@@ -109,6 +145,33 @@ def operation(
     }
 
 
+def by_outside(
+    schemes: Sequence[str],
+    status: int,
+    refusals: Sequence[str],
+    *,
+    answer: Any = None,
+    body: Mapping[str, Any] | None = None,
+    models: Sequence[type[BaseModel]] = (),
+    parameters: Sequence[Mapping[str, Any]] = (),
+    headers: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Arguments of a route's decorator whose shape an outside system sets: any one of the schemes opens it.
+
+    `answer` and `body` are OpenAPI media types; `models` are those that they name; `headers` are on every answer.
+    """
+    _BODIES.update(models)
+    codes = [*refusals, *OUTSIDE, *(WITH_OUTSIDE_BODY if body else ())]
+    content = {"content": {"application/json": answer}} if answer else {}
+    responses = documented(codes) | {status: {"description": _DESCRIPTIONS[status]} | content}
+    for response in responses.values():
+        response["headers"] = response.get("headers", {}) | (headers or {})
+    extra: dict[str, Any] = {"security": [{scheme: []} for scheme in schemes], "parameters": list(parameters)}
+    if body:
+        extra["requestBody"] = {"required": True, "content": {"application/json": body}}
+    return {"status_code": status, "response_model": None, "responses": responses, "openapi_extra": extra}
+
+
 def _shown(model: Any) -> dict[str, Any]:
     return {"model": model, "content": {"application/json": {"example": of_answers.of(model)}}}
 
@@ -116,6 +179,7 @@ def _shown(model: Any) -> dict[str, Any]:
 _DESCRIPTIONS = {
     200: "Done.",
     201: "Made.",
+    204: "Done; there is nothing to say.",
     202: "Taken, and not finished yet.",
     207: "One result per item.",
     304: "What the caller has is still right.",
@@ -183,11 +247,5 @@ def _document(app: FastAPI, description: str) -> dict[str, Any]:
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REF)
     components = document.setdefault("components", {})
     components["schemas"] = components.get("schemas", {}) | definitions["$defs"]
-    components["securitySchemes"] = {
-        SECURITY_SCHEME: {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "An API key: `Authorization: Bearer lrl_...`. It names the program and what may be done.",
-        }
-    }
+    components["securitySchemes"] = SECURITY_SCHEMES
     return document

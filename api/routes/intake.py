@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from api import incoming
+from api import examples, incoming
 from api.backends import backends
-from api.operations import Operation, documented
+from api.operations import REF, Operation, by_outside
 from api.problems import Problem
 from api.schemas.base import EXAMPLE_ID
 from connectors import hubspot, sources, vendors
@@ -18,6 +18,39 @@ from storage import notices
 from storage.failures import retry
 
 BODY_MAX_BYTES = hubspot.BODY_MAX_BYTES
+
+NOTIFICATIONS = {
+    "title": "HubSpot's notifications",
+    "type": "array",
+    "maxItems": hubspot.NOTIFICATIONS_MAX,
+    "items": {"$ref": REF.format(model=hubspot.Notification.__name__)},
+}
+_TEXT = {"type": "string"}
+VENDOR_NOTICE = {
+    "title": "Tremendous's notice",
+    "type": "object",
+    "required": ["event", "uuid", "created_utc", "payload"],
+    "properties": {
+        "event": _TEXT,
+        "uuid": _TEXT,
+        "created_utc": {"type": "string", "format": "date-time"},
+        "payload": {
+            "type": "object",
+            "required": ["resource"],
+            "properties": {
+                "resource": {"type": "object", "required": ["id", "type"], "properties": {"id": _TEXT, "type": _TEXT}}
+            },
+        },
+    },
+}
+TIMESTAMP = {
+    "name": "X-HubSpot-Request-Timestamp",
+    "in": "header",
+    "required": False,
+    "description": "When HubSpot signed it, in milliseconds since 1970; part of what is signed.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,16}$"},
+    "example": "1772625540000",
+}
 
 router = APIRouter(route_class=Operation, tags=["intake"])
 
@@ -45,22 +78,19 @@ SENDERS: dict[str, Callable[[sources.Request, Connection, datetime], Sequence[No
     "/intake/{connection}",
     operation_id="take_notices",
     summary="Take a webhook of a connection",
-    status_code=204,
-    response_model=None,
-    responses=documented(
-        [
-            "malformed_notice",
-            "bad_signature",
-            "stale_notice",
-            "not_found",
-            "request_timeout",
-            "body_too_large",
-            "unsupported_media_type",
-            "rate_limited",
-            "internal_error",
-            "overloaded",
-            "database_unavailable",
-        ]
+    **by_outside(
+        ["hubspot_signature", "tremendous_signature"],
+        204,
+        ["stale_notice", "not_found"],
+        body={
+            "schema": {"oneOf": [NOTIFICATIONS, VENDOR_NOTICE]},
+            "examples": {
+                "hubspot": {"value": [examples.NOTIFICATION]},
+                "tremendous": {"value": examples.VENDOR_NOTICE},
+            },
+        },
+        models=[hubspot.Notification],
+        parameters=[TIMESTAMP],
     ),
 )
 async def take_notices(request: Request, connection: Annotated[str, Path(examples=[f"con_{EXAMPLE_ID}"])]) -> Response:

@@ -6,20 +6,21 @@ Statements are stored and recorded as facts in the same transaction. What is rea
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from email.utils import format_datetime
+from typing import Any
 from uuid import uuid4
 
 import structlog
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import incoming, problems
+from api import examples, incoming, problems
 from api.answers import answer
 from api.backends import Backends, backends
-from api.operations import Operation, documented
+from api.operations import REF, Operation, by_outside
 from api.problems import Problem
 from connectors import sources, xapi
 from connectors.errors import BadSignature, MalformedNotice
-from connectors.xapi import Sent
+from connectors.xapi import Sent, Statement
 from domain.connections import Connection
 from domain.outcomes import CONFLICT, REJECTED
 from storage import intake, statements
@@ -27,20 +28,41 @@ from storage.failures import retry
 from storage.statements import StoredStatement
 
 VERSION_HEADER = "X-Experience-API-Version"
+CONSISTENT_HEADER = "X-Experience-API-Consistent-Through"
 LATEST_VERSION = "1.0.3"
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="laurel xapi"'}
 READABLE = {"statementId", "voidedStatementId", "format", "attachments"}
 
-REFUSALS = [
-    "wrong_version",
-    "bad_signature",
-    "request_timeout",
-    "rate_limited",
-    "internal_error",
-    "overloaded",
-    "database_unavailable",
-]
-WRITE_REFUSALS = ["malformed_notice", "statement_conflict", "body_too_large", "unsupported_media_type", *REFUSALS]
+SCHEMES = ["xapi_basic", "xapi_bearer"]
+HEADERS = {
+    VERSION_HEADER: {"description": "The version that the answer is in.", "schema": {"type": "string"}},
+    CONSISTENT_HEADER: {
+        "description": "Everything stored until then can be read.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
+}
+VERSION_PARAMETER = {
+    "name": VERSION_HEADER,
+    "in": "header",
+    "required": True,
+    "description": "The version of xAPI that the request is in.",
+    "schema": {"type": "string", "pattern": r"^(1\.0(\.[0-9]{1,3})?|2\.0\.[0-9]{1,3})$"},
+    "example": LATEST_VERSION,
+}
+STATEMENT = {"$ref": REF.format(model=Statement.__name__)}
+UUID = {"type": "string", "format": "uuid"}
+
+
+def _id_parameter(name: str, description: str, *, required: bool) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "description": description,
+        "schema": UUID,
+        "example": examples.STATEMENT_ID,
+    }
+
 
 router = APIRouter(route_class=Operation, tags=["xapi"])
 log = structlog.get_logger()
@@ -52,8 +74,19 @@ Handle = Callable[[sources.Request, Connection, datetime], Awaitable[Response]]
     "/xapi/statements",
     operation_id="post_statements",
     summary="Take one statement or an array of them",
-    response_model=None,
-    responses=documented(WRITE_REFUSALS),
+    **by_outside(
+        SCHEMES,
+        200,
+        ["wrong_version", "statement_conflict"],
+        answer={"schema": {"type": "array", "items": UUID}, "example": [examples.STATEMENT_ID]},
+        body={
+            "schema": {"oneOf": [STATEMENT, {"type": "array", "maxItems": xapi.STATEMENTS_MAX, "items": STATEMENT}]},
+            "examples": {"one": {"value": examples.STATEMENT}, "several": {"value": [examples.STATEMENT]}},
+        },
+        models=[Statement],
+        parameters=[VERSION_PARAMETER],
+        headers=HEADERS,
+    ),
 )
 async def post_statements(request: Request) -> Response:
     """Basic credentials (the connection's id and token) or Bearer `<id>.<token>`. Answers the statements' ids in order.
@@ -73,9 +106,14 @@ async def post_statements(request: Request) -> Response:
     "/xapi/statements",
     operation_id="put_statement",
     summary="Take one statement under its id",
-    status_code=204,
-    response_model=None,
-    responses=documented(WRITE_REFUSALS),
+    **by_outside(
+        SCHEMES,
+        204,
+        ["wrong_version", "statement_conflict"],
+        body={"schema": STATEMENT, "examples": {"one": {"value": examples.STATEMENT}}},
+        parameters=[VERSION_PARAMETER, _id_parameter("statementId", "The id to keep it under.", required=True)],
+        headers=HEADERS,
+    ),
 )
 async def put_statement(request: Request) -> Response:
     """`statementId` names it; the statement's own id, if it has one, is the same."""
@@ -95,8 +133,18 @@ async def put_statement(request: Request) -> Response:
     "/xapi/statements",
     operation_id="get_statement",
     summary="Read one statement",
-    response_model=None,
-    responses=documented(["malformed_notice", "not_found", *REFUSALS]),
+    **by_outside(
+        SCHEMES,
+        200,
+        ["wrong_version", "malformed_notice", "not_found", "request_timeout", "body_too_large"],
+        answer={"schema": STATEMENT, "example": examples.STATEMENT},
+        parameters=[
+            VERSION_PARAMETER,
+            _id_parameter("statementId", "A statement that stands.", required=False),
+            _id_parameter("voidedStatementId", "A statement that was voided.", required=False),
+        ],
+        headers=HEADERS,
+    ),
 )
 async def get_statement(request: Request) -> Response:
     """By `statementId`, or by `voidedStatementId` once it was voided; statements cannot be listed."""
@@ -139,7 +187,7 @@ async def _speak(request: Request, handle: Handle) -> Response:
             problem.headers |= CHALLENGE
         response = problems.answer(problem, request.scope["path"])
     response.headers[VERSION_HEADER] = version
-    response.headers["X-Experience-API-Consistent-Through"] = xapi.timestamp(now)
+    response.headers[CONSISTENT_HEADER] = xapi.timestamp(now)
     return response
 
 
