@@ -1,7 +1,8 @@
 """Set by set: one statement inserts any number of rows, as arrays that the server unfolds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -75,15 +76,19 @@ def _sql_type(column: Column[Any]) -> str:
 
 
 def _parameters(number: int, rows: Rows) -> dict[str, Any]:
-    columns = zip(rows.columns, zip(*rows.values, strict=True), strict=True)
-    arrays = {f"{name}_{number}": array(rows.table.c[name], values) for name, values in columns}
-    return arrays | {f"{name}_{number}": value for name, value in rows.fixed.items()}
+    parameters: dict[str, Any] = {f"{name}_{number}": value for name, value in rows.fixed.items()}
+    columns = zip(*rows.values, strict=True)
+    for (name, write), values in zip(_writers(number, rows.table, rows.columns), columns, strict=True):
+        parameters[name] = _array(write, values)
+    return parameters
 
 
 # -- Array literals ------------------------------------------------------------------------------------------------
 
 # Between elements while they are one text: a control character, which JSON writes escaped.
 _BETWEEN = "\x01"
+
+Write = Callable[[Sequence[Any]], str]
 
 
 def texts(values: Sequence[str]) -> str:
@@ -93,22 +98,42 @@ def texts(values: Sequence[str]) -> str:
 
 def array(column: Column[Any], values: Sequence[Any]) -> str:
     """The values as PostgreSQL's array literal, ten times as fast to write as the driver's own lists."""
+    return _array(_writer(column), values)
+
+
+def _array(write: Write, values: Sequence[Any]) -> str:
     if None in values:
-        return "{" + ",".join("NULL" if value is None else _written(column, (value,)) for value in values) + "}"
-    return "{" + _written(column, values) + "}"
+        return "{" + ",".join("NULL" if value is None else write((value,)) for value in values) + "}"
+    return "{" + write(values) + "}"
 
 
-def _written(column: Column[Any], values: Sequence[Any]) -> str:
+@lru_cache(maxsize=1_000)
+def _writers(number: int, table: Table, columns: tuple[str, ...]) -> tuple[tuple[str, Write], ...]:
+    """What writes each column, by its parameter: asking for the types each time cost more than short arrays do."""
+    return tuple((f"{name}_{number}", _writer(table.c[name])) for name in columns)
+
+
+def _writer(column: Column[Any]) -> Write:
     if isinstance(column.type, JSONB):
-        return _quoted([orjson.dumps(value).decode() for value in values])
+        return _documents
     kind = column.type.python_type
-    if kind is str:
-        return _quoted(values)
-    if kind is bytes:
-        return ",".join([f'"\\\\x{value.hex()}"' for value in values])
-    if kind in (int, bool):
-        return ",".join(map(str, values))
-    return ",".join([value.isoformat() for value in values])  # dates and instants
+    return _WRITERS.get(kind, _instants)
+
+
+def _documents(values: Sequence[Any]) -> str:
+    return _quoted([orjson.dumps(value).decode() for value in values])
+
+
+def _bytes(values: Sequence[bytes]) -> str:
+    return ",".join([f'"\\\\x{value.hex()}"' for value in values])
+
+
+def _numbers(values: Sequence[int]) -> str:
+    return ",".join(map(str, values))
+
+
+def _instants(values: Sequence[date]) -> str:
+    return ",".join([value.isoformat() for value in values])
 
 
 def _quoted(values: Sequence[str]) -> str:
@@ -116,5 +141,9 @@ def _quoted(values: Sequence[str]) -> str:
     joined = _BETWEEN.join(values)
     if joined.count(_BETWEEN) != len(values) - 1:
         return ",".join([_quoted((value.replace(_BETWEEN, "\ufffd"),)) for value in values])
-    escaped = joined.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + escaped.replace(_BETWEEN, '","') + '"'
+    if "\\" in joined or '"' in joined:
+        joined = joined.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + joined.replace(_BETWEEN, '","') + '"'
+
+
+_WRITERS: dict[type, Write] = {str: _quoted, bytes: _bytes, int: _numbers, bool: _numbers}
