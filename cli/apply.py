@@ -66,6 +66,8 @@ async def _apply(
             applied = await apply_definitions(database, program.id, definitions, expected=number)
         except configurations.Outdated as error:
             raise CommandFailed(f"{error}; look at the changes again") from None
+        except configurations.UnitInUse as error:
+            raise CommandFailed(str(error)) from None
         active = applied.configuration.number
         console.print(f"Configuration {active} of {program.id} is active.", style="bold", highlight=False)
         return _answer(program.id, active, applied.changes, applied=bool(applied.changes))
@@ -74,7 +76,7 @@ async def _apply(
 async def apply_definitions(
     database: Database, program_id: str, definitions: Definitions, *, expected: int | None = None
 ) -> configurations.Applied:
-    """Apply in one transaction, in the name of whoever runs this process; raises configurations.Outdated."""
+    """Apply in one transaction, in the name of whoever runs this process; raises Outdated and UnitInUse."""
     async with database.begin() as session:
         return await configurations.apply(
             session, program_id, definitions, applied_by=_user(), applied_at=now(), expected=expected

@@ -1,4 +1,4 @@
-"""A program's reviewed configuration: event types, rules, milestones, rewards and catalog, as one immutable snapshot.
+"""A program's reviewed configuration: what happens, what it is worth and in which units, as one immutable snapshot.
 
 Applying a folder makes a new snapshot with the next number; every definition inside carries the version at which it
 last changed. Decisions name the number of the snapshot that made them, so they can be derived again for ever.
@@ -72,7 +72,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Award:
-    """Points of one unit, fixed ("50") or by a CEL expression, rounded as declared; never negative."""
+    """Value of one unit, fixed ("50") or by a CEL expression, rounded as declared; never negative.
+
+    Without `expires_after_days` it lapses as its unit says.
+    """
 
     expression: str
     unit: str = "points"
@@ -107,7 +110,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """A threshold in points that gives a reward: `every` on lifetime points, or `at` once on lifetime or balance."""
+    """A threshold in one unit that gives a reward: `every` on lifetime value, or `at` once on lifetime or balance."""
 
     key: str
     version: int

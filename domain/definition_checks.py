@@ -8,13 +8,28 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from difflib import get_close_matches
 from typing import Any
 
-from domain.configuration import Aggregate, CatalogItem, EventType, Field, Milestone, Reward, Rule
+from domain.configuration import (
+    POINTS,
+    Aggregate,
+    CatalogItem,
+    Conversion,
+    EventType,
+    Expiry,
+    ExpiryPolicy,
+    Field,
+    Milestone,
+    Reward,
+    Rule,
+    Unit,
+    UnitKind,
+)
 from domain.definitions import SECTIONS, Definitions
 from domain.expressions import ExpressionError, check, fields_used, totals_used
 from domain.members import ATTRIBUTES
 from domain.samples import EVENT_ATTRIBUTES, breakages, expressions
 from domain.schemas import CHECKS, MAX_INTEGER
 from domain.shapes import Fault, Path
+from domain.units import exponent_of
 
 MAX_DEFINITIONS = 1_000  # in one section
 MAX_RULES = 100  # of one event type
@@ -29,8 +44,10 @@ MAX_STRING_FIELD = 10_000
 MAX_POINTS = 1_000_000_000
 MAX_MONEY_MINOR = 10**12
 MAX_DAYS = 3_650
+MAX_EXPONENT = 6
 
 _KEY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
+_UNIT = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -40,6 +57,18 @@ _RESERVED = {
     *("namespace", "null", "package", "return", "true", "var", "void", "while", *EVENT_ATTRIBUTES),
 }
 _RULE_WORDS = {"award", "outside its window"}
+# What ends the id of an account that holds another kind of value than what its member can spend.
+_ACCOUNT_WORDS = {"held", "pending"}
+# The fields that each policy of expiry has.
+_EXPIRY_FIELDS = {
+    ExpiryPolicy.NEVER: None,
+    ExpiryPolicy.FIXED: "at",
+    ExpiryPolicy.ROLLING: "days",
+    ExpiryPolicy.END_OF_PERIOD: "per",
+    ExpiryPolicy.INACTIVITY: "days",
+}
+
+_KEYS = {"aggregates": (_NAME, "letters, digits and _"), "units": (_UNIT, "a-z, 0-9 and _ -")}
 
 Told = Iterator[Fault]
 
@@ -69,7 +98,7 @@ def _sizes(definitions: Definitions) -> Told:
 
 
 def _check_one(definitions: Definitions, section: str, key: str, definition: Any) -> Told:
-    pattern, wanted = (_NAME, "letters, digits and _") if section == "aggregates" else (_KEY, "a-z, 0-9 and . _ -")
+    pattern, wanted = _KEYS.get(section, (_KEY, "a-z, 0-9 and . _ -"))
     path = (section, key)
     if len(key) > MAX_KEY or not pattern.fullmatch(key):
         yield Fault(path, f"a key has at most {MAX_KEY} characters: {wanted}")
@@ -81,6 +110,8 @@ def _check_one(definitions: Definitions, section: str, key: str, definition: Any
         "milestones": _milestone,
         "rewards": _reward,
         "catalog": _item,
+        "units": _unit,
+        "conversions": _conversion,
     }
     yield from checks[section](path, definition, definitions)
 
@@ -152,17 +183,17 @@ def _rule(path: Path, rule: Rule, definitions: Definitions) -> Told:
         yield Fault(path, "a rule gives an award, a reward or both")
     if rule.starts_at and rule.ends_at and rule.starts_at >= rule.ends_at:
         yield Fault((*path, "ends_at"), "is not after starts_at")
-    yield from _award(path, rule)
+    yield from _award(path, rule, definitions)
     yield from _caps(path, rule)
     yield from _conditions(path, rule)
     yield from _expressions(path, rule, definitions)
 
 
-def _award(path: Path, rule: Rule) -> Told:
-    if rule.award and rule.award.unit != "points":
-        yield Fault((*path, "award", "unit"), f"unknown unit {rule.award.unit}: known is points")
-    if rule.award and rule.award.expires_after_days is not None:
-        yield from _within((*path, "award", "expires_after_days"), rule.award.expires_after_days, 1, MAX_DAYS)
+def _award(path: Path, rule: Rule, definitions: Definitions) -> Told:
+    if rule.award is None:
+        return
+    yield from _counts_in((*path, "award"), "unit", rule.award.unit, definitions)
+    yield from _days((*path, "award"), "expires_after_days", rule.award.expires_after_days)
 
 
 def _caps(path: Path, rule: Rule) -> Told:
@@ -253,8 +284,7 @@ def _milestone(path: Path, milestone: Milestone, definitions: Definitions) -> To
     for name, points in (("every", milestone.every), ("at", milestone.at)):
         if points is not None:
             yield from _within((*path, name), points, 1, MAX_POINTS)
-    if milestone.unit != "points":
-        yield Fault((*path, "unit"), f"unknown unit {milestone.unit}: known is points")
+    yield from _counts_in(path, "unit", milestone.unit, definitions)
 
 
 def _reward(path: Path, reward: Reward, definitions: Definitions) -> Told:
@@ -305,6 +335,61 @@ def _item(path: Path, item: CatalogItem, _: Definitions) -> Told:
         yield Fault(path, "denominations is required: no vendor says what the program's own item is worth")
 
 
+# -- Units and conversions -----------------------------------------------------------------------------------------
+
+
+def _unit(path: Path, unit: Unit, _: Definitions) -> Told:
+    if unit.key in _ACCOUNT_WORDS:
+        yield Fault(path, f"{unit.key} cannot name a unit: it ends the ids of other accounts")
+    if unit.key == POINTS.key and unit.kind is not UnitKind.POINTS:
+        yield Fault((*path, "kind"), "prices are in points: they stay points")
+    yield from _scale(path, unit)
+    yield from _expiry((*path, "expiry"), unit.expiry)
+    yield from _days(path, "renew_days", unit.renew_days)
+    if (unit.refill is None) == (unit.kind is UnitKind.ALLOWANCE):
+        yield Fault((*path, "refill"), "an allowance has a refill, and nothing else has one")
+    if unit.refill:
+        yield from _within((*path, "refill", "amount"), unit.refill.amount, 1, MAX_POINTS)
+    for name in ("at_once", "per_day", "per_month") if unit.transfer else ():
+        if (limit := getattr(unit.transfer, name)) is not None:
+            yield from _within((*path, "transfer", name), limit, 1, MAX_MONEY_MINOR)
+    if unit.approval_above is not None:
+        yield from _within((*path, "approval_above"), unit.approval_above, 0, MAX_MONEY_MINOR)
+    yield from _within((*path, "backdate_days"), unit.backdate_days, 0, MAX_DAYS)
+
+
+def _scale(path: Path, unit: Unit) -> Told:
+    if unit.kind is not UnitKind.MONEY:
+        if unit.currency:
+            yield Fault((*path, "currency"), "only money has a currency")
+        most = 0 if unit.kind is UnitKind.ASSET else MAX_EXPONENT
+        yield from _within((*path, "exponent"), unit.exponent, 0, most)
+        return
+    yield from _currency(path, unit.currency)
+    if _CURRENCY.fullmatch(unit.currency) and unit.exponent != exponent_of(unit.currency):
+        yield Fault((*path, "exponent"), f"{unit.currency} has an exponent of {exponent_of(unit.currency)}")
+
+
+def _expiry(path: Path, expiry: Expiry) -> Told:
+    wanted = _EXPIRY_FIELDS[expiry.policy]
+    for name in ("days", "at", "per"):
+        given = getattr(expiry, name) is not None
+        if given and name != wanted:
+            yield Fault((*path, name), f"{expiry.policy} takes {f'only {wanted}' if wanted else 'nothing'}")
+        if not given and name == wanted:
+            yield Fault(path, f"{name} is required: {expiry.policy} counts by it")
+    yield from _days(path, "days", expiry.days)
+
+
+def _conversion(path: Path, conversion: Conversion, definitions: Definitions) -> Told:
+    yield from _counts_in(path, "from_unit", conversion.from_unit, definitions)
+    yield from _counts_in(path, "to_unit", conversion.to_unit, definitions)
+    if conversion.from_unit == conversion.to_unit:
+        yield Fault((*path, "to_unit"), "is what it was before: a conversion is between two units")
+    for name in ("from_amount", "to_amount"):
+        yield from _within((*path, name), getattr(conversion, name), 1, MAX_MONEY_MINOR)
+
+
 # -- Words that recur ----------------------------------------------------------------------------------------------
 
 
@@ -315,6 +400,11 @@ def _refers(path: Path, name: str, key: str, section: str, definitions: Definiti
         yield Fault((*path, name), f"no {what} {key}{_close(key, known)}", (section, key))
 
 
+def _counts_in(path: Path, name: str, key: str, definitions: Definitions) -> Told:
+    if key != POINTS.key:
+        yield from _refers(path, name, key, "units", definitions)
+
+
 def _close(name: str, known: Collection[str]) -> str:
     close = get_close_matches(name, list(known), n=1)
     return f": did you mean {close[0]}?" if close else ""
@@ -323,6 +413,11 @@ def _close(name: str, known: Collection[str]) -> str:
 def _within(path: Path, value: int, least: int, most: int) -> Told:
     if not least <= value <= most:
         yield Fault(path, f"must be {least} to {most}")
+
+
+def _days(path: Path, name: str, days: int | None) -> Told:
+    if days is not None:
+        yield from _within((*path, name), days, 1, MAX_DAYS)
 
 
 def _bounded(path: Path, values: Sequence[Any], most: int) -> Told:

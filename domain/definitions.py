@@ -12,10 +12,20 @@ from typing import Any
 
 import orjson
 
-from domain.configuration import Aggregate, CatalogItem, Configuration, EventType, Milestone, Reward, Rule
+from domain.configuration import (
+    Aggregate,
+    CatalogItem,
+    Configuration,
+    Conversion,
+    EventType,
+    Milestone,
+    Reward,
+    Rule,
+    Unit,
+)
 from domain.shapes import Fault, read, write
 
-Definition = EventType | Aggregate | Rule | Milestone | Reward | CatalogItem
+Definition = EventType | Aggregate | Rule | Milestone | Reward | CatalogItem | Unit | Conversion
 
 # The sections of a folder and what one definition in each of them is.
 SECTIONS: Mapping[str, type[Definition]] = {
@@ -25,6 +35,8 @@ SECTIONS: Mapping[str, type[Definition]] = {
     "milestones": Milestone,
     "rewards": Reward,
     "catalog": CatalogItem,
+    "units": Unit,
+    "conversions": Conversion,
 }
 
 
@@ -38,6 +50,8 @@ class Definitions:
     milestones: Mapping[str, Milestone] = field(default_factory=dict)
     rewards: Mapping[str, Reward] = field(default_factory=dict)
     catalog: Mapping[str, CatalogItem] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    conversions: Mapping[str, Conversion] = field(default_factory=dict)
 
     def section(self, name: str) -> Mapping[str, Definition]:
         found: Mapping[str, Definition] = getattr(self, name)
@@ -71,9 +85,12 @@ def read_definitions(data: Mapping[str, Any], faults: list[Fault]) -> Definition
 
 
 def read_body(body: Mapping[str, Any]) -> Definitions:
-    """Definitions in a snapshot's body; raises ValueError for a body that this code cannot read."""
+    """Definitions in a snapshot's body; raises ValueError for a body that this code cannot read.
+
+    A section that came after the snapshot was made is empty in it.
+    """
     faults: list[Fault] = []
-    found = Definitions(**{name: _read_section(name, body[name], faults, {}) for name in SECTIONS})
+    found = Definitions(**{name: _read_section(name, body.get(name, {}), faults, {}) for name in SECTIONS})
     if faults:
         raise ValueError(f"snapshot cannot be read: {'.'.join(map(str, faults[0].path))}: {faults[0].message}")
     return found
@@ -127,6 +144,8 @@ def definitions_of(configuration: Configuration) -> Definitions:
         milestones={milestone.key: milestone for milestone in configuration.milestones},
         rewards=configuration.rewards,
         catalog=configuration.catalog,
+        units=configuration.units,
+        conversions=configuration.conversions,
     )
 
 
@@ -144,6 +163,8 @@ def snapshot(program_id: str, number: int, definitions: Definitions) -> Configur
         milestones=tuple(milestone for _, milestone in sorted(definitions.milestones.items())),
         rewards=definitions.rewards,
         catalog=definitions.catalog,
+        units=definitions.units,
+        conversions=definitions.conversions,
     )
 
 

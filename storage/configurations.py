@@ -24,9 +24,10 @@ from domain.definitions import (
     snapshot,
     write_body,
 )
+from domain.units import rescaled
 from storage import aggregates
 from storage.hot_path import Found, run, run_together
-from storage.tables import configurations, programs
+from storage.tables import accounts, configurations, programs
 
 MAX_CACHED = 200  # configurations in one process
 APPLY_TIMEOUT = "15min"  # for one statement of an application: back-fills read every event of a type
@@ -44,6 +45,10 @@ _cache: OrderedDict[tuple[str, int, bytes], Configuration] = OrderedDict()
 
 class Outdated(Exception):
     """Another configuration became active since the changes were shown."""
+
+
+class UnitInUse(Exception):
+    """Amounts that somebody has would mean something else, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ async def apply(
 
     The counters of aggregates that were not counted before are filled from the stored events first. Definitions are
     taken as checked (`domain.definition_checks`). Nothing is written when nothing changes. Raises Outdated if another
-    number than `expected` is active.
+    number than `expected` is active, UnitInUse if a unit with accounts is gone or counts something else.
     """
     await session.execute(_OWN, {"program_id": program_id})
     await session.execute(select(programs.c.program_id).where(_is(program_id)).with_for_update(key_share=True))
@@ -112,6 +117,7 @@ async def apply(
     found = changes(before, definitions)
     if not found:
         return Applied(active, ())
+    await _refuse_in_use(session, program_id, rescaled(before.units, definitions.units))
     versioned = number_versions(before, definitions, active.number + 1)
     await session.execute(text(f"SET LOCAL statement_timeout = '{APPLY_TIMEOUT}'"))
     new = aggregates.not_counted(before.aggregates, versioned.aggregates)
@@ -133,6 +139,14 @@ async def _insert(
     }
     await session.execute(sql_insert(configurations).values(row))
     await session.execute(update(programs).where(_is(program_id)).values(configuration=number))
+
+
+async def _refuse_in_use(session: AsyncSession, program_id: str, units: set[str]) -> None:
+    query = select(accounts.c.unit).where(accounts.c.program_id == program_id, accounts.c.unit.in_(units)).distinct()
+    if units and (used := sorted((await session.execute(query)).scalars())):
+        raise UnitInUse(
+            f"there are accounts in {', '.join(used)}: kind, currency and exponent stay, and so does the unit"
+        )
 
 
 async def _get_present(session: AsyncSession, program_id: str) -> Configuration:

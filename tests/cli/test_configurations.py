@@ -92,7 +92,7 @@ def test_every_fault_of_every_file_is_told_with_line_and_column(tmp_path: Path) 
         "b.yaml:5:22: event_types deal.won: fields.colour.type: unknown type text: known are string, integer, number, "
         "boolean, timestamp, date",
         "b.yaml:6:1: rule: unknown section rule: known are event_types, aggregates, rules, milestones, rewards, "
-        "catalog",
+        "catalog, units, conversions",
     ]
 
 

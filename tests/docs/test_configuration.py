@@ -1,7 +1,7 @@
 """docs/configuration.md names every key of every file, with its default, and its examples are a sound folder."""
 
 import re
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.configurations import read_folder
-from domain.configuration import Award, Cap, Condition
+from domain.configuration import Award, Cap, Condition, Expiry, Refill, Transferring
 from domain.configuration import Field as SchemaField
 from domain.definitions import SECTIONS, key_field
 from domain.expressions import FUNCTIONS
@@ -24,6 +24,9 @@ SHAPES: dict[type[Any], str] = {
     Condition: "",
     Award: "",
     Cap: "",
+    Expiry: "",
+    Transferring: "",
+    Refill: "",
 }
 
 
@@ -44,6 +47,8 @@ def shown(field: Field[Any]) -> str:
         return "none"
     if default in ("", ()):
         return "empty"
+    if is_dataclass(default):
+        return "its own defaults"
     return (
         default.value
         if isinstance(default, StrEnum)

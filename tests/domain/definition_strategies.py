@@ -9,16 +9,24 @@ from hypothesis import strategies as st
 from domain.configuration import (
     Aggregate,
     Award,
+    Calendar,
     Cap,
     CatalogItem,
     Condition,
+    Conversion,
     EventType,
+    Expiry,
+    ExpiryPolicy,
     Field,
     Milestone,
     Period,
+    Refill,
     Reward,
     Rounding,
     Rule,
+    Transferring,
+    Unit,
+    UnitKind,
 )
 from domain.definitions import Definitions
 
@@ -45,6 +53,15 @@ awards = st.builds(
 caps = st.builds(Cap, per=st.none() | st.sampled_from(Period), points=maybe_whole, times=maybe_whole)
 conditions = st.builds(Condition, name=texts, expression=texts)
 lists = st.lists(texts, max_size=3).map(tuple)
+expiries = st.builds(
+    Expiry,
+    policy=st.sampled_from(ExpiryPolicy),
+    days=maybe_whole,
+    at=instants,
+    per=st.none() | st.sampled_from(Calendar),
+)
+transferring = st.builds(Transferring, at_once=maybe_whole, per_day=maybe_whole, per_month=maybe_whole)
+refills = st.builds(Refill, amount=whole, per=st.sampled_from(Calendar))
 
 
 def _event_type(key: str) -> st.SearchStrategy[EventType]:
@@ -123,6 +140,31 @@ def _item(key: str) -> st.SearchStrategy[CatalogItem]:
     )
 
 
+def _unit(key: str) -> st.SearchStrategy[Unit]:
+    return st.builds(
+        Unit,
+        st.just(key),
+        versions,
+        title=texts,
+        kind=st.sampled_from(UnitKind),
+        currency=texts,
+        exponent=whole,
+        expiry=expiries,
+        debt=st.booleans(),
+        renew_days=maybe_whole,
+        transfer=st.none() | transferring,
+        refill=st.none() | refills,
+        approval_above=maybe_whole,
+        backdate_days=whole,
+    )
+
+
+def _conversion(key: str) -> st.SearchStrategy[Conversion]:
+    return st.builds(
+        Conversion, st.just(key), versions, from_unit=texts, to_unit=texts, from_amount=whole, to_amount=whole
+    )
+
+
 def _section(definition: Callable[[str], st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.sets(keys, max_size=3).flatmap(
         lambda names: st.fixed_dictionaries({name: definition(name) for name in sorted(names)})
@@ -137,4 +179,6 @@ definitions = st.builds(
     milestones=_section(_milestone),
     rewards=_section(_reward),
     catalog=_section(_item),
+    units=_section(_unit),
+    conversions=_section(_conversion),
 )

@@ -35,6 +35,16 @@ SOUND: dict[str, Any] = {
     "milestones": {"every-500": {"every": 500, "reward": "mug"}},
     "rewards": {"mug": {"title": "A mug", "items": ["mug"], "value_minor": 500, "currency": "EUR", "automatic": True}},
     "catalog": {"mug": {"name": "Mug", "vendor": "own", "currency": "EUR", "denominations": [500, 1000]}},
+    "units": {
+        "kudos": {
+            "kind": "allowance",
+            "expiry": {"policy": "end_of_period", "per": "month"},
+            "transfer": {"at_once": 10},
+            "refill": {"amount": 100},
+        },
+        "cashback": {"kind": "money", "currency": "EUR", "exponent": 2, "renew_days": 30},
+    },
+    "conversions": {"out": {"from_unit": "points", "to_unit": "cashback", "from_amount": 10, "to_amount": 1}},
 }
 
 
@@ -146,7 +156,7 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("rules/deal/reward", "jug", "rules/deal/reward", "no reward jug: did you mean mug?"),
     ("rules/x", {"event_type": "deal.won"}, "rules/x", "an award, a reward or both"),
     ("rules/deal/ends_at", "2027-01-01T00:00:00Z", "rules/deal/ends_at", "is not after starts_at"),
-    ("rules/deal/award/unit", "dollars", "rules/deal/award/unit", "unknown unit dollars"),
+    ("rules/deal/award/unit", "dollars", "rules/deal/award/unit", "no unit dollars"),
     ("rules/deal/award/expires_after_days", 0, "rules/deal/award/expires_after_days", "must be 1 to 3650"),
     ("rules/deal/caps", [{"per": "day"}], "rules/deal/caps/0", "limits points, times or both"),
     ("rules/deal/caps", [{"per": "event", "times": 1}], "rules/deal/caps/0/times", "once anyway"),
@@ -205,7 +215,7 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("milestones/x", {"reward": "mug", "every": 5, "on": "balance"}, "milestones/x/every", "crossed once: write at"),
     ("milestones/x", {"reward": "mug", "at": 5, "on": "total"}, "milestones/x/on", "known are lifetime, balance"),
     ("milestones/every-500/every", 0, "milestones/every-500/every", "must be 1 to"),
-    ("milestones/every-500/unit", "USD", "milestones/every-500/unit", "unknown unit USD"),
+    ("milestones/every-500/unit", "kudo", "milestones/every-500/unit", "no unit kudo: did you mean kudos?"),
     ("milestones/every-500/reward", "jug", "milestones/every-500/reward", "no reward jug"),
     ("rewards/mug/items", ["jug"], "rewards/mug/items/0", "no catalog item jug: did you mean mug?"),
     ("rewards/mug/items", [], "rewards/mug/items", "at least one catalog item"),
@@ -230,6 +240,32 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("catalog/mug/images", ["http://example.com/mug.png"], "catalog/mug/images/0", "https://"),
     ("catalog/mug/points_per_unit", 0, "catalog/mug/points_per_unit", "must be 1 to"),
     ("catalog/mug/terms", "x" * 5_001, "catalog/mug/terms", "longer than 5000"),
+    # Units and conversions.
+    ("units/eu.points", {}, "units/eu.points", "a-z, 0-9 and _ -"),
+    ("units/held", {}, "units/held", "cannot name a unit"),
+    ("units/points", {"kind": "voucher"}, "units/points/kind", "they stay points"),
+    ("units/cashback/currency", "euro", "units/cashback/currency", "ISO 4217"),
+    ("units/cashback/exponent", 0, "units/cashback/exponent", "EUR has an exponent of 2"),
+    ("units/cashback/currency", "JPY", "units/cashback/exponent", "JPY has an exponent of 0"),
+    ("units/kudos/currency", "EUR", "units/kudos/currency", "only money"),
+    ("units/kudos/exponent", 7, "units/kudos/exponent", "must be 0 to 6"),
+    ("units/badges", {"kind": "asset", "exponent": 1}, "units/badges/exponent", "must be 0 to 0"),
+    ("units/kudos/refill", ..., "units/kudos/refill", "an allowance has a refill"),
+    ("units/cashback/refill", {"amount": 1}, "units/cashback/refill", "nothing else has one"),
+    ("units/kudos/refill/amount", 0, "units/kudos/refill/amount", "must be 1 to"),
+    ("units/kudos/expiry/per", ..., "units/kudos/expiry", "per is required"),
+    ("units/kudos/expiry/days", 3, "units/kudos/expiry/days", "end_of_period takes only per"),
+    ("units/kudos/expiry", {"policy": "never", "per": "week"}, "units/kudos/expiry/per", "never takes nothing"),
+    ("units/kudos/expiry", {"policy": "fixed"}, "units/kudos/expiry", "at is required"),
+    ("units/kudos/expiry", {"policy": "rolling", "days": 0}, "units/kudos/expiry/days", "must be 1 to 3650"),
+    ("units/kudos/transfer/at_once", 0, "units/kudos/transfer/at_once", "must be 1 to"),
+    ("units/kudos/transfer", {"per_month": -1}, "units/kudos/transfer/per_month", "must be 1 to"),
+    ("units/kudos/approval_above", -1, "units/kudos/approval_above", "must be 0 to"),
+    ("units/kudos/backdate_days", 4_000, "units/kudos/backdate_days", "must be 0 to 3650"),
+    ("units/cashback/renew_days", 0, "units/cashback/renew_days", "must be 1 to 3650"),
+    ("conversions/out/to_unit", "cashbak", "conversions/out/to_unit", "no unit cashbak: did you mean cashback?"),
+    ("conversions/out/from_unit", "cashback", "conversions/out/to_unit", "between two units"),
+    ("conversions/out/to_amount", 0, "conversions/out/to_amount", "must be 1 to"),
 ]
 
 

@@ -112,6 +112,13 @@ def test_a_body_that_this_code_cannot_read_is_refused() -> None:
         read_body(body)
 
 
+def test_a_snapshot_older_than_a_section_has_none_of_it() -> None:
+    body = write_body(Definitions(rules={"deal": RULE}))
+    del body["units"], body["conversions"]
+
+    assert read_body(body) == Definitions(rules={"deal": RULE})
+
+
 def test_files_give_no_versions_and_no_unknown_sections() -> None:
     faults: list[Fault] = []
 

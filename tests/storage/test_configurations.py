@@ -284,3 +284,20 @@ async def test_other_programs_are_left_alone(session: AsyncSession) -> None:
     await apply(session, program_id, SAMPLE)
 
     assert await counters(session, "event:deal.won") == [(ada, "month", "2026-03-01", 1, 1)]
+
+
+async def test_a_unit_in_which_somebody_has_something_keeps_its_scale(session: AsyncSession) -> None:
+    program_id = await make_program(session)
+    await make_member(session, program_id, "ada")
+    await intake.record(session, program_id, [deal(1)], POLICY, as_of=NOW)
+
+    with pytest.raises(configurations.UnitInUse, match="there are accounts in points"):
+        await apply(session, program_id, SAMPLE | {"units": {"points": {"exponent": 2}}})
+
+
+async def test_a_unit_in_which_nobody_has_anything_may_go(session: AsyncSession) -> None:
+    program_id = await make_program(session, SAMPLE | {"units": {"miles": {"exponent": 1}}})
+
+    await apply(session, program_id, SAMPLE)
+
+    assert (await configurations.get_active(session, program_id)).units == {}
