@@ -1,28 +1,32 @@
-"""`laurel ledger`: whether everything that must hold of the ledger does."""
+"""`laurel ledger`: whether everything that must hold of the ledger does, and proof of it for others."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
+from cli.errors import CommandFailed
 from cli.programs import choose
-from cli.work import Json, answer_json, opened
+from cli.work import InProgram, Json, answer_json, now, opened
+from domain.checkpoints import SigningKeys, split, verifier_key
 from domain.programs import Program
+from domain.proofs import Proof
+from relay.sealing import Sealer
 from settings import Settings
-from storage import programs, verification
+from storage import chain, checkpoints, programs, proofs, seals, verification
+from storage.database import Database
 from storage.verification import Check
 
-app = typer.Typer(name="ledger", help="The ledger: check it.", no_args_is_help=True)
+app = typer.Typer(name="ledger", help="The ledger: check it, sign it, prove what is in it.", no_args_is_help=True)
 
 Checked = list[tuple[Program, list[Check]]]
-
-
-@app.callback()
-def group() -> None:
-    """Hold the commands below this name, even while there is only one."""
 
 
 @app.command()
@@ -30,10 +34,15 @@ def verify(
     program: Annotated[
         str | None, typer.Option("--program", help="Only this program, by id or name. Default: all.", metavar="TEXT")
     ] = None,
+    exported: Annotated[
+        Path | None,
+        typer.Option("--checkpoints", help="Signed checkpoints that were kept outside, to compare with.", exists=True),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Check invariants I1 to I5 over every row; ends with status 1 if one is violated."""
-    checked = asyncio.run(_verify(Settings(), program))
+    """Check invariants I1 to I5 and I9 over every row; ends with status 1 if one is violated."""
+    notes = split(exported.read_text()) if exported else []
+    checked = asyncio.run(_verify(Settings(), program, notes))
     violations = sum(check.violations for _, checks in checked for check in checks)
     if json:
         answer_json(_described(checked, violations))
@@ -43,15 +52,99 @@ def verify(
         raise typer.Exit(1)
 
 
-async def _verify(settings: Settings, wanted: str | None) -> Checked:
+@app.command()
+def prove(
+    entry: Annotated[str, typer.Argument(help="A transaction, txn_..., or one of its entries, acc_.../VERSION.")],
+    program: InProgram = None,
+) -> None:
+    """Answer with a proof, as JSON, that one line of a statement is under a signed checkpoint.
+
+    It shows that line and nobody else's. docs/verify_proof.py verifies it without Laurel.
+    """
+    answer_json(asyncio.run(_prove(Settings(), entry, program)).as_json())
+
+
+@app.command()
+def checkpoint(program: InProgram = None) -> None:
+    """Seal what is ready and sign a checkpoint now; show the last one."""
+    typer.echo(asyncio.run(_checkpoint(Settings(), program)), nl=False)
+
+
+@app.command()
+def keys(program: InProgram = None) -> None:
+    """Show the public keys that verify a program's checkpoints, the one that signs first."""
+    settings = Settings()
+    program_id = asyncio.run(_program_id(settings, program))
+    for public_key in SigningKeys(settings.ledger_signing_keys).public.values():
+        typer.echo(verifier_key(program_id, public_key))
+
+
+async def _verify(settings: Settings, wanted: str | None, notes: list[str]) -> Checked:
+    signing = SigningKeys(settings.ledger_signing_keys)
     async with opened(settings) as database:
         async with database.begin() as session:
             chosen = [await choose(session, wanted)] if wanted else await programs.list_all(session)
-        checked = []
-        for program in chosen:
-            async with database.snapshot() as session:
-                checked.append((program, await verification.verify(session, program.id)))
-        return checked
+        with _bar() as bar:
+            return [(program, await _verify_one(database, program, signing, notes, bar)) for program in chosen]
+
+
+async def _verify_one(
+    database: Database, program: Program, signing: SigningKeys, notes: list[str], bar: Progress
+) -> list[Check]:
+    async with database.snapshot() as session:
+        sealed = await chain.length(session, program.id)
+        rows = bar.add_task(f"{program.name}: rows", total=verification.CHECKS)
+        links = bar.add_task(f"{program.name}: chain", total=sealed)
+        checks = await verification.verify(session, program.id, lambda done: bar.advance(rows, done))
+        return checks + await chain.verify(session, program.id, signing, notes, lambda done: bar.advance(links, done))
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """On standard error, while somebody watches."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield bar
+
+
+async def _prove(settings: Settings, entry: str, wanted: str | None) -> Proof:
+    async with opened(settings) as database, database.snapshot() as session:
+        program = await choose(session, wanted)
+        try:
+            account, slash, version = entry.partition("/")
+            if not slash:
+                return await proofs.get(session, program.id, entry)
+            line = account, _number(version)
+            return await proofs.get(session, program.id, await proofs.find_entry(session, program.id, *line), line)
+        except proofs.NotProvable as error:
+            raise CommandFailed(str(error)) from None
+
+
+def _number(version: str) -> int:
+    if not version.isdecimal():
+        raise CommandFailed("an entry is named by its account and version, for example acc_.../17")
+    return int(version)
+
+
+async def _checkpoint(settings: Settings, wanted: str | None) -> str:
+    signing = SigningKeys(settings.ledger_signing_keys)
+    async with opened(settings) as database:
+        async with database.begin() as session:
+            program = await choose(session, wanted)
+        await Sealer(database, signing, clock=now).seal()
+        async with database.begin() as session:
+            if not await seals.take_turn(session, program.id):
+                raise CommandFailed("a sealer is at work for this program; try again")
+            await checkpoints.make(session, program.id, signing, now=now())
+            last = await checkpoints.find_last(session, program.id)
+    if last is None:
+        raise CommandFailed(f"{program.name} has nothing to seal yet")
+    return last
+
+
+async def _program_id(settings: Settings, wanted: str | None) -> str:
+    async with opened(settings) as database, database.begin() as session:
+        return (await choose(session, wanted)).id
 
 
 def _described(checked: Checked, violations: int) -> dict[str, object]:

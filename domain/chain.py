@@ -123,24 +123,23 @@ class Posting:
 
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
         """What a statement shows, each entry, the rest."""
-        shown = transaction_part(program_id, self.id, self.kind, self.effective_at, self.recorded_at)
         cause = ("laurel/cause/1", self.business_key, self.event_id, self.order_id, self.reverses_id)
         lists = (self.transfers, self.grants, self.moves, (self.rate,) if self.rate else ())
         counted = (field for rows in lists for field in (len(rows), *(value for row in rows for value in row)))
         rest = encode(*cause, commitment.hex() if commitment else None, *counted)
-        return [shown, *(entry_part(self.id, entry) for entry in self.entries), rest]
+        shown = encode(*transaction_fields(program_id, self))
+        return [shown, *(encode(*entry_fields(self, entry)) for entry in self.entries), rest]
 
 
-def transaction_part(
-    program_id: str, transaction_id: str, kind: str, effective_at: datetime, recorded_at: datetime
-) -> bytes:
-    """The part of a posting that every one of its statement lines shows."""
-    return encode("laurel/transaction/1", program_id, transaction_id, kind, effective_at, recorded_at)
+def transaction_fields(program_id: str, posting: Posting) -> list[str | int | None]:
+    """What every statement line shows of its posting."""
+    instants = microseconds(posting.effective_at), microseconds(posting.recorded_at)
+    return ["laurel/transaction/1", program_id, posting.id, posting.kind, *instants]
 
 
-def entry_part(transaction_id: str, entry: Entry) -> bytes:
-    """The part of a posting that is one entry."""
-    return encode("laurel/entry/1", transaction_id, *entry)
+def entry_fields(posting: Posting, entry: Entry) -> list[str | int | None]:
+    """What a statement line shows of its entry."""
+    return ["laurel/entry/1", posting.id, *entry]
 
 
 @dataclass(slots=True)

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Column, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.chain import HASH_BYTES, Tree
@@ -38,8 +39,14 @@ async def make(session: AsyncSession, program_id: str, keys: SigningKeys, *, now
 
 async def last_made_at(session: AsyncSession, program_id: str) -> datetime | None:
     """When the program's last checkpoint was made."""
-    newest = select(checkpoints.c.created_at).where(checkpoints.c.program_id == program_id)
-    return (await session.execute(newest.order_by(checkpoints.c.size.desc()).limit(1))).scalar_one_or_none()
+    made_at: datetime | None = await session.scalar(_newest(program_id, checkpoints.c.created_at))
+    return made_at
+
+
+async def find_last(session: AsyncSession, program_id: str) -> str | None:
+    """The signed note of the program's last checkpoint."""
+    note: str | None = await session.scalar(_newest(program_id, checkpoints.c.note))
+    return note
 
 
 async def get_note(session: AsyncSession, program_id: str, size: int) -> str:
@@ -72,8 +79,12 @@ async def digests(
 
 
 async def _last_tree(session: AsyncSession, program_id: str) -> Tree:
-    newest = select(checkpoints.c.size, checkpoints.c.roots).where(checkpoints.c.program_id == program_id)
-    row = (await session.execute(newest.order_by(checkpoints.c.size.desc()).limit(1))).one_or_none()
+    row = (await session.execute(_newest(program_id, checkpoints.c.size, checkpoints.c.roots))).one_or_none()
     if row is None:
         return Tree()
     return Tree(row.size, [row.roots[n : n + HASH_BYTES] for n in range(0, len(row.roots), HASH_BYTES)])
+
+
+def _newest(program_id: str, *columns: Column[Any]) -> Select[Any]:
+    mine = select(*columns).where(checkpoints.c.program_id == program_id)
+    return mine.order_by(checkpoints.c.size.desc()).limit(1)
