@@ -44,6 +44,22 @@ def program_account(program_id: str, kind: str, unit: str) -> str:
     return f"acc_{program_id[4:]}.{kind}.{unit}"
 
 
+def member_of(account_id: str) -> str:
+    """Whose account it is; of one of a member's accounts."""
+    return f"mem_{account_id[4:].split('.', 1)[0]}"
+
+
+def unit_of(account_id: str) -> str:
+    """What a member's account counts; a unit's key has no dots."""
+    return account_id.split(".", 2)[1]
+
+
+def member_accounts(program_id: str, account_ids: Iterable[str]) -> set[str]:
+    """The members' accounts of available value among these, or that stand behind what is held and promised."""
+    summed = f"acc_{program_id[4:]}."
+    return {one.removesuffix(".held").removesuffix(".pending") for one in account_ids if not one.startswith(summed)}
+
+
 class InsufficientPoints(Exception):
     """The account has less available than the operation needs."""
 
@@ -243,6 +259,10 @@ class Posted(NamedTuple):
     def amount(self) -> int:
         return sum(transfer.amount for transfer in self.transfers)
 
+    @property
+    def accounts(self) -> set[str]:
+        return {account for one in self.transfers for account in (one.from_account, one.to_account)}
+
 
 def first_in(lot: Lot) -> tuple[bool, float, str]:
     return (lot.expires_at is None, lot.expires_at.timestamp() if lot.expires_at else 0.0, lot.id)
@@ -384,6 +404,7 @@ class Book:
         wanted = _amount_to_reverse(original, amount)
         parts = self._parts_to_reverse(original, wanted)
         for part in parts:
+            self._refuse_closed(part.to_account)
             self.expire_lapsed(part.from_account)
             self.expire_lapsed(part.to_account)
         self._refuse_owing(original, parts)

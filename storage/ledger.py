@@ -5,10 +5,11 @@ their account. Everything is one statement per table and nothing is ever updated
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ledger import (
@@ -16,16 +17,21 @@ from domain.ledger import (
     Book,
     Hold,
     Lot,
+    LotMove,
     Pending,
     Policy,
+    Posted,
     Transaction,
+    Transfer,
     held_account,
     member_account,
+    member_of,
     pending_account,
+    unit_of,
 )
-from storage.hot_path import run, run_together
+from storage.hot_path import Query, run, run_together
 from storage.ids import new_id
-from storage.sets import Rows, insert_all, texts
+from storage.sets import Rows, array, insert_all, texts
 from storage.tables import accounts, conversions, entries, holds, lot_moves, lots, pendings, transactions, transfers
 
 UNIT = "points"
@@ -45,19 +51,17 @@ _LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
     UNION SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(granted_by)s AS text[]))"""
 _ACCOUNT_COLUMNS = (
-    "id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime",
+    "id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime", "closed_at",
 )  # fmt: skip
 # Summed accounts never change, so their rows are not locked either: everybody in the program posts to them.
 _KEEP_ACCOUNTS = "ON CONFLICT (id) DO NOTHING"
 _UPDATE_ACCOUNTS = """ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, version = excluded.version,
-    debt = excluded.debt, lifetime = excluded.lifetime"""
-_UPDATE_LOTS = text(
-    """UPDATE lots SET allocated = n.allocated, expired = n.expired, reversed = n.reversed,
+    debt = excluded.debt, lifetime = excluded.lifetime, closed_at = excluded.closed_at"""
+_UPDATE_LOTS = """UPDATE lots SET allocated = n.allocated, expired = n.expired, reversed = n.reversed,
         remaining = lots.granted - n.allocated - n.expired - n.reversed
-    FROM unnest(CAST(:ids AS text[]), CAST(:allocated AS bigint[]), CAST(:expired AS bigint[]),
-        CAST(:reversed AS bigint[])) AS n(id, allocated, expired, reversed)
-    WHERE lots.program_id = :program_id AND lots.id = n.id"""
-)
+    FROM unnest(CAST(%(ids)s AS text[]), CAST(%(allocated)s AS bigint[]), CAST(%(expired)s AS bigint[]),
+        CAST(%(reversed)s AS bigint[])) AS n(id, allocated, expired, reversed)
+    WHERE lots.program_id = %(program_id)s AND lots.id = n.id"""
 
 
 async def open_book(
@@ -79,20 +83,43 @@ async def open_book(
     `granted_by` the transactions whose grants it will take back. With `pending`, their accounts of promised value too.
     """
     kinds = (member_account, held_account, pending_account) if pending else (member_account, held_account)
-    wanted = {account(member, unit): unit for member in member_ids for unit in units for account in kinds}
+    return await open_accounts(
+        session,
+        program_id,
+        {account(member, unit) for member in member_ids for unit in units for account in kinds},
+        recorded_at=recorded_at,
+        debited=[member_account(member, unit) for member in debited for unit in units],
+        lot_ids=lot_ids,
+        granted_by=granted_by,
+        policies=policies,
+    )
+
+
+async def open_accounts(
+    session: AsyncSession,
+    program_id: str,
+    account_ids: Collection[str],
+    *,
+    recorded_at: datetime,
+    debited: Collection[str] = (),
+    lot_ids: Collection[str] = (),
+    granted_by: Collection[str] = (),
+    policies: Mapping[str, Policy] | None = None,
+) -> Book:
+    """A Book of just these members' accounts, locked, new ones included; `debited` are accounts as well."""
     query = {
         "program_id": program_id,
-        "ids": texts(sorted(wanted)),
+        "ids": texts(sorted(account_ids)),
         "at": recorded_at,
-        "debited": texts([member_account(member, unit) for member in debited for unit in units]),
+        "debited": texts(list(debited)),
         "lots": texts(list(lot_ids)),
         "granted_by": texts(list(granted_by)),
     }
     found, loaded = await run_together(session, (_LOCK_ACCOUNTS, query), (_LOTS, query))
-    opened = [Account(*row) for row in found]
-    known = {account.id for account in opened}
-    opened += [Account(new, unit, running=True) for new, unit in sorted(wanted.items()) if new not in known]
-    return Book(program_id, new_id, recorded_at, opened, [Lot(*row) for row in loaded], policies)
+    opened = {row[0]: Account(*row) for row in found}
+    new = (one for one in sorted(account_ids) if one not in opened)
+    opened |= {one: Account(one, unit_of(one), running=True) for one in new}
+    return Book(program_id, new_id, recorded_at, opened.values(), [Lot(*row) for row in loaded], policies)
 
 
 def rows(book: Book) -> list[Rows]:
@@ -146,17 +173,23 @@ def rows(book: Book) -> list[Rows]:
 
 async def update_lots(session: AsyncSession, book: Book) -> None:
     """Bring the lots that were there before to what the Book says."""
+    if query := updating_lots(book):
+        await run(session, *query)
+
+
+def updating_lots(book: Book) -> Query | None:
+    """The statement of `update_lots`; None if no lot that was there before has changed."""
     new = {lot.id for lot in book.new_lots}
     changed = [lot for lot in book.changed_lots.values() if lot.id not in new]
-    if changed:
-        columns: dict[str, Any] = {
-            "program_id": book.program_id,
-            "ids": [lot.id for lot in changed],
-            "allocated": [lot.allocated for lot in changed],
-            "expired": [lot.expired for lot in changed],
-            "reversed": [lot.reversed for lot in changed],
-        }
-        await session.execute(_UPDATE_LOTS, columns)
+    if not changed:
+        return None
+    columns = {
+        "ids": texts([lot.id for lot in changed]),
+        "allocated": array(lots.c.allocated, [lot.allocated for lot in changed]),
+        "expired": array(lots.c.expired, [lot.expired for lot in changed]),
+        "reversed": array(lots.c.reversed, [lot.reversed for lot in changed]),
+    }
+    return _UPDATE_LOTS, {"program_id": book.program_id, **columns}
 
 
 async def write(session: AsyncSession, book: Book) -> None:
@@ -172,71 +205,80 @@ def _account_rows(book: Book, *, running: bool) -> list[tuple[Any, ...]]:
 
 
 def _account_row(account: Account) -> tuple[Any, ...]:
-    member = f"mem_{account.id[4:].split('.')[0]}" if account.running else None
-    state = (account.balance, account.version, account.debt, account.lifetime)
+    member = member_of(account.id) if account.running else None
+    state = (account.balance, account.version, account.debt, account.lifetime, account.closed_at)
     return (account.id, account.unit, member, account.running, *state)
 
 
 # -- Holds ---------------------------------------------------------------------------------------------------------
 
 
+_HOLD_COLUMNS = (
+    "id", "account_id", "held_account_id", "transaction_id", "amount", "state", "closed_by", "order_id", "expires_at",
+    "settled", "released",
+)  # fmt: skip
+_FIND_HOLDS = f"""SELECT {", ".join(_HOLD_COLUMNS)} FROM holds
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[]))"""
+# In the order in which they were taken.
+_HELD_LOTS = """SELECT m.transaction_id, m.lot_id, m.amount FROM holds h
+    JOIN lot_moves m ON m.transaction_id = h.transaction_id AND m.kind = 'hold'
+    JOIN lots l ON l.id = m.lot_id
+    WHERE h.program_id = %(program_id)s AND h.id = ANY(CAST(%(ids)s AS text[]))
+    ORDER BY l.expires_at NULLS LAST, l.id"""
+_CLOSE_HOLDS = """UPDATE holds
+    SET state = n.state, closed_by = nullif(n.closed_by, ''), settled = n.settled, released = n.released
+    FROM unnest(CAST(%(ids)s AS text[]), CAST(%(states)s AS text[]), CAST(%(closers)s AS text[]),
+        CAST(%(settled)s AS bigint[]), CAST(%(released)s AS bigint[])) AS n(id, state, closed_by, settled, released)
+    WHERE holds.program_id = %(program_id)s AND holds.id = n.id AND holds.state = 'open'"""
+
+
+def hold_rows(program_id: str, new: Sequence[Hold], *, created_at: datetime) -> Rows:
+    """Holds that a Book has just made, to be written after its rows."""
+    values = [tuple(getattr(hold, name) for name in _HOLD_COLUMNS) for hold in new]
+    return Rows(holds, _HOLD_COLUMNS, values, fixed={"program_id": program_id, "created_at": created_at})
+
+
 async def insert_hold(session: AsyncSession, program_id: str, hold: Hold, *, created_at: datetime) -> None:
     """Keep a hold that a Book has just made; its Book is written first."""
-    values = {
-        "id": hold.id,
-        "program_id": program_id,
-        "account_id": hold.account_id,
-        "held_account_id": hold.held_account_id,
-        "transaction_id": hold.transaction_id,
-        "order_id": hold.order_id,
-        "amount": hold.amount,
-        "state": hold.state,
-        "expires_at": hold.expires_at,
-        "created_at": created_at,
-    }
-    await session.execute(holds.insert().values(values))
+    await insert_all(session, [hold_rows(program_id, [hold], created_at=created_at)])
+
+
+async def find_holds(session: AsyncSession, program_id: str, hold_ids: Collection[str]) -> dict[str, Hold]:
+    """By id, the holds with the lots they came from; not locked: their members' accounts are."""
+    if not hold_ids:
+        return {}
+    query = {"program_id": program_id, "ids": texts(list(hold_ids))}
+    found, taken = await run_together(session, (_FIND_HOLDS, query), (_HELD_LOTS, query))
+    by_transaction: dict[str, dict[str, int]] = {}
+    for transaction_id, lot_id, amount in taken:
+        by_transaction.setdefault(transaction_id, {})[lot_id] = amount
+    known = (Hold(*row) for row in found)
+    return {hold.id: replace(hold, lots=by_transaction.get(hold.transaction_id, {})) for hold in known}
 
 
 async def find_hold(session: AsyncSession, program_id: str, hold_id: str) -> Hold | None:
     """The hold with the lots it came from; not locked: its member's accounts are."""
-    row = (
-        await session.execute(select(holds).where(holds.c.program_id == program_id, holds.c.id == hold_id))
-    ).one_or_none()
-    if row is None:
+    return (await find_holds(session, program_id, [hold_id])).get(hold_id)
+
+
+def closing_holds(program_id: str, changed: Collection[Hold]) -> Query | None:
+    """The statement that keeps what of these holds was settled or released; None if there are none."""
+    if not changed:
         return None
-    moves = await session.execute(
-        select(lot_moves.c.lot_id, lot_moves.c.amount)
-        .join(lots, lots.c.id == lot_moves.c.lot_id)
-        .where(
-            lot_moves.c.program_id == program_id,
-            lot_moves.c.transaction_id == row.transaction_id,
-            lot_moves.c.kind == "hold",
-        )
-        .order_by(lots.c.expires_at.nulls_last(), lots.c.id)  # as they were taken
-    )
-    return Hold(
-        id=row.id,
-        account_id=row.account_id,
-        held_account_id=row.held_account_id,
-        transaction_id=row.transaction_id,
-        amount=row.amount,
-        state=row.state,
-        closed_by=row.closed_by,
-        order_id=row.order_id,
-        expires_at=row.expires_at,
-        settled=row.settled,
-        released=row.released,
-        lots=dict(moves.tuples().all()),
-    )
+    columns = {
+        "ids": texts([hold.id for hold in changed]),
+        "states": texts([hold.state for hold in changed]),
+        "closers": texts([hold.closed_by or "" for hold in changed]),
+        "settled": array(holds.c.settled, [hold.settled for hold in changed]),
+        "released": array(holds.c.released, [hold.released for hold in changed]),
+    }
+    return _CLOSE_HOLDS, {"program_id": program_id, **columns}
 
 
 async def close_hold(session: AsyncSession, program_id: str, hold: Hold) -> None:
     """Keep what of a hold was settled or released; its Book is written first."""
-    await session.execute(
-        update(holds)
-        .where(holds.c.program_id == program_id, holds.c.id == hold.id, holds.c.state == "open")
-        .values(state=hold.state, closed_by=hold.closed_by, settled=hold.settled, released=hold.released)
-    )
+    if query := closing_holds(program_id, [hold]):
+        await run(session, *query)
 
 
 # -- Promises ------------------------------------------------------------------------------------------------------
@@ -247,27 +289,44 @@ _CLOSE_PENDINGS = """UPDATE pendings SET state = n.state, closed_by = n.closed_b
     WHERE pendings.program_id = %(program_id)s AND pendings.id = n.id AND pendings.state = 'open'"""
 
 
+_PENDING_COLUMNS = (
+    "id", "account_id", "pending_account_id", "transaction_id", "amount", "available_at", "expires_at", "state",
+    "closed_by",
+)  # fmt: skip
+_FIND_PENDINGS = f"""SELECT {", ".join(_PENDING_COLUMNS)} FROM pendings
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[]))"""
+
+
 def pending_rows(program_id: str, new: Sequence[Pending], *, created_at: datetime) -> Rows:
     """Promises that a Book has just made, to be written after its rows."""
-    columns = ("id", "account_id", "pending_account_id", "transaction_id", "amount", "available_at", "expires_at",
-               "state", "closed_by")  # fmt: skip
-    values = [
-        (p.id, p.account_id, p.pending_account_id, p.transaction_id, p.amount, p.available_at, p.expires_at, p.state,
-         p.closed_by)
-        for p in new
-    ]  # fmt: skip
-    return Rows(pendings, columns, values, fixed={"program_id": program_id, "created_at": created_at})
+    values = [tuple(getattr(pending, name) for name in _PENDING_COLUMNS) for pending in new]
+    return Rows(pendings, _PENDING_COLUMNS, values, fixed={"program_id": program_id, "created_at": created_at})
+
+
+async def find_pendings(session: AsyncSession, program_id: str, pending_ids: Collection[str]) -> dict[str, Pending]:
+    """By id, the promises; not locked: their members' accounts are."""
+    if not pending_ids:
+        return {}
+    found = await run(session, _FIND_PENDINGS, {"program_id": program_id, "ids": texts(list(pending_ids))})
+    return {row[0]: Pending(*row) for row in found}
+
+
+def closing_pendings(program_id: str, closed: Sequence[Pending]) -> Query | None:
+    """The statement that keeps that these promises were confirmed or cancelled; None if there are none."""
+    if not closed:
+        return None
+    columns = {
+        "ids": texts([p.id for p in closed]),
+        "states": texts([p.state for p in closed]),
+        "closers": texts([p.closed_by or "" for p in closed]),
+    }
+    return _CLOSE_PENDINGS, {"program_id": program_id, **columns}
 
 
 async def close_pendings(session: AsyncSession, program_id: str, closed: Sequence[Pending]) -> None:
     """Keep that these promises were confirmed or cancelled; their Book is written first."""
-    if closed:
-        columns = {
-            "ids": texts([p.id for p in closed]),
-            "states": texts([p.state for p in closed]),
-            "closers": texts([p.closed_by or "" for p in closed]),
-        }
-        await run(session, _CLOSE_PENDINGS, {"program_id": program_id, **columns})
+    if query := closing_pendings(program_id, closed):
+        await run(session, *query)
 
 
 # -- What was posted -----------------------------------------------------------------------------------------------
@@ -286,3 +345,33 @@ async def transactions_of_events(
     )
     found = await session.execute(statement, {"program_id": program_id, "ids": list(event_ids)})
     return {row[4]: (Transaction(*row[:5]), row[5]) for row in found}
+
+
+_POSTED = """SELECT id, kind, business_key, effective_at, event_id, order_id, reverses_id, actor, reason
+    FROM transactions WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[]))"""
+_POSTED_TRANSFERS = """SELECT transaction_id, n, unit, from_account, to_account, amount FROM transfers
+    WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(ids)s AS text[])) ORDER BY transaction_id, n"""
+_POSTED_MOVES = """SELECT transaction_id, lot_id, kind, amount FROM lot_moves
+    WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(ids)s AS text[]))"""
+_REVERSED = """SELECT reverses_id FROM transactions
+    WHERE program_id = %(program_id)s AND reverses_id = ANY(CAST(%(ids)s AS text[]))"""
+
+
+async def find_posted(
+    session: AsyncSession, program_id: str, transaction_ids: Collection[str]
+) -> tuple[dict[str, Posted], set[str]]:
+    """By id, the transactions with all that they moved; and which of them were reversed already."""
+    if not transaction_ids:
+        return {}, set()
+    query = {"program_id": program_id, "ids": texts(list(transaction_ids))}
+    statements = (_POSTED, _POSTED_TRANSFERS, _POSTED_MOVES, _REVERSED)
+    found, moved, taken, reversed_ = await run_together(session, *((one, query) for one in statements))
+    transfers_of: dict[str, list[Transfer]] = {}
+    for row in moved:
+        transfers_of.setdefault(row[0], []).append(Transfer(*row))
+    moves_of: dict[str, list[LotMove]] = {}
+    for row in taken:
+        moves_of.setdefault(row[0], []).append(LotMove(*row))
+    known = (Transaction(*row) for row in found)
+    posted = {one.id: Posted(one, transfers_of.get(one.id, []), moves_of.get(one.id, [])) for one in known}
+    return posted, {one for (one,) in reversed_}

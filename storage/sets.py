@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from storage.hot_path import run
+from storage.hot_path import Query, run
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -48,13 +48,17 @@ async def insert(session: AsyncSession, rows: Rows) -> list[tuple[Any, ...]]:
 
 async def insert_all(session: AsyncSession, sets: Iterable[Rows]) -> None:
     """Insert several tables' rows in one statement: foreign keys among them are checked when all are there."""
+    if query := inserting(sets):
+        await run(session, *query)
+
+
+def inserting(sets: Iterable[Rows]) -> Query | None:
+    """The one statement that inserts several tables' rows; None if there are none."""
     filled = [rows for rows in sets if rows.values]
-    if not filled:
-        return
     parameters: dict[str, Any] = {}
     for number, rows in enumerate(filled):
         parameters |= _parameters(number, rows)
-    await run(session, _statement(tuple(rows.shape for rows in filled)), parameters)
+    return (_statement(tuple(rows.shape for rows in filled)), parameters) if filled else None
 
 
 @lru_cache(maxsize=1_000)
