@@ -4,7 +4,7 @@ A decision keeps its verdict and its inputs; running `decide` again on them give
 cannot be re-derived. Deciding a batch is deciding its events one by one, each on the Standing that the last one left.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from domain.time import period_on
 ENGINE = 1
 
 MAX_CROSSINGS = 100  # of one milestone by one event
+UNIT = "points"  # what events earn
 
 # What is counted, the period's kind and its first day.
 CounterKey = tuple[str, str, date]
@@ -176,7 +177,7 @@ def decide(
         results=results,
         points=points,
         grants=_grants(needs.rules, results, recorded_at),
-        crossed=tuple(_crossings(configuration, inputs, points)),
+        crossed=tuple(crossings(configuration, UNIT, inputs, points)),
         moved=moved,
     )
 
@@ -196,6 +197,21 @@ def uses_read(event: Event, person: Person, inputs: Inputs) -> Uses:
         return inputs.counters.get(cap_key(rule, cap, event.occurred_at, person.time_zone), (0, 0))
 
     return uses
+
+
+def crossings(configuration: Configuration, unit: str, inputs: Inputs, gained: int) -> Iterator[tuple[Milestone, int]]:
+    """The unit's milestones that a member crosses who earns so much more, each with how often."""
+    for milestone in configuration.milestones if gained else ():
+        if milestone.unit != unit:
+            continue
+        before = inputs.lifetime if milestone.on == "lifetime" else inputs.balance
+        mark = inputs.marks.get(milestone.mark, 0)
+        if milestone.every:
+            first = max(mark, before // milestone.every) + 1
+            last = min((before + gained) // milestone.every, first + MAX_CROSSINGS - 1)
+            yield from ((milestone, n) for n in range(first, last + 1))
+        elif milestone.at is not None and mark == 0 and before < milestone.at <= before + gained:
+            yield milestone, 1
 
 
 def still_crossed(milestone: Milestone, n: int, lifetime: int) -> bool:
@@ -254,17 +270,3 @@ def _grants(rules: tuple[Rule, ...], results: tuple[RuleResult, ...], recorded_a
             amounts[days] = amounts.get(days, 0) + result.points
     ordered = sorted(amounts.items(), key=lambda item: (item[0] is None, item[0] or 0))
     return tuple(Grant(amount, recorded_at + timedelta(days=days) if days else None) for days, amount in ordered)
-
-
-def _crossings(configuration: Configuration, inputs: Inputs, points: int) -> list[tuple[Milestone, int]]:
-    crossed: list[tuple[Milestone, int]] = []
-    for milestone in configuration.milestones if points else ():
-        before = inputs.lifetime if milestone.on == "lifetime" else inputs.balance
-        mark = inputs.marks.get(milestone.mark, 0)
-        if milestone.every:
-            first = max(mark, before // milestone.every) + 1
-            last = min((before + points) // milestone.every, first + MAX_CROSSINGS - 1)
-            crossed += [(milestone, n) for n in range(first, last + 1)]
-        elif milestone.at is not None and mark == 0 and before < milestone.at <= before + points:
-            crossed.append((milestone, 1))
-    return crossed

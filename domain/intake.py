@@ -10,7 +10,18 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from domain.configuration import Configuration, Milestone
-from domain.deciding import ENGINE, CounterKey, Inputs, Person, Verdict, decide, keys_needed, person_at, still_crossed
+from domain.deciding import (
+    ENGINE,
+    UNIT,
+    CounterKey,
+    Inputs,
+    Person,
+    Verdict,
+    decide,
+    keys_needed,
+    person_at,
+    still_crossed,
+)
 from domain.events import Event, Identity, SourcePolicy, fingerprint, member_named
 from domain.ledger import Account, Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
@@ -24,7 +35,6 @@ QUARANTINED = "quarantined"
 RETRACTED = "retracted"
 CLOSED = "closed"
 
-UNIT = "points"
 FactKey = tuple[str, str]
 
 
@@ -60,7 +70,7 @@ class Crossing:
     member_id: str
     mark: str
     n: int
-    event_id: str
+    event_id: str | None
     state: str = "standing"
     placed: bool = False
 
@@ -76,7 +86,7 @@ class GivenReward:
     id: str
     member_id: str
     reward: str
-    event_id: str
+    event_id: str | None
     crossing_id: str | None = None
     rule: str | None = None
     state: str = "unlocked"
