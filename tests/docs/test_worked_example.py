@@ -32,11 +32,10 @@ class Example:
             way = f"{_short(transfer.from_account):>{WIDTH}} -> {_short(transfer.to_account):<{WIDTH}}"
             self.lines.append(f"    {kind:<8}{way}{transfer.amount:>6}")
         self._told = len(self.book.transfers)
-        ada = self.book.accounts[ADA]
-        lots = ", ".join(f"{lot.id} {lot.remaining}/{lot.granted}" for lot in self.book.lots.values())
-        self.lines.append(
-            f"    Ada has {ada.balance}, owes {ada.debt}; {self.book.accounts[HELD].balance} held; {lots}"
-        )
+        ada, held = self.book.accounts[ADA], self.book.accounts[HELD].balance
+        keys = {transaction.id: transaction.business_key for transaction in self.book.transactions}
+        lots = ", ".join(f"{keys[lot.transaction_id]} {lot.remaining}" for lot in self.book.lots.values())
+        self.lines.append(f"    Ada has {ada.balance}, {held} held, owes {ada.debt}; left of the lots: {lots}")
 
     def posted(self, transaction: Transaction) -> Posted:
         """The transaction with what it moved, as a reversal finds it."""
