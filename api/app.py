@@ -51,7 +51,9 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
     allowance = Allowance(settings.redis_url, settings.requests_per_minute, clock)
     lifespan = _lifespan(settings, database, wakeups, allowance, clock)
-    app = FastAPI(title="Laurel", version=VERSION, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Laurel", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.openapi = operations.describe(app, DESCRIPTION)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)

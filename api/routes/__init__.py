@@ -11,6 +11,7 @@ from api.routes import (
     notifications,
     orders,
     programs,
+    reference,
     rewards,
     statements,
 )
@@ -28,4 +29,5 @@ ROUTERS = (
     intake.router,
     statements.router,
     codec.router,
+    reference.router,
 )
