@@ -113,6 +113,7 @@ BY_MODEL: Mapping[str, Any] = {
         "role": "Account executive",
         "hired_on": "2024-02-01",
         "manager_id": None,
+        "merged_into": None,
         "performance_tier": None,
         "status": "active",
         "custom": {},

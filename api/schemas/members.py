@@ -145,6 +145,7 @@ class MemberDocument(Document):
     role: str | None
     hired_on: date | None
     manager_id: str | None
+    merged_into: str | None = Field(description="The member that this one turned out to be.")
     performance_tier: str | None
     status: MemberStatus
     custom: dict[str, Any]
