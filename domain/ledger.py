@@ -346,6 +346,7 @@ class Book:
         self._refuse_closed(member)
         transaction = self._transaction("pend", **cause)
         self._move(transaction, self._program(ISSUED, member), pending, grant.amount)
+        self.changed_accounts[member] = self.accounts[member]  # the promise names it, also before it has an entry
         return Pending(
             self._new_id("pnd"), member, pending, transaction.id, grant.amount, available_at, grant.expires_at
         )
