@@ -16,7 +16,6 @@ from activities import failpoints
 from activities.outside import retried
 from connectors.errors import Ambiguous, FundsMissing, Rejected, Unauthorized
 from connectors.vendors import Vendor, Vendors
-from domain.connections import Connection
 from domain.orders import (
     ARROWS,
     MAX_SAME_ADDRESS,
@@ -33,13 +32,14 @@ from domain.orders import (
     judge,
     vendor_request,
 )
-from domain.programs import Program, ProgramKind
+from domain.programs import ProgramKind
 from domain.rewards import RewardEvent, RewardState
 from domain.time import Clock
 from domain.vendors import DeliveryMethod, VendorOrder
-from storage import connections, notifications, orders, programs, rewards
+from storage import notifications, orders, rewards
 from storage.database import Database
 from storage.keyring import Keyring
+from storage.orders import VendorTask
 
 # The failure of a step that would reach a live vendor for a sandbox program, or the other way.
 WRONG_REALM = "WrongRealm"
@@ -109,32 +109,30 @@ class OrderActivities:
     @activity.defn
     async def begin_order(self, at: OrderAt) -> OrderStatus:
         """It is on its way to the vendor if the program's orders run and the vendor has the money; else it waits."""
-        order, connection, program = await self._read(at)
-        if order.state not in _TO_BEGIN:
-            return status(order)
-        event, reason = await self._may_begin(order, connection, program)
+        task = await self._read(at)
+        if task.order.state not in _TO_BEGIN:
+            return status(task.order)
+        event, reason = await self._may_begin(task)
         async with self._database.begin() as session:
             order = await orders.lock(session, at.program_id, at.order_id)
             if order.state in _TO_BEGIN and _may(order.state, event):
                 order = await self._move(session, order, event, at, reason=reason)
             return status(order)
 
-    async def _may_begin(
-        self, order: Order, connection: Connection | None, program: Program
-    ) -> tuple[OrderEvent, str | None]:
-        if program.orders_paused:
+    async def _may_begin(self, task: VendorTask) -> tuple[OrderEvent, str | None]:
+        if task.are_paused:
             return OrderEvent.PAUSE, None
-        if connection is None:
+        if task.connection is None:
             return OrderEvent.REVIEW, "by_hand"
-        vendor = await self._vendors.of(connection)
-        if vendor.is_live != (program.kind is ProgramKind.LIVE):
+        vendor = await self._vendors.of(task.connection)
+        if vendor.is_live != (task.program_kind is ProgramKind.LIVE):
             return OrderEvent.REVIEW, "wrong_realm"
         try:
             with retried(Unauthorized):
                 sources = await vendor.funding()
         except Unauthorized:
             return OrderEvent.REVIEW, "unauthorized"
-        funded = has_funds(sources, order.value, connection.config.get("funding_source_id"))
+        funded = has_funds(sources, task.order.value, task.connection.config.get("funding_source_id"))
         return (OrderEvent.BEGIN, None) if funded else (OrderEvent.LACK_FUNDS, "funds_missing")
 
     @activity.defn
@@ -151,21 +149,20 @@ class OrderActivities:
     @activity.defn
     async def place_order(self, at: OrderAt) -> OrderStatus:
         """The frozen request is sent under the order's key, and what came back is stored with what it means."""
-        async with self._database.begin() as session:
-            order, connection, program = await self._read_in(session, at)
-            if order.state is not OrderState.ORDERING:
-                return status(order)
-            body = await orders.get_request_body(session, at.program_id, at.order_id)
-        vendor = await self._vendor(connection, program)
+        task = await self._read(at)
+        if task.order.state is not OrderState.ORDERING:
+            return status(task.order)
+        vendor = await self._vendor(task)
         await failpoints.reached("before_place")
-        answer, got = await self._place(vendor, order, body)
+        answer, got = await self._place(vendor, task)
         await failpoints.reached("before_answer_stored")
         return await self._store_answer(at, answer, got)
 
-    async def _place(self, vendor: Vendor, order: Order, body: bytes) -> tuple[Answer, VendorOrder | None]:
+    async def _place(self, vendor: Vendor, task: VendorTask) -> tuple[Answer, VendorOrder | None]:
+        assert task.request_body is not None, "what has a vendor has a request to it"
         try:
             with retried(Ambiguous, Rejected):
-                got = await vendor.place(order.id, body)
+                got = await vendor.place(task.order.id, task.request_body)
         except Ambiguous:
             return Answer(OrderEvent.LOSE_ANSWER, "no_answer"), None
         except FundsMissing:
@@ -173,15 +170,16 @@ class OrderActivities:
         except Rejected as refusal:
             return _refused(refusal), None
         await failpoints.reached("after_vendor_took_it")
-        return judge(vendor_request(order), got), got
+        return judge(vendor_request(task.order), got), got
 
     @activity.defn
     async def look_up_order(self, at: OrderAt) -> OrderStatus:
         """What the vendor has under the order's key is known: its order, or that there is none."""
-        order, connection, program = await self._read(at)
+        task = await self._read(at)
+        order = task.order
         if order.state not in _TO_LOOK_UP:
             return status(order)
-        vendor = await self._vendor(connection, program)
+        vendor = await self._vendor(task)
         with retried():
             got = await vendor.find(order.id)
         return await self._store_answer(at, _found(order, got), got)
@@ -216,10 +214,11 @@ class OrderActivities:
     @activity.defn
     async def check_delivery(self, at: OrderAt) -> OrderStatus:
         """What the vendor now tells of the card is stored: arrived, bounced, or nothing new."""
-        order, connection, program = await self._read(at)
+        task = await self._read(at)
+        order = task.order
         if order.state is not OrderState.SENT or order.vendor_order_id is None:
             return status(order)
-        vendor = await self._vendor(connection, program)
+        vendor = await self._vendor(task)
         with retried():
             got = await vendor.get(order.vendor_order_id)
         async with self._database.begin() as session:
@@ -280,10 +279,11 @@ class OrderActivities:
     @activity.defn
     async def fetch_link(self, at: OrderAt) -> OrderStatus:
         """The card's link is stored, encrypted, and the card counts as delivered."""
-        order, connection, program = await self._read(at)
+        task = await self._read(at)
+        order = task.order
         if order.state is not OrderState.SENT or not status(order).needs_link or order.vendor_reward_id is None:
             return status(order)
-        vendor = await self._vendor(connection, program)
+        vendor = await self._vendor(task)
         with retried():
             link = await vendor.link(order.vendor_reward_id)
         async with self._database.begin() as session:
@@ -297,10 +297,11 @@ class OrderActivities:
     @activity.defn
     async def resend_card(self, at: OrderAt) -> OrderStatus:
         """The card is sent to the new address; one that the vendor does not take is asked for again."""
-        order, connection, program = await self._read(at)
+        task = await self._read(at)
+        order = task.order
         if order.delivery is not Delivery.READDRESSED or order.vendor_reward_id is None:
             return status(order)
-        vendor = await self._vendor(connection, program)
+        vendor = await self._vendor(task)
         event, reason = DeliveryEvent.RESEND, None
         try:
             with retried(Rejected):
@@ -322,12 +323,13 @@ class OrderActivities:
     @activity.defn
     async def check_cancellation(self, at: OrderAt) -> OrderStatus:
         """The points are back if no card is out: none was ordered, or the vendor has taken it back."""
-        order, connection, program = await self._read(at)
+        task = await self._read(at)
+        order = task.order
         if order.state is not OrderState.CANCELLING:
             return status(order)
         got = None
-        if connection is not None:
-            vendor = await self._vendor(connection, program)
+        if task.connection is not None:
+            vendor = await self._vendor(task)
             with retried():
                 got = await vendor.find(order.id)
         if got is None or is_void(got):
@@ -340,10 +342,11 @@ class OrderActivities:
     @activity.defn
     async def cancel_card(self, at: OrderAt) -> OrderStatus:
         """The vendor takes the card back and the points are refunded; where that is not known, nothing changes."""
-        order, connection, program = await self._read(at)
+        task = await self._read(at)
+        order = task.order
         if order.state is not OrderState.CANCELLING or order.vendor_reward_id is None:
             return status(order)
-        vendor = await self._vendor(connection, program)
+        vendor = await self._vendor(task)
         try:
             with retried(Ambiguous, Rejected):
                 await vendor.cancel(order.vendor_reward_id)
@@ -383,23 +386,15 @@ class OrderActivities:
 
     # -- Common to the steps ---------------------------------------------------------------------------------------
 
-    async def _read(self, at: OrderAt) -> tuple[Order, Connection | None, Program]:
+    async def _read(self, at: OrderAt) -> VendorTask:
         async with self._database.begin() as session:
-            return await self._read_in(session, at)
+            return await orders.read_task(session, self._keyring, at.program_id, at.order_id)
 
-    async def _read_in(self, session: AsyncSession, at: OrderAt) -> tuple[Order, Connection | None, Program]:
-        order = await orders.get(session, at.program_id, at.order_id)
-        program = await programs.get(session, at.program_id)
-        if order.connection_id is None:
-            return order, None, program
-        connection = await connections.get(session, self._keyring, at.program_id, order.connection_id)
-        return order, connection, program
-
-    async def _vendor(self, connection: Connection | None, program: Program) -> Vendor:
-        assert connection is not None, "an order by hand never comes to a vendor's step"
-        vendor = await self._vendors.of(connection)
-        if vendor.is_live != (program.kind is ProgramKind.LIVE):
-            message = f"a {program.kind} program must not reach this vendor"
+    async def _vendor(self, task: VendorTask) -> Vendor:
+        assert task.connection is not None, "an order by hand never comes to a vendor's step"
+        vendor = await self._vendors.of(task.connection)
+        if vendor.is_live != (task.program_kind is ProgramKind.LIVE):
+            message = f"a {task.program_kind} program must not reach this vendor"
             raise ApplicationError(message, type=WRONG_REALM, non_retryable=True)
         return vendor
 

@@ -66,24 +66,25 @@ class VendorNoticeActivities:
 
         The catalog is asked for without a notice as well.
         """
-        for turn in range(ROUNDS_MAX):
-            question = await self._find_question(target)
-            if question.highest is None and (turn > 0 or target.object_id != catalog.CATALOG):
-                return
+        question = await self._find_question(target)
+        if question.highest is None and target.object_id != catalog.CATALOG:
+            return
+        for _ in range(ROUNDS_MAX):
             vendor = await self._vendors.of(question.connection)
             with retried():
                 says = await _ask(vendor, question.object_id)
-            await self._store(question, says)
+            question = await self._store(question, says)
+            if question.highest is None:
+                return
         raise ApplicationError(f"notices of {target.object_id} come faster than it can be fetched")
 
     async def _find_question(self, target: ObjectToFetch) -> Question:
         async with self._database.begin() as session:
             connection = await connections.get(session, self._keyring, target.program_id, target.connection_id)
-            highest = await notices.find_highest_open(session, target.connection_id, target.object_id)
-            body = await notices.get_body(session, target.connection_id, highest) if highest is not None else {}
-            return Question(connection, target.object_id, highest, body)
+            return await _question(session, connection, target.object_id)
 
-    async def _store(self, question: Question, says: VendorSays) -> None:
+    async def _store(self, question: Question, says: VendorSays) -> Question:
+        """What the vendor says is kept, and the notices that it answers are handled; the next question."""
         connection, now = question.connection, self._clock()
         async with self._database.begin() as session:
             if question.object_id == FUNDING:
@@ -96,17 +97,22 @@ class VendorNoticeActivities:
                 await self._store_order(session, question, says.order)
             if question.highest is not None:
                 await notices.handle(session, connection, question.object_id, question.highest, now=now)
+            return await _question(session, connection, question.object_id)
 
     async def _store_order(self, session: AsyncSession, question: Question, told: VendorOrder) -> None:
         """Our order, whose id is the key at the vendor, has their word about its card, and its workflow looks at it."""
         connection, now = question.connection, self._clock()
-        order = await orders.find(session, connection.program_id, told.external_id) if told.external_id else None
+        order = await orders.find_locked(session, connection.program_id, told.external_id) if told.external_id else None
         if order is None or order.connection_id != connection.id:
             return
-        order = await orders.lock(session, connection.program_id, order.id)
         because, passing = question.body.get("failure_reason"), question.body.get("retryable") is True
         moved = await self._of_orders.store_delivery(session, order, told, now, because=because, passing=passing)
         await orders.wake(session, moved, now=now)
+
+
+async def _question(session: AsyncSession, connection: Connection, object_id: str) -> Question:
+    highest, body = await notices.find_latest_open(session, connection.id, object_id) or (None, {})
+    return Question(connection, object_id, highest, body)
 
 
 async def _ask(vendor: Vendor, object_id: str) -> VendorSays:

@@ -1,7 +1,7 @@
 """The relay: acts on what the outbox holds, lane by lane, until it is done.
 
-Each lane claims a batch in a transaction of its own, acts on all of its rows at once outside any transaction, then
-settles them in another. While a system is away its lane pauses and counts no attempt; the other lanes go on. A relay
+Each lane claims a batch, acts on all of its rows at once outside any transaction, and settles them in the transaction
+that claims the next batch. While a system is away its lane pauses and counts no attempt; the other lanes go on. A relay
 that dies leaves leases that end, and what it had already done is done again: every effect is harmless the second time.
 """
 
@@ -94,35 +94,41 @@ class Relay:
     def stop(self) -> None:
         """Let `run` return once the batches in hand are settled."""
         self._stopping.set()
-        self._wake()
+        self.wake()
+
+    def wake(self, lanes: Collection[str] | None = None) -> None:
+        """Let these lanes (None: all) look for work at once: this process has left them some."""
+        for lane, woken in self._woken.items():
+            if lanes is None or lane in lanes:
+                woken.set()
 
     async def work(self, lane: Lane) -> Sequence[Answer]:
         """Claim one batch of the lane, act on it and settle it."""
-        rows = await self._claim(lane)
-        answers = await asyncio.gather(*(self._act(lane, row) for row in rows))
-        if answers:
-            await self._settle(lane, answers)
+        answers = await self._act(lane, await self._turn(lane, (), BATCH_ROWS[lane]))
+        await self._turn(lane, answers, 0)
         return answers
 
     # -- A lane ----------------------------------------------------------------------------------------------------
 
     async def _serve(self, lane: Lane) -> None:
         pause_seconds = FIRST_PAUSE_SECONDS
-        while not self._stopping.is_set():
+        answers: Sequence[Answer] = ()
+        while answers or not self._stopping.is_set():
             self._woken[lane].clear()
             try:
-                answers = await self.work(lane)
+                rows = await self._turn(lane, answers, 0 if self._stopping.is_set() else BATCH_ROWS[lane])
+                answers = await self._act(lane, rows)
                 outage = _outage(answers)
             except Exception as error:
                 if not is_outage(error):
                     raise
-                answers, outage = [], error
+                answers, outage = (), error
             if outage:
                 await self._pause(lane, outage, pause_seconds)
                 pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
                 continue
             pause_seconds = FIRST_PAUSE_SECONDS
-            if len(answers) < BATCH_ROWS[lane]:
+            if not answers:
                 await self._wait(self._woken[lane], self._poll_seconds)
 
     async def _pause(self, lane: Lane, outage: Exception, seconds: float) -> None:
@@ -138,11 +144,20 @@ class Relay:
             async with asyncio.timeout(seconds):
                 await event.wait()
 
-    async def _claim(self, lane: Lane) -> list[ClaimedRow]:
+    async def _turn(self, lane: Lane, answers: Sequence[Answer], limit: int) -> Sequence[ClaimedRow]:
+        """Settle what was acted upon and claim up to `limit` more, in one transaction."""
+        if not answers and not limit:
+            return ()
         async with self._database.begin() as session:
-            return await outbox.claim(session, lane, self._clock(), LEASE, BATCH_ROWS[lane])
+            dead = await self._settle(session, answers)
+            rows = await outbox.claim(session, lane, self._clock(), LEASE, limit) if limit else ()
+        _report(lane, answers, dead)
+        return rows
 
-    async def _act(self, lane: Lane, row: ClaimedRow) -> Answer:
+    async def _act(self, lane: Lane, rows: Sequence[ClaimedRow]) -> Sequence[Answer]:
+        return await asyncio.gather(*(self._act_on(lane, row) for row in rows))
+
+    async def _act_on(self, lane: Lane, row: ClaimedRow) -> Answer:
         try:
             async with asyncio.timeout(ACT_SECONDS):
                 await self._handlers[lane](row)
@@ -150,37 +165,25 @@ class Relay:
             return Answer(row, error)
         return Answer(row)
 
-    async def _settle(self, lane: Lane, answers: Sequence[Answer]) -> None:
+    async def _settle(self, session: AsyncSession, answers: Sequence[Answer]) -> Sequence[Answer]:
+        """Those of the answers whose rows are dead now."""
         now = self._clock()
         done = [answer.row.id for answer in answers if answer.error is None]
         away = [answer.row.id for answer in answers if answer.is_outage]
-        refused = [answer for answer in answers if answer.error and not answer.is_outage]
         # When others were answered, the system is there: these must not be tried first for ever.
         again_at = now if len(away) == len(answers) else now + DEFERRED
-        async with self._database.begin() as session:
-            await outbox.done(session, done, now=now)
-            await outbox.release(session, away, available_at=again_at)
-            dead = [
-                answer for answer in refused if await outbox.fail(session, answer.row, _describe(answer.error), now=now)
-            ]
-        _ROWS.labels(lane, "done").inc(len(done))
-        _ROWS.labels(lane, "refused").inc(len(refused))
-        _ROWS.labels(lane, "dead").inc(len(dead))
-        for answer in dead:
-            log.error(
-                "outbox row dead", lane=lane, row=answer.row.id, kind=answer.row.kind, error=_describe(answer.error)
-            )
+        await outbox.done(session, done, now=now)
+        await outbox.release(session, away, available_at=again_at)
+        refused = [answer for answer in answers if answer.error and not answer.is_outage]
+        return [
+            answer for answer in refused if await outbox.fail(session, answer.row, _describe(answer.error), now=now)
+        ]
 
     # -- Beside the lanes ------------------------------------------------------------------------------------------
 
     async def _hear(self) -> None:
         async for lanes in self._wakeups.listen():
-            self._wake(lanes)
-
-    def _wake(self, lanes: Collection[str] | None = None) -> None:
-        for lane, woken in self._woken.items():
-            if lanes is None or lane in lanes:
-                woken.set()
+            self.wake(lanes)
 
     async def _purge(self) -> None:
         await self._each(PURGE_SECONDS, self.purge)
@@ -219,6 +222,14 @@ class Relay:
             _OPEN.labels(lane).set(backlog.open if backlog else 0)
             _DEAD.labels(lane).set(backlog.dead if backlog else 0)
             _OLDEST.labels(lane).set(backlog.oldest_seconds if backlog else 0)
+
+
+def _report(lane: Lane, answers: Sequence[Answer], dead: Sequence[Answer]) -> None:
+    _ROWS.labels(lane, "done").inc(sum(answer.error is None for answer in answers))
+    _ROWS.labels(lane, "refused").inc(sum(answer.error is not None and not answer.is_outage for answer in answers))
+    _ROWS.labels(lane, "dead").inc(len(dead))
+    for answer in dead:
+        log.error("outbox row dead", lane=lane, row=answer.row.id, kind=answer.row.kind, error=_describe(answer.error))
 
 
 def _outage(answers: Sequence[Answer]) -> Exception | None:

@@ -15,6 +15,7 @@ from domain.notices import ObjectToFetch
 from domain.orders import OWN_VENDOR
 from domain.vendors import VendorProduct
 from storage import configurations, sets
+from storage.hot_path import run_together
 from storage.sets import Rows
 from storage.tables import connections, outside_objects, vendor_products
 
@@ -56,20 +57,18 @@ async def list_page(
     return Page(tuple(page), page[-1].key if len(listings) > len(page) else None)
 
 
+_FIND_SOLD = """SELECT on_sale, body FROM vendor_products
+    WHERE program_id = %(program_id)s AND connection_id = %(connection_id)s AND code = %(code)s"""
+_ASKED = """SELECT EXISTS (SELECT FROM vendor_products
+    WHERE program_id = %(program_id)s AND connection_id = %(connection_id)s)"""
+
+
 async def find_sold(session: AsyncSession, program_id: str, connection_id: str, code: str) -> Sold:
     """What is known of one product of a vendor."""
-    asked = select(vendor_products.c.code).where(
-        vendor_products.c.program_id == program_id, vendor_products.c.connection_id == connection_id
-    )
-    rows = select(vendor_products).where(
-        vendor_products.c.program_id == program_id,
-        vendor_products.c.connection_id == connection_id,
-        vendor_products.c.code == code,
-    )
-    row = (await session.execute(rows)).mappings().first()
-    if row is None:
-        return Sold(asked=(await session.execute(asked.limit(1))).first() is not None)
-    return Sold(asked=True, product=_PRODUCT.validate_python(row["body"]) if row["on_sale"] else None)
+    of = {"program_id": program_id, "connection_id": connection_id, "code": code}
+    found, [(asked,)] = await run_together(session, (_FIND_SOLD, of), (_ASKED, of))
+    on_sale, body = found[0] if found else (False, None)
+    return Sold(asked=asked, product=_PRODUCT.validate_python(body) if on_sale else None)
 
 
 async def _sold(session: AsyncSession, program_id: str, items: Collection[CatalogItem]) -> dict[str, Sold]:

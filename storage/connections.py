@@ -1,21 +1,28 @@
 """Connections: outside systems of a program, their secrets sealed to the row and opened only here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.connections import Connection, check
 from domain.programs import Program, ProgramKind, check_name
+from storage.hot_path import run
 from storage.ids import new_id
 from storage.keyring import Keyring, Sealed, binding
 from storage.tables import connections, programs
 
 MAX_LISTED = 1_000  # connections of one program
+
+# On the driver: each webhook and each step at a vendor reads one.
+COLUMNS = ("id", "program_id", "kind", "name", "config", "created_at", "rotated_at", "key_id", "secrets")
+_BY_ID = f"SELECT {', '.join(COLUMNS)} FROM connections WHERE id = %(id)s"
+_OWN = f"{_BY_ID} AND program_id = %(program_id)s"
+_NAMED = f"SELECT {', '.join(COLUMNS)} FROM connections WHERE program_id = %(program_id)s AND name = %(name)s"
 
 
 class NameTaken(Exception):
@@ -47,13 +54,12 @@ async def insert(
 
 async def find(session: AsyncSession, keyring: Keyring, connection_id: str) -> Connection | None:
     """The connection of this id, of whichever program (an intake URL names nothing else), with its secrets opened."""
-    return await _first(session, keyring, select(connections).where(connections.c.id == connection_id))
+    return await _first(session, keyring, _BY_ID, {"id": connection_id})
 
 
 async def get(session: AsyncSession, keyring: Keyring, program_id: str, connection_id: str) -> Connection:
     """The program's connection of this id, with its secrets opened; raises LookupError."""
-    own = select(connections).where(connections.c.program_id == program_id, connections.c.id == connection_id)
-    connection = await _first(session, keyring, own)
+    connection = await _first(session, keyring, _OWN, {"program_id": program_id, "id": connection_id})
     if connection is None:
         raise LookupError(f"no connection {connection_id}")
     return connection
@@ -61,8 +67,7 @@ async def get(session: AsyncSession, keyring: Keyring, program_id: str, connecti
 
 async def find_by_name(session: AsyncSession, keyring: Keyring, program_id: str, name: str) -> Connection | None:
     """The program's connection of this name, with its secrets opened, or None."""
-    named = select(connections).where(connections.c.program_id == program_id, connections.c.name == name)
-    return await _first(session, keyring, named)
+    return await _first(session, keyring, _NAMED, {"program_id": program_id, "name": name})
 
 
 async def list_of(session: AsyncSession, program_id: str) -> list[Connection]:
@@ -86,9 +91,17 @@ async def rotate(
     return rotated
 
 
-async def _first(session: AsyncSession, keyring: Keyring, query: Select[Any]) -> Connection | None:
-    row = (await session.execute(query)).mappings().first()
-    return _connection(row, _open(keyring, row)) if row else None
+async def _first(
+    session: AsyncSession, keyring: Keyring, query: str, parameters: Mapping[str, str]
+) -> Connection | None:
+    found = await run(session, query, parameters)
+    return opened(keyring, found[0]) if found else None
+
+
+def opened(keyring: Keyring, values: Sequence[Any]) -> Connection:
+    """The connection whose row has these values, those of COLUMNS, with its secrets opened."""
+    row = dict(zip(COLUMNS, values, strict=True))
+    return _connection(row, _open(keyring, row))
 
 
 def _connection(row: Mapping[Any, Any], secrets: Mapping[str, str]) -> Connection:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, union, update
+from sqlalchemy import func, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,7 @@ from domain.connections import Connection
 from domain.notices import Matters, Notice
 from domain.outbox import Kind, Lane, OutboxRow
 from storage import outbox, sets
+from storage.hot_path import run
 from storage.sets import Rows
 from storage.tables import notices, outside_objects
 
@@ -58,18 +59,25 @@ async def insert_new(session: AsyncSession, connection: Connection, arrived: Seq
     return len(new)
 
 
+_LATEST_OPEN = """SELECT id, body FROM notices
+    WHERE connection_id = %(connection_id)s AND object_id = %(object_id)s AND state = 'open' ORDER BY id DESC LIMIT 1"""
+_HANDLE = """UPDATE notices SET state = 'handled', handled_at = %(now)s
+    WHERE program_id = %(program_id)s AND connection_id = %(connection_id)s AND object_id = %(object_id)s
+        AND id <= %(highest)s AND state = 'open'"""
+
+
+async def find_latest_open(
+    session: AsyncSession, connection_id: str, object_id: str
+) -> tuple[int, Mapping[str, Any]] | None:
+    """The number of the latest notice that nobody has handled and what it said, or None."""
+    found = await run(session, _LATEST_OPEN, {"connection_id": connection_id, "object_id": object_id})
+    return (found[0][0], found[0][1]) if found else None
+
+
 async def find_highest_open(session: AsyncSession, connection_id: str, object_id: str) -> int | None:
     """The number of the latest notice that nobody has handled, or None."""
-    mine = (notices.c.connection_id == connection_id, notices.c.object_id == object_id, notices.c.state == OPEN)
-    latest = select(notices.c.id).where(*mine).order_by(notices.c.id.desc()).limit(1)
-    return (await session.execute(latest)).scalar()
-
-
-async def get_body(session: AsyncSession, connection_id: str, number: int) -> Mapping[str, Any]:
-    """What the notice of this number said."""
-    said = select(notices.c.body).where(notices.c.connection_id == connection_id, notices.c.id == number)
-    body: Mapping[str, Any] = (await session.execute(said)).scalar_one()
-    return body
+    latest = await find_latest_open(session, connection_id, object_id)
+    return latest[0] if latest else None
 
 
 async def find_facts(session: AsyncSession, connection_id: str, object_id: str) -> list[str]:
@@ -80,14 +88,8 @@ async def find_facts(session: AsyncSession, connection_id: str, object_id: str) 
 
 async def handle(session: AsyncSession, connection: Connection, object_id: str, highest: int, *, now: datetime) -> None:
     """The object's notices up to `highest` are answered."""
-    answered = update(notices).where(
-        notices.c.program_id == connection.program_id,
-        notices.c.connection_id == connection.id,
-        notices.c.object_id == object_id,
-        notices.c.id <= highest,
-        notices.c.state == OPEN,
-    )
-    await session.execute(answered.values(state=HANDLED, handled_at=now))
+    answered = {"program_id": connection.program_id, "connection_id": connection.id, "object_id": object_id}
+    await run(session, _HANDLE, answered | {"highest": highest, "now": now})
 
 
 async def keep_facts(

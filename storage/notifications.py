@@ -4,17 +4,21 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notifications import Notification
 from domain.outbox import Kind, Lane, OutboxRow
-from storage import outbox
+from storage import outbox, sets
+from storage.hot_path import run
 from storage.ids import new_id
+from storage.sets import Rows
 from storage.tables import notifications
 
 MAX_PAGE = 101  # notifications: a page, and one more that tells whether another follows
 MAX_MARKED = 100  # notifications marked by one call
+
+_OWN = f"""SELECT {", ".join(Notification.__dataclass_fields__)} FROM notifications
+    WHERE program_id = %(program_id)s AND id = %(id)s"""
 
 
 async def tell(
@@ -29,30 +33,20 @@ async def tell(
     now: datetime,
 ) -> None:
     """Tell the member (None: the program's administrators), unless this kind was told of this reference already."""
-    values = {
-        "id": new_id("ntf"),
-        "program_id": program_id,
-        "member_id": member_id,
-        "kind": kind,
-        "subject": subject,
-        "body": body,
-        "reference": reference,
-        "created_at": now,
-    }
-    once = insert(notifications).values(values).on_conflict_do_nothing().returning(notifications.c.id)
-    told = (await session.execute(once)).scalar_one_or_none()
-    if told is not None:
-        row = OutboxRow(program_id, Lane.NOTIFY, Kind.NOTIFICATION, {"notification_id": told})
-        await outbox.add(session, [row], now=now)
+    columns = ("id", "program_id", "member_id", "kind", "subject", "body", "reference")
+    row = (new_id("ntf"), program_id, member_id, kind, subject, body, reference)
+    once = "ON CONFLICT DO NOTHING RETURNING id"
+    for (told,) in await sets.insert(session, Rows(notifications, columns, [row], once, {"created_at": now})):
+        effect = OutboxRow(program_id, Lane.NOTIFY, Kind.NOTIFICATION, {"notification_id": told})
+        await outbox.add(session, [effect], now=now)
 
 
 async def get(session: AsyncSession, program_id: str, notification_id: str) -> Notification:
     """The program's notification of this id; raises LookupError."""
-    own = select(notifications).where(notifications.c.program_id == program_id, notifications.c.id == notification_id)
-    row = (await session.execute(own)).mappings().first()
-    if row is None:
+    found = await run(session, _OWN, {"program_id": program_id, "id": notification_id})
+    if not found:
         raise LookupError(f"no notification {notification_id}")
-    return Notification(**row)
+    return Notification(*found[0])
 
 
 async def list_page(

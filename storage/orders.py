@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import CatalogItem
+from domain.connections import Connection
 from domain.ledger import InsufficientPoints, held_account, member_account
 from domain.orders import (
     MAX_REASON_LENGTH,
@@ -37,13 +39,16 @@ from domain.orders import (
     vendor_request,
 )
 from domain.outbox import Kind, Lane, OutboxRow
+from domain.programs import ProgramKind
 from domain.time import zone
 from domain.vendors import DeliveryMethod, GiftLink, Money, VendorRequest
-from storage import catalog, configurations, ledger, outbox
+from storage import catalog, configurations, connections, ledger, outbox
+from storage.hot_path import Found, run, run_together
 from storage.ids import new_id
 from storage.keyring import Keyring, binding
 from storage.ledger import UNIT
-from storage.tables import connections, members, order_steps, orders, programs, rewards
+from storage.sets import Rows, insert_all
+from storage.tables import order_steps, orders, programs
 
 MAX_PAGE = 101  # orders: a page, and one more that tells whether another follows
 MAX_STEPS = 500  # steps of one order
@@ -55,6 +60,17 @@ _LIMITED = text(f"SELECT pg_advisory_xact_lock({0x4C49}, hashtext(:program_id))"
 
 # By a connection's kind, the frozen bytes of a request to that vendor: pure, so that they are stored before any call.
 RequestBodies = Mapping[str, Callable[[VendorRequest], bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class VendorTask:
+    """An order with what it takes to ask its vendor; one without a connection is fulfilled by an administrator."""
+
+    order: Order
+    connection: Connection | None
+    program_kind: ProgramKind
+    are_paused: bool
+    request_body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,18 @@ class _Supply:
     funding_source_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """What will be ordered, for whom and from where: nothing stands in the way but its price."""
+
+    member: _Member
+    recipient_name: str
+    recipient_email: str
+    item: CatalogItem
+    value: Money
+    supply: _Supply
+
+
 # -- Placing -------------------------------------------------------------------------------------------------------
 
 
@@ -91,33 +119,45 @@ async def place(
 
     Raises OrderRefused with nothing written, LookupError for an unknown member.
     """
+    admitted = await _admit(session, program_id, request, request_bodies, now)
+    order = _draft(program_id, request, admitted, now)
+    order = replace(order, hold_id=await _hold(session, order, now=now))
+    await _insert(session, order, _freeze(order, admitted.supply, request_bodies), actor=actor)
+    return order
+
+
+async def _admit(
+    session: AsyncSession, program_id: str, request: OrderRequest, request_bodies: RequestBodies, now: datetime
+) -> _Admitted:
     member = await _lock_member(session, program_id, request.member_id)
     if member.status == "left":
         raise OrderRefused(Refusal.MEMBER_NOT_ACTIVE, "the member has left")
     name, email = check_recipient(request.recipient_name or member.name, request.recipient_email or member.email)
-    configuration = await configurations.read_active(session, program_id)
-    item = configuration.catalog.get(request.item)
-    if item is None:
-        raise OrderRefused(Refusal.ITEM_UNAVAILABLE, f"the catalog has no {request.item}")
+    item = await _get_item(session, program_id, request.item)
     supply = await _find_supply(session, program_id, item, request_bodies)
     value = Money(request.value_minor, request.currency or item.currency)
     await _check_offered(session, program_id, item, value, member.country, supply)
     await _check_program_limits(session, program_id, value, now)
-    price_points = price(value, item.points_per_unit) if request.price_points is None else request.price_points
-    order = Order(
+    return _Admitted(member, name, email, item, value, supply)
+
+
+def _draft(program_id: str, request: OrderRequest, admitted: _Admitted, now: datetime) -> Order:
+    """The order before its price is held."""
+    item, value = admitted.item, admitted.value
+    return Order(
         id=new_id("ord"),
         program_id=program_id,
-        member_id=member.id,
+        member_id=admitted.member.id,
         reward_id=request.reward_id,
         item=item.key,
         item_name=item.name,
-        connection_id=supply.connection_id,
+        connection_id=admitted.supply.connection_id,
         product=item.product or None,
         value=value,
-        price_points=price_points,
+        price_points=price(value, item.points_per_unit) if request.price_points is None else request.price_points,
         hold_id=None,
-        recipient_name=name,
-        recipient_email=email,
+        recipient_name=admitted.recipient_name,
+        recipient_email=admitted.recipient_email,
         delivery_method=request.delivery_method,
         state=OrderState.PLACED,
         reason=None,
@@ -128,20 +168,29 @@ async def place(
         created_at=now,
         updated_at=now,
     )
-    order = replace(order, hold_id=await _hold(session, order, now=now))
-    await _insert(session, order, _freeze(order, supply, request_bodies))
-    await _record(session, order, "place", actor=actor, now=now, detail={"price_points": price_points})
-    await outbox.add(session, [_effect(Kind.START_ORDER, order)], now=now)
-    return order
+
+
+_LOCK_MEMBER = """SELECT id, name, email, country, status FROM members
+    WHERE program_id = %(program_id)s AND id = %(member_id)s FOR NO KEY UPDATE"""
 
 
 async def _lock_member(session: AsyncSession, program_id: str, member_id: str) -> _Member:
-    columns = (members.c.id, members.c.name, members.c.email, members.c.country, members.c.status)
-    own = select(*columns).where(members.c.program_id == program_id, members.c.id == member_id)
-    row = (await session.execute(own.with_for_update(key_share=True))).first()
-    if row is None:
+    found = await run(session, _LOCK_MEMBER, {"program_id": program_id, "member_id": member_id})
+    if not found:
         raise LookupError(f"no member {member_id}")
-    return _Member(*row)
+    return _Member(*found[0])
+
+
+async def _get_item(session: AsyncSession, program_id: str, key: str) -> CatalogItem:
+    configuration = await configurations.read_active(session, program_id)
+    item = configuration.catalog.get(key)
+    if item is None:
+        raise OrderRefused(Refusal.ITEM_UNAVAILABLE, f"the catalog has no {key}")
+    return item
+
+
+_SUPPLY = """SELECT id, kind, config ->> 'funding_source_id' FROM connections
+    WHERE program_id = %(program_id)s AND name = %(name)s"""
 
 
 async def _find_supply(
@@ -149,12 +198,11 @@ async def _find_supply(
 ) -> _Supply:
     if item.vendor == OWN_VENDOR:
         return _Supply()
-    columns = (connections.c.id, connections.c.kind, connections.c.config)
-    named = select(*columns).where(connections.c.program_id == program_id, connections.c.name == item.vendor)
-    row = (await session.execute(named)).first()
-    if row is None or row.kind not in request_bodies:
+    found = await run(session, _SUPPLY, {"program_id": program_id, "name": item.vendor})
+    supply = _Supply(*found[0]) if found else None
+    if supply is None or supply.kind not in request_bodies:
         raise OrderRefused(Refusal.VENDOR_UNAVAILABLE, f"{item.vendor} is not connected")
-    return _Supply(row.id, row.kind, row.config.get("funding_source_id"))
+    return supply
 
 
 async def _check_offered(
@@ -169,15 +217,17 @@ async def _check_offered(
     check_item(item, value, country, product)
 
 
+_LIMITS = """SELECT limit_currency, daily_limit_minor, monthly_limit_minor, time_zone FROM programs
+    WHERE program_id = %(program_id)s"""
+
+
 async def _check_program_limits(session: AsyncSession, program_id: str, value: Money, now: datetime) -> None:
     """Where a limit is set, orders are placed one after the other, so that no two share what is left of it."""
-    columns = (programs.c.limit_currency, programs.c.daily_limit_minor, programs.c.monthly_limit_minor)
-    own = select(*columns, programs.c.time_zone).where(programs.c.program_id == program_id)
-    row = (await session.execute(own)).one()
-    limits = Limits(*row[:3])
+    [(*guard, time_zone)] = await run(session, _LIMITS, {"program_id": program_id})
+    limits = Limits(*guard)
     if limits.any:
         await session.execute(_LIMITED, {"program_id": program_id})
-        today, this_month = await _ordered_minor(session, program_id, limits.currency, row.time_zone, now)
+        today, this_month = await _ordered_minor(session, program_id, limits.currency, time_zone, now)
         check_limits(limits, value, today, this_month)
 
 
@@ -227,11 +277,14 @@ def _freeze(order: Order, supply: _Supply, request_bodies: RequestBodies) -> byt
     return request_bodies[supply.kind](vendor_request(order, funding_source_id=supply.funding_source_id))
 
 
-async def _insert(session: AsyncSession, order: Order, body: bytes | None) -> None:
-    values = {name: getattr(order, name) for name in _PLAIN_COLUMNS}
-    values |= {"value_minor": order.value.amount_minor, "currency": order.value.currency}
-    values |= {"delivery_state": order.delivery, "vendor_request": body}
-    await session.execute(orders.insert().values(values))
+async def _insert(session: AsyncSession, order: Order, body: bytes | None, *, actor: str) -> None:
+    """The order with its first step and its workflow's start."""
+    columns = (*_PLAIN_COLUMNS, "value_minor", "currency", "delivery_state", "vendor_request")
+    plain = (getattr(order, name) for name in _PLAIN_COLUMNS)
+    row = (*plain, order.value.amount_minor, order.value.currency, order.delivery, body)
+    step = _step(order, "place", actor=actor, now=order.created_at, detail={"price_points": order.price_points})
+    start = outbox.rows(session, [_effect(Kind.START_ORDER, order)], now=order.created_at)
+    await insert_all(session, [Rows(orders, columns, [row]), Rows(order_steps, tuple(step), [[*step.values()]]), start])
 
 
 # -- Reading -------------------------------------------------------------------------------------------------------
@@ -248,32 +301,39 @@ _SELECTED = (
     orders.c.delivery_state,
     orders.c.link.is_not(None).label("has_link"),
 )
+# The same on the driver: every step of every order reads its row.
+_COLUMNS = ", ".join((*(f"o.{name}" for name in _PLAIN_COLUMNS), "o.value_minor", "o.currency", "o.delivery_state"))
+_OWN = "o.program_id = %(program_id)s AND o.id = %(id)s"
+_FIND = f"SELECT {_COLUMNS}, o.link IS NOT NULL FROM orders o WHERE {_OWN}"
+_LOCK = f"{_FIND} FOR NO KEY UPDATE"
 
 
-def _order(row: Mapping[Any, Any]) -> Order:
-    values = {name: row[name] for name in _PLAIN_COLUMNS} | {
-        "state": OrderState(row["state"]),
-        "delivery": Delivery(row["delivery_state"]),
-        "delivery_method": DeliveryMethod(row["delivery_method"]),
-        "value": Money(row["value_minor"], row["currency"]),
-        "has_link": row["has_link"],
+def _order(row: Sequence[Any]) -> Order:
+    *plain, value_minor, currency, delivery_state, has_link = row
+    values = dict(zip(_PLAIN_COLUMNS, plain, strict=True)) | {
+        "value": Money(value_minor, currency),
+        "delivery": Delivery(delivery_state),
+        "has_link": has_link,
     }
+    values["state"], values["delivery_method"] = OrderState(values["state"]), DeliveryMethod(values["delivery_method"])
     return Order(**values)
+
+
+def _only(found: Found, order_id: str) -> Order:
+    if not found:
+        raise LookupError(f"no order {order_id}")
+    return _order(found[0])
 
 
 async def find(session: AsyncSession, program_id: str, order_id: str) -> Order | None:
     """The program's order of this id, or None."""
-    own = select(*_SELECTED).where(orders.c.program_id == program_id, orders.c.id == order_id)
-    row = (await session.execute(own)).mappings().first()
-    return _order(row) if row else None
+    found = await run(session, _FIND, {"program_id": program_id, "id": order_id})
+    return _order(found[0]) if found else None
 
 
 async def get(session: AsyncSession, program_id: str, order_id: str) -> Order:
     """The program's order of this id; raises LookupError."""
-    order = await find(session, program_id, order_id)
-    if order is None:
-        raise LookupError(f"no order {order_id}")
-    return order
+    return _only(await run(session, _FIND, {"program_id": program_id, "id": order_id}), order_id)
 
 
 async def list_page(
@@ -294,7 +354,7 @@ async def list_page(
     if before is not None:
         chosen = chosen.where(orders.c.id < before)
     rows = await session.execute(chosen.order_by(orders.c.id.desc()).limit(min(limit, MAX_PAGE)))
-    return [_order(row) for row in rows.mappings()]
+    return [_order(row) for row in rows]
 
 
 async def list_steps(session: AsyncSession, program_id: str, order_id: str) -> list[OrderStep]:
@@ -313,31 +373,48 @@ async def count_steps(session: AsyncSession, order: Order, step: str) -> int:
     return (await session.execute(own)).scalar_one()
 
 
-async def get_request_body(session: AsyncSession, program_id: str, order_id: str) -> bytes:
-    """The frozen request to the vendor; raises LookupError for an order that has none."""
-    own = select(orders.c.vendor_request).where(orders.c.program_id == program_id, orders.c.id == order_id)
-    body = (await session.execute(own)).scalar_one_or_none()
-    if body is None:
-        raise LookupError(f"no vendor request of order {order_id}")
-    return bytes(body)
+_READ_TASK = f"""SELECT {", ".join(f"c.{name}" for name in connections.COLUMNS)}, p.kind, p.orders_paused,
+    o.vendor_request, {_COLUMNS}, o.link IS NOT NULL
+    FROM orders o JOIN programs p ON p.program_id = o.program_id
+    LEFT JOIN connections c ON c.program_id = o.program_id AND c.id = o.connection_id WHERE {_OWN}"""
+
+
+async def read_task(session: AsyncSession, keyring: Keyring, program_id: str, order_id: str) -> VendorTask:
+    """The order with all that its vendor's steps need; raises LookupError."""
+    found = await run(session, _READ_TASK, {"program_id": program_id, "id": order_id})
+    if not found:
+        raise LookupError(f"no order {order_id}")
+    connection, (kind, paused, body, *order) = (
+        found[0][: len(connections.COLUMNS)],
+        found[0][len(connections.COLUMNS) :],
+    )
+    reached = connections.opened(keyring, connection) if connection[0] else None
+    return VendorTask(_order(order), reached, ProgramKind(kind), paused, body)
 
 
 # -- Moving --------------------------------------------------------------------------------------------------------
 
 
+_OF_MEMBER = "SELECT o.member_id FROM orders o WHERE " + _OWN
+_OF_REWARD = "SELECT o.reward_id FROM orders o WHERE " + _OWN
+_LOCK_MEMBER_OF = f"""SELECT FROM members WHERE program_id = %(program_id)s AND id = ({_OF_MEMBER})
+    FOR NO KEY UPDATE"""
+_LOCK_REWARD_OF = f"""SELECT FROM rewards WHERE program_id = %(program_id)s AND id = ({_OF_REWARD})
+    FOR NO KEY UPDATE"""
+
+
 async def lock(session: AsyncSession, program_id: str, order_id: str, *, with_member: bool = False) -> Order:
     """The order, locked until the transaction ends; with its member and reward first if points may move."""
-    if with_member:
-        order = await get(session, program_id, order_id)
-        await _lock_member(session, program_id, order.member_id)
-        if order.reward_id is not None:
-            own = select(rewards.c.id).where(rewards.c.program_id == program_id, rewards.c.id == order.reward_id)
-            await session.execute(own.with_for_update(key_share=True))
-    locked = select(*_SELECTED).where(orders.c.program_id == program_id, orders.c.id == order_id)
-    row = (await session.execute(locked.with_for_update(key_share=True))).mappings().first()
-    if row is None:
-        raise LookupError(f"no order {order_id}")
-    return _order(row)
+    key = {"program_id": program_id, "id": order_id}
+    before = ((_LOCK_MEMBER_OF, key), (_LOCK_REWARD_OF, key)) if with_member else ()
+    *_, found = await run_together(session, *before, (_LOCK, key))
+    return _only(found, order_id)
+
+
+async def find_locked(session: AsyncSession, program_id: str, order_id: str) -> Order | None:
+    """The program's order of this id, locked until the transaction ends; None if it has none."""
+    found = await run(session, _LOCK, {"program_id": program_id, "id": order_id})
+    return _order(found[0]) if found else None
 
 
 async def move(
@@ -356,8 +433,7 @@ async def move(
     state = after(order.state, event)
     delivered = order.delivery if delivery is None else delivery_after(order.delivery, delivery)
     moved = replace(order, state=state, delivery=delivered, reason=reason, updated_at=now, **changes)  # type: ignore[arg-type]
-    await _update(session, moved, changes)
-    await _record(session, moved, event, actor=actor, now=now, detail=_because(reason, detail))
+    await _write(session, moved, _step(moved, event, actor=actor, now=now, detail=_because(reason, detail)))
     return moved
 
 
@@ -374,51 +450,69 @@ async def move_delivery(
     """The locked order with its delivery after the event, its own state unchanged; raises IllegalTransition."""
     delivered = delivery_after(order.delivery, event)
     moved = replace(order, delivery=delivered, reason=reason, updated_at=now, **changes)  # type: ignore[arg-type]
-    await _update(session, moved, changes)
-    await _record(session, moved, f"delivery_{event}", actor=actor, now=now, detail=_because(reason, None))
+    step = _step(moved, f"delivery_{event}", actor=actor, now=now, detail=_because(reason, None))
+    await _write(session, moved, step)
     return moved
 
 
 async def set_vendor_ids(session: AsyncSession, order: Order, ids: Mapping[str, object]) -> None:
     """The locked order knows what the vendor calls it and its card."""
-    await _update(session, order, ids)
+    await run(session, _UPDATE, _changing(replace(order, **ids)))  # type: ignore[arg-type]
 
 
 async def note(
     session: AsyncSession, order: Order, step: str, *, actor: str, now: datetime, detail: Mapping[str, object]
 ) -> None:
     """Record what moved nothing, such as an answer that says to wait."""
-    await _record(session, order, step, actor=actor, now=now, detail=detail)
+    row = _step(order, step, actor=actor, now=now, detail=detail)
+    await insert_all(session, [Rows(order_steps, tuple(row), [[*row.values()]])])
 
 
 def _because(reason: str | None, detail: Mapping[str, object] | None) -> dict[str, object]:
     return ({"reason": reason} if reason else {}) | dict(detail or {})
 
 
-async def _update(session: AsyncSession, order: Order, changes: Mapping[str, object]) -> None:
-    own = update(orders).where(orders.c.program_id == order.program_id, orders.c.id == order.id)
-    standing = {
-        "state": order.state,
-        "delivery_state": order.delivery,
-        "reason": order.reason,
-        "updated_at": order.updated_at,
-    }
-    await session.execute(own.values(standing | dict(changes)))
+# All that may change after an order was placed; whoever writes has locked the row.
+_UPDATE = """UPDATE orders SET state = %(state)s, delivery_state = %(delivery)s, reason = %(reason)s,
+    recipient_email = %(recipient_email)s, vendor_order_id = %(vendor_order_id)s,
+    vendor_reward_id = %(vendor_reward_id)s, updated_at = %(updated_at)s
+    WHERE program_id = %(program_id)s AND id = %(order_id)s"""
+_UPDATE_AND_RECORD = f"""WITH moved AS ({_UPDATE})
+    INSERT INTO order_steps (program_id, order_id, step, state, detail, actor, recorded_at)
+    VALUES (%(program_id)s, %(order_id)s, %(step)s, %(state)s, CAST(%(told)s AS jsonb), %(actor)s, %(recorded_at)s)"""
 
 
-async def _record(
-    session: AsyncSession, order: Order, step: str, *, actor: str, now: datetime, detail: Mapping[str, object]
-) -> None:
-    values = {
+def _changing(order: Order) -> dict[str, object]:
+    return {
         "program_id": order.program_id,
         "order_id": order.id,
-        "step": step,
-        "state": order.state,
+        "state": order.state.value,
+        "delivery": order.delivery.value,
+        "reason": order.reason,
+        "recipient_email": order.recipient_email,
+        "vendor_order_id": order.vendor_order_id,
+        "vendor_reward_id": order.vendor_reward_id,
+        "updated_at": order.updated_at,
+    }
+
+
+def _step(order: Order, step: str, *, actor: str, now: datetime, detail: Mapping[str, object]) -> dict[str, object]:
+    """One line of the order's record, by column."""
+    return {
+        "program_id": order.program_id,
+        "order_id": order.id,
+        "step": str(step),
+        "state": order.state.value,
         "detail": dict(detail) | {"delivery": order.delivery},
         "actor": actor,
         "recorded_at": now,
     }
-    await session.execute(order_steps.insert().values(values))
+
+
+async def _write(session: AsyncSession, order: Order, step: dict[str, object]) -> None:
+    """The order as it now is, and the step that made it so."""
+    told = {"told": orjson.dumps(step["detail"]).decode()}
+    await run(session, _UPDATE_AND_RECORD, _changing(order) | step | told)
 
 
 def _effect(kind: Kind, order: Order) -> OutboxRow:

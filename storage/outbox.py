@@ -7,12 +7,13 @@ lease that ends. A row with an order key is claimable only while no earlier row 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import CursorResult, case, delete, func, select, text, update
+from sqlalchemy import CursorResult, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import SUPERSEDABLE, Backlog, ClaimedRow, DeadRow, OutboxRow
 from storage import sets
 from storage.database import LANES
+from storage.hot_path import run
 from storage.sets import Rows
 from storage.tables import outbox
 
@@ -28,23 +29,24 @@ AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = ("program_id", "lane", "kind", "order_key", "payload")
 
 # As text, because the reader of a claim must see the lock, the order and the blocking rule in one place.
-_CLAIM = text("""
+_CLAIM = """
     WITH due AS MATERIALIZED (
         SELECT id FROM outbox AS mine
-        WHERE state = 'open' AND lane = :lane AND available_at <= :now
-          AND (claimed_until IS NULL OR claimed_until <= :now)
+        WHERE state = 'open' AND lane = %(lane)s AND available_at <= %(now)s
+          AND (claimed_until IS NULL OR claimed_until <= %(now)s)
           AND (order_key IS NULL OR NOT EXISTS (
               SELECT FROM outbox AS earlier
               WHERE earlier.order_key = mine.order_key AND earlier.state <> 'done' AND earlier.id < mine.id
                 AND earlier.lane = mine.lane AND earlier.program_id = mine.program_id
-                AND (earlier.state = 'open' OR NOT earlier.kind = ANY(:supersedable))))
-        ORDER BY id LIMIT :limit
+                AND (earlier.state = 'open' OR NOT earlier.kind = ANY(CAST(%(supersedable)s AS text[])))))
+        ORDER BY id LIMIT %(limit)s
         FOR NO KEY UPDATE SKIP LOCKED
     )
-    UPDATE outbox SET claimed_until = :claimed_until
+    UPDATE outbox SET claimed_until = %(claimed_until)s
     FROM due WHERE outbox.id = due.id
-    RETURNING outbox.id, outbox.program_id, outbox.lane, outbox.kind, outbox.payload, outbox.attempts
-""").columns(*(outbox.c[name] for name in ("id", "program_id", "lane", "kind", "payload", "attempts")))
+    RETURNING outbox.id, outbox.program_id, outbox.lane, outbox.kind, outbox.payload, outbox.attempts"""
+_DONE = """UPDATE outbox SET state = 'done', done_at = %(now)s, claimed_until = NULL, error = NULL
+    WHERE id = ANY(CAST(%(ids)s AS bigint[])) AND state = 'open'"""
 
 
 def rows(session: AsyncSession, effects: Sequence[OutboxRow], *, now: datetime) -> Rows:
@@ -66,19 +68,17 @@ async def claim(session: AsyncSession, lane: str, now: datetime, lease: timedelt
         "lane": lane,
         "now": now,
         "claimed_until": now + lease,
-        "supersedable": sorted(SUPERSEDABLE),
+        "supersedable": sets.texts(sorted(SUPERSEDABLE)),
         "limit": limit,
     }
-    result = await session.execute(_CLAIM, parameters)
-    return sorted((ClaimedRow(**row) for row in result.mappings()), key=lambda row: row.id)
+    return [ClaimedRow(*row) for row in sorted(await run(session, _CLAIM, parameters))]
 
 
 async def done(session: AsyncSession, ids: Sequence[int], *, now: datetime) -> None:
     """The effects of these rows have taken place."""
     if not ids:
         return
-    finished = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == "open")
-    await session.execute(finished.values(state="done", done_at=now, claimed_until=None, error=None))
+    await run(session, _DONE, {"ids": sets.array(outbox.c.id, ids), "now": now})
 
 
 async def release(session: AsyncSession, ids: Sequence[int], *, available_at: datetime) -> None:

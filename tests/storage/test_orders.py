@@ -57,8 +57,8 @@ async def test_an_order_commits_with_its_hold_its_frozen_request_its_first_step_
     assert await shop.steps(order.id) == ["place"]
     assert await shop.effects() == ["start_order"]
     async with shop.database.begin() as session:
-        body = await orders.get_request_body(session, shop.id, order.id)
-    assert body == Tremendous.request_body(
+        task = await orders.read_task(session, shop.keyring, shop.id, order.id)
+    assert task.request_body == Tremendous.request_body(
         VendorRequest(order.id, "SMPLCOFFEEUS", Money(2_500, "USD"), "Ada", "ada@example.com")
     )
     assert await shop.violations() == 0
