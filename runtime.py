@@ -1,11 +1,20 @@
 """What every server process of Laurel does to its Python before it serves."""
 
 import gc
+from collections.abc import Coroutine
+from typing import Any
+
+import uvloop
 
 # Objects made before the youngest are looked at, and how many times seldom the older generations are. Taking events in
 # makes many short-lived objects and no cycles: at Python's own 700 the collector took a third of the API's time.
 YOUNGEST_THRESHOLD = 50_000
 OLDER_THRESHOLDS = (20, 100)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end on uvloop: a transaction of one statement costs a fifth less than on Python's own loop."""
+    uvloop.run(main)
 
 
 def spare_the_collector() -> None:

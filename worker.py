@@ -14,7 +14,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import runtime
 import telemetry
@@ -55,8 +55,9 @@ ACTIVITIES_AT_ONCE = 20
 async def run(settings: Settings, *, clock: Clock) -> None:
     """Work until SIGTERM or Ctrl-C."""
     keyring = Keyring.from_setting(settings.laurel_secret_keys)
-    wakeups = Wakeups(settings.listen_url)
-    database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
+    database = Database(
+        settings.database_url, pool_size=settings.database_pool_size, ring=lambda lanes: relay.wake(lanes)
+    )
     redis = Redis.from_url(settings.redis_url)
     vendors, hubspots = Vendors(), HubSpots()
     to_temporal = partial(connect, settings.temporal_address, settings.temporal_namespace, keyring)
@@ -72,14 +73,14 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
     outside = keepers(settings.ledger_checkpoint_file, settings.ledger_checkpoint_url)
     lanes = handlers(client, database, redis, clock=clock, keepers=outside)
-    relay = Relay(database, lanes, clock=clock, wakeups=wakeups)
+    relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
     reconcile = Reconcile(client, database, clock=clock)
     catalogs = Catalogs(client, database, clock=clock)
     intake = IntakeLane(database, clock=clock)
     boards = Boards(database, redis)
     sealer = Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock)
 
-    loops = reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run(), sealer.run(), wakeups.send()
+    loops = reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run(), sealer.run()
     try:
         await serve(workers, relay, beside=loops)
     finally:
@@ -94,13 +95,17 @@ async def run(settings: Settings, *, clock: Clock) -> None:
 def make_workers(
     served: Mapping[Queue, Sequence[Callable[..., Any]]], grace: timedelta, client: Client
 ) -> Sequence[Worker]:
-    """One worker per queue with that queue's activities; `laurel` runs the workflows."""
+    """One worker per queue with that queue's activities; `laurel` runs the workflows.
+
+    Without the sandbox, in which every test and every replay runs them: it would import their modules anew for each.
+    """
     return [
         Worker(
             client,
             task_queue=queue.name,
             workflows=WORKFLOWS if queue is queues.LAUREL else [],
             activities=activities,
+            workflow_runner=UnsandboxedWorkflowRunner(),
             max_concurrent_activities=ACTIVITIES_AT_ONCE,
             max_task_queue_activities_per_second=queue.activities_per_second,
             graceful_shutdown_timeout=grace,
@@ -134,7 +139,7 @@ def main() -> None:
     failpoints.arm(settings.laurel_failpoint)
     runtime.spare_the_collector()
     log_like_everybody()
-    asyncio.run(run(settings, clock=lambda: datetime.now(UTC)))
+    runtime.run(run(settings, clock=lambda: datetime.now(UTC)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Everything that API, worker, tests and replayer must share to read each other's histories, as one plugin.
 
-Payloads are Pydantic's JSON, encrypted; failures too. Workflow modules run in the sandbox; what they import either
-passes through by name here or is refused when the worker starts.
+Payloads are Pydantic's JSON, encrypted; failures too. Tests and replays run workflow modules in the sandbox; what they
+import either passes through by name here or is refused when the worker is made.
 """
 
 from typing import Any
@@ -17,6 +17,7 @@ from temporalio.worker import (
     ExecuteActivityInput,
     ExecuteWorkflowInput,
     HandleSignalInput,
+    UnsandboxedWorkflowRunner,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
     WorkflowRunner,
@@ -54,8 +55,10 @@ def data_converter(keyring: Keyring) -> DataConverter:
     )
 
 
-def sandbox_runner(_: WorkflowRunner | None = None) -> WorkflowRunner:
-    """The sandbox, which refuses an import that nobody decided upon."""
+def sandbox_runner(given: WorkflowRunner | None = None) -> WorkflowRunner:
+    """The sandbox, which refuses an import that nobody decided upon; a worker that was given none keeps none."""
+    if isinstance(given, UnsandboxedWorkflowRunner):
+        return given
     refuse = workflow.SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return SandboxedWorkflowRunner(restrictions=restrictions.with_import_notification_policy(refuse))

@@ -143,6 +143,10 @@ def _run_build(go: str, output: Path, progress: Progress) -> None:
         process.wait()
 
 
+# By default a task queue is four that hand each other what comes, which only several machines gain from.
+UNDIVIDED_QUEUES = {"matching.numTaskqueueReadPartitions": "1", "matching.numTaskqueueWritePartitions": "1"}
+
+
 @dataclass(frozen=True, slots=True)
 class DevelopmentServer:
     """One Temporal development server on loopback; without a database file it keeps everything in memory."""
@@ -173,7 +177,8 @@ class DevelopmentServer:
             argv += ["--db-filename", str(self.database), *(f"--sqlite-pragma={pragma}" for pragma in PRAGMAS)]
         if self.codec_endpoint:
             argv += ["--ui-codec-endpoint", self.codec_endpoint]
-        return argv + [f"--dynamic-config-value={key}={value}" for key, value in self.dynamic_configuration.items()]
+        configuration = UNDIVIDED_QUEUES | self.dynamic_configuration
+        return argv + [f"--dynamic-config-value={key}={value}" for key, value in configuration.items()]
 
     def retain(self, namespace: str = "default") -> None:
         """Keep closed executions for RETENTION."""
