@@ -76,6 +76,16 @@ _DECISION = {
 _MEMBER_OUTCOME = {"external_id": "ada", "status": "created", "id": _MEMBER}
 _PLACE = {"rank": 1, "member_id": _MEMBER, "name": "Ada Example", "points": 550, "reached_at": _AT}
 
+_SCHEDULE = {
+    "spendable": 250,
+    "lapsed": 0,
+    "never": 0,
+    "next_expiry_at": "2027-03-01T09:30:00Z",
+    "next_expiry_amount": 250,
+    "months": [{"period": "2027-03", "amount": 250}],
+    "years": [{"period": "2027", "amount": 250}],
+}
+
 BY_MODEL: Mapping[str, Any] = {
     "EventOutcome": _OUTCOME,
     "BatchResult": {"results": [{"index": 0, "status": 201, "event": _OUTCOME}]},
@@ -126,10 +136,65 @@ BY_MODEL: Mapping[str, Any] = {
         "unit": "points",
         "available": 250,
         "held": 100,
+        "pending": 0,
         "debt": 0,
         "lifetime": 550,
         "next_expiry_at": "2027-03-04T11:59:00Z",
         "next_expiry_amount": 250,
+    },
+    "ExpiryDocument": {"unit": "points", "at": _AT, "known_at": _AT} | _SCHEDULE,
+    "AccountStatementDocument": {
+        "member_id": _MEMBER,
+        "unit": "points",
+        "from": "2026-02-02T11:59:00Z",
+        "until": _AT,
+        "known_at": _AT,
+        "summary": {
+            "opening": {"balance": 0, "held": 0, "pending": 0},
+            "closing": {"balance": 250, "held": 100, "pending": 0},
+            "totals": dict.fromkeys(("bonus", "spent", "reversed", "expired", "transferred", "adjusted"), 0)
+            | {"earned": 350, "held": -100},
+            "expiry": _SCHEDULE,
+        },
+        "lines": [
+            {
+                "transaction_id": _TRANSACTION,
+                "n": 1,
+                "kind": "earn",
+                "category": "earned",
+                "amount": 350,
+                "balance": 350,
+                "effective_at": "2026-03-01T09:30:00Z",
+                "recorded_at": "2026-03-01T09:30:02Z",
+                "counterparty": "issued",
+                "reason": None,
+                "actor": None,
+                "event_id": _EVENT,
+                "event_type": "deal.won",
+                "order_id": None,
+                "item_name": None,
+                "reverses_id": None,
+            },
+            {
+                "transaction_id": _TRANSACTION,
+                "n": 1,
+                "kind": "hold",
+                "category": "held",
+                "amount": -100,
+                "balance": 250,
+                "effective_at": "2026-03-03T10:00:00Z",
+                "recorded_at": "2026-03-03T10:00:00Z",
+                "counterparty": "held",
+                "reason": None,
+                "actor": None,
+                "event_id": None,
+                "event_type": None,
+                "order_id": _ORDER,
+                "item_name": "Example Coffee",
+                "reverses_id": None,
+            },
+        ],
+        "next_cursor": None,
     },
     "HistoryDocument": {
         "transaction_id": _TRANSACTION,

@@ -50,13 +50,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What a member has of one unit: to spend, set aside for orders, owed, earned in all, and what lapses next."""
+    """What a member has of one unit: to spend, set aside, promised, owed, earned in all, and what lapses next.
+
+    The lifetime of a past moment is not known (None).
+    """
 
     unit: str
     available: int = 0
     held: int = 0
+    pending: int = 0
     debt: int = 0
-    lifetime: int = 0
+    lifetime: int | None = 0
     next_expiry_at: datetime | None = None
     next_expiry_amount: int = 0
 

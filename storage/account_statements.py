@@ -27,6 +27,7 @@ from domain.account_statements import (
     totals,
 )
 from domain.ledger import held_account, member_account, pending_account
+from domain.members import Balance
 
 MAX_PAGE = 200  # lines
 
@@ -103,6 +104,22 @@ async def standing(session: AsyncSession, program_id: str, period: Period) -> St
     """What the member had when the period began. It costs what was recorded since."""
     opening, _ = await _moved(session, program_id, period)
     return _standing(opening, period)
+
+
+async def balance(session: AsyncSession, program_id: str, period: Period, time_zone: str) -> Balance:
+    """What the member had when the period began, as the present balance is told."""
+    had = await standing(session, program_id, period)
+    lots = await expiry(session, program_id, period, time_zone)
+    return Balance(
+        period.unit,
+        available=lots.spendable,
+        held=had.held,
+        pending=had.pending,
+        debt=max(lots.spendable + lots.lapsed - had.balance, 0),
+        lifetime=None,
+        next_expiry_at=lots.next.expires_at if lots.next else None,
+        next_expiry_amount=lots.next.amount if lots.next else 0,
+    )
 
 
 async def _moved(

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import MEMBER_ID, Identity
-from domain.ledger import held_account, member_account
+from domain.ledger import held_account, member_account, pending_account
 from domain.members import Balance, HistoryItem, Member, MemberStatus, custom_from_json
 from storage.tables import identities, members
 
@@ -94,6 +94,7 @@ _BALANCE = text("""
     SELECT own.debt, own.lifetime,
         COALESCE((SELECT sum(remaining) FROM spendable), 0)::bigint AS available,
         COALESCE((SELECT balance FROM accounts WHERE program_id = :program_id AND id = :held_id), 0) AS held,
+        COALESCE((SELECT balance FROM accounts WHERE program_id = :program_id AND id = :pending_id), 0) AS pending,
         (SELECT expires_at FROM next) AS next_expiry_at,
         COALESCE((SELECT amount FROM next), 0)::bigint AS next_expiry_amount
     FROM own
@@ -108,6 +109,7 @@ async def balance(
         "program_id": program_id,
         "account_id": member_account(member_id, unit),
         "held_id": held_account(member_id, unit),
+        "pending_id": pending_account(member_id, unit),
         "as_of": as_of,
     }
     row = (await session.execute(_BALANCE, parameters)).mappings().first()

@@ -1,6 +1,7 @@
 """The routes, one module per noun; all of them are served."""
 
 from api.routes import (
+    account_statements,
     catalog,
     codec,
     events,
@@ -20,6 +21,7 @@ ROUTERS = (
     health.router,
     events.router,
     members.router,
+    account_statements.router,
     leaderboards.router,
     catalog.router,
     orders.router,

@@ -13,6 +13,8 @@ from api.backends import backends
 from api.idempotency import Answer
 from api.operations import Operation, operation
 from api.problems import Problem
+from api.routes.account_statements import known
+from api.schemas.account_statements import MomentQuery
 from api.schemas.base import MemberId, Name, Page, PageQuery
 from api.schemas.members import (
     BalanceDocument,
@@ -31,7 +33,7 @@ from domain.events import Identity
 from domain.member_changes import ChangeStatus, InvalidMember, MemberChange, MemberResult, read
 from domain.members import HistoryItem
 from domain.scopes import Scope
-from storage import member_changes, members
+from storage import account_statements, member_changes, members
 
 router = APIRouter(route_class=Operation, tags=["members"])
 
@@ -180,12 +182,17 @@ async def get_member_by_identity(
     summary="Read a member's balance",
     **operation(Scope.BALANCES_READ, {200: BalanceDocument}, refusals=("not_found",)),
 )
-async def get_balance(request: Request, member_id: MemberId) -> Response:
-    """What can be spent now, what is held, and what expires next."""
+async def get_balance(request: Request, member_id: MemberId, query: Annotated[MomentQuery, Query()]) -> Response:
+    """What can be spent now, what is held, and what expires next; or the same as of any moment."""
     here, program_id = backends(request), caller(request).program_id
+    now = here.clock()
     async with here.database.begin() as session:
-        await members.get(session, program_id, member_id)
-        balance = await members.balance(session, program_id, member_id, as_of=here.clock())
+        member = await known(session, program_id, member_id, query.unit)
+        if query.at is None and query.known_at is None:
+            balance = await members.balance(session, program_id, member_id, as_of=now, unit=query.unit)
+        else:
+            period = query.period(member_id, now)
+            balance = await account_statements.balance(session, program_id, period, member.time_zone)
     return answer(balance_document(balance))
 
 

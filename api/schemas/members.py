@@ -156,13 +156,14 @@ class MemberDocument(Document):
 
 
 class BalanceDocument(Document):
-    """What a member has of one unit."""
+    """What a member has of one unit, or had."""
 
     unit: str
     available: int = Field(description="To spend.")
-    held: int = Field(description="Set aside for orders that are under way.")
+    held: int = Field(description="Set aside, for orders that are under way or by an integration.")
+    pending: int = Field(description="Promised.")
     debt: int = Field(description="Owed, because what was spent was taken back.")
-    lifetime: int = Field(description="Earned in all, less what was taken back.")
+    lifetime: int | None = Field(description="Earned in all, less what was taken back. Null if `at` is given.")
     next_expiry_at: datetime | None
     next_expiry_amount: int
 
