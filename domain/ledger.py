@@ -568,6 +568,12 @@ class Book:
         )
         return [self._expire(account_id, at, list(lots)) for at, lots in groupby(lapsed, key=_lapse)]
 
+    def expire_idle(self, account_id: str, at: datetime) -> Transaction | None:
+        """Expire all that has no expiry of its own, as of the instant; None if there is nothing."""
+        self.expire_lapsed(account_id)
+        idle = [lot for lot in self._open_lots(account_id) if lot.expires_at is None]
+        return self._expire(account_id, at, idle) if idle else None
+
     def close(self, *account_ids: str) -> None:
         """Let these accounts take nothing any more; raises NotEmpty if one of them holds or owes anything."""
         for account_id in account_ids:

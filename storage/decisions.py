@@ -1,14 +1,17 @@
 """Decisions as rows: whatever an Intake has decided, written set by set with the effects that must follow."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.intake import Intake
+from domain.deciding import CounterKey, Person
+from domain.intake import Crossing, GivenReward, Intake
 from domain.leaderboards import Standing
-from domain.ledger import Account
+from domain.ledger import Account, member_of
 from domain.outbox import Kind, Lane, OutboxRow
+from domain.rewards import about
 from storage import facts, ledger, outbox
 from storage.sets import Rows, insert_all
 from storage.tables import counters, crossings, decisions, event_revisions, rewards
@@ -19,49 +22,68 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
     changed = [fact for fact in intake.facts.values() if fact.changed]
     if changed:
         await facts.update(session, program_id, changed)
-    await _withdraw(session, program_id, intake, as_of)
-    effects = _effects(program_id, intake, as_of)
+    await withdraw(session, program_id, intake.withdrawn_crossings, intake.withdrawn_rewards, as_of=as_of)
+    number = intake.configuration.number
     await insert_all(
         session,
         [
             *ledger.rows(intake.book),
             _revision_rows(program_id, intake, as_of),
             _decision_rows(program_id, intake, as_of),
-            _counter_rows(program_id, intake),
-            _crossing_rows(program_id, intake, as_of),
-            _reward_rows(program_id, intake, as_of),
-            outbox.rows(session, effects, now=as_of),
+            counter_rows(program_id, intake.changed_counters),
+            crossing_rows(program_id, intake.new_crossings, number, as_of=as_of),
+            reward_rows(program_id, intake.new_rewards, number, as_of=as_of),
+            outbox.rows(session, _effects(program_id, intake, as_of), now=as_of),
         ],
     )
     await ledger.update_lots(session, intake.book)
 
 
-async def _withdraw(session: AsyncSession, program_id: str, intake: Intake, as_of: datetime) -> None:
-    for table, gone in ((crossings, intake.withdrawn_crossings), (rewards, intake.withdrawn_rewards)):
+def _effects(program_id: str, intake: Intake, as_of: datetime) -> list[OutboxRow]:
+    changed = (account for account in intake.book.changed_accounts.values() if account.running)
+    return [
+        *reward_effects(program_id, intake.new_rewards, intake.withdrawn_rewards),
+        *(score(program_id, account, intake.today(member_of(account.id)), as_of=as_of) for account in changed),
+    ]
+
+
+# -- What follows from a lifetime that changed, whoever changed it -------------------------------------------------
+
+
+async def withdraw(
+    session: AsyncSession,
+    program_id: str,
+    gone_crossings: Sequence[Crossing],
+    gone_rewards: Sequence[GivenReward],
+    *,
+    as_of: datetime,
+) -> None:
+    """Let these stand no longer; those that are new as well are yet to be inserted."""
+    for table, gone in ((crossings, gone_crossings), (rewards, gone_rewards)):
         if gone:
             stamp = {"updated_at": as_of} if table is rewards else {}
             these = table.c.program_id == program_id, table.c.id.in_([row.id for row in gone])
             await session.execute(update(table).where(*these).values(state="withdrawn", **stamp))
 
 
-def _effects(program_id: str, intake: Intake, as_of: datetime) -> list[OutboxRow]:
-    new = {reward.id for reward in intake.new_rewards}
-    effects = [
-        OutboxRow(program_id, Lane.TEMPORAL, Kind.START_REWARD, {"reward_id": reward.id})
-        for reward in intake.new_rewards
-        if reward.state != "withdrawn"
+def reward_effects(
+    program_id: str, new_rewards: Sequence[GivenReward], withdrawn: Sequence[GivenReward]
+) -> list[OutboxRow]:
+    """New rewards start their workflows, those that were withdrawn wake theirs."""
+    new = {reward.id for reward in new_rewards}
+    started = [reward for reward in new_rewards if reward.state != "withdrawn"]
+    woken = [reward for reward in withdrawn if reward.id not in new]
+    starts = [{"reward_id": given.id, "about": about(given.id, given.reward, given.member_id)} for given in started]
+    wakes = [{"reward_id": reward.id} for reward in woken]
+    return [
+        OutboxRow(program_id, Lane.TEMPORAL, kind, payload)
+        for kind, payloads in ((Kind.START_REWARD, starts), (Kind.WAKE_REWARD, wakes))
+        for payload in payloads
     ]
-    effects += [
-        OutboxRow(program_id, Lane.TEMPORAL, Kind.WAKE_REWARD, {"reward_id": reward.id})
-        for reward in intake.withdrawn_rewards
-        if reward.id not in new
-    ]
-    changed = (account for account in intake.book.changed_accounts.values() if account.running)
-    return [*effects, *(_score(program_id, intake, account, as_of) for account in changed)]
 
 
-def _score(program_id: str, intake: Intake, account: Account, as_of: datetime) -> OutboxRow:
-    person = intake.today(f"mem_{account.id[4:].split('.')[0]}")
+def score(program_id: str, account: Account, person: Person, *, as_of: datetime) -> OutboxRow:
+    """Where the account's lifetime stands on the boards."""
     standing = Standing(
         member_id=person.id,
         unit=account.unit,
@@ -72,6 +94,34 @@ def _score(program_id: str, intake: Intake, account: Account, as_of: datetime) -
         listed=not person.has_left,
     )
     return OutboxRow(program_id, Lane.REDIS, Kind.SCORE, standing.as_payload())
+
+
+def counter_rows(program_id: str, changed: Mapping[tuple[str, CounterKey], tuple[int, int]]) -> Rows:
+    """Counters as they are now."""
+    columns = ("member_id", "name", "period", "period_on", "uses", "total")
+    values = [(member, *key, *now) for (member, key), now in sorted(changed.items())]
+    conflict = """ON CONFLICT (member_id, name, period, period_on)
+        DO UPDATE SET uses = excluded.uses, total = excluded.total"""
+    return Rows(counters, columns, values, conflict, {"program_id": program_id})
+
+
+def crossing_rows(program_id: str, new: Sequence[Crossing], number: int, *, as_of: datetime) -> Rows:
+    """Crossings of milestones under the configuration of this number."""
+    columns = ("id", "member_id", "milestone", "n", "state", "event_id")
+    values = [(c.id, c.member_id, c.mark, c.n, c.state, c.event_id) for c in new]
+    fixed = {"program_id": program_id, "configuration": number, "crossed_at": as_of}
+    return Rows(crossings, columns, values, fixed=fixed)
+
+
+def reward_rows(program_id: str, new: Sequence[GivenReward], number: int, *, as_of: datetime) -> Rows:
+    """Rewards given under the configuration of this number."""
+    columns = ("id", "member_id", "reward", "crossing_id", "event_id", "rule", "state")
+    values = [(r.id, r.member_id, r.reward, r.crossing_id, r.event_id, r.rule, r.state) for r in new]
+    fixed = {"program_id": program_id, "configuration": number, "created_at": as_of, "updated_at": as_of}
+    return Rows(rewards, columns, values, fixed=fixed)
+
+
+# -- What became of facts ------------------------------------------------------------------------------------------
 
 
 def _revision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
@@ -91,25 +141,3 @@ def _decision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
         for d in intake.decisions
     ]
     return Rows(decisions, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})
-
-
-def _counter_rows(program_id: str, intake: Intake) -> Rows:
-    columns = ("member_id", "name", "period", "period_on", "uses", "total")
-    values = [(member, *key, *now) for (member, key), now in sorted(intake.changed_counters.items())]
-    conflict = """ON CONFLICT (member_id, name, period, period_on)
-        DO UPDATE SET uses = excluded.uses, total = excluded.total"""
-    return Rows(counters, columns, values, conflict, {"program_id": program_id})
-
-
-def _crossing_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("id", "member_id", "milestone", "n", "state", "event_id")
-    values = [(c.id, c.member_id, c.mark, c.n, c.state, c.event_id) for c in intake.new_crossings]
-    fixed = {"program_id": program_id, "configuration": intake.configuration.number, "crossed_at": as_of}
-    return Rows(crossings, columns, values, fixed=fixed)
-
-
-def _reward_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
-    columns = ("id", "member_id", "reward", "crossing_id", "event_id", "rule", "state")
-    values = [(r.id, r.member_id, r.reward, r.crossing_id, r.event_id, r.rule, r.state) for r in intake.new_rewards]
-    fixed = {"program_id": program_id, "configuration": intake.configuration.number}
-    return Rows(rewards, columns, values, fixed=fixed | {"created_at": as_of, "updated_at": as_of})

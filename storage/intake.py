@@ -6,8 +6,7 @@ fails on data is halved by savepoints until the event that fails stands alone, q
 deciding its events one by one in order.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,23 +22,20 @@ from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, Fact
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
+from domain.units import policies
 from storage import configurations, decisions, facts, ledger, people
 from storage.database import Database
 from storage.failures import retry, sqlstate
-from storage.hot_path import run, savepoint
+from storage.hot_path import run
 from storage.ids import new_id
+from storage.isolation import isolate, on_paper
 from storage.sets import texts
 from storage.tables import members
 
 MAX_BATCH = 500  # events
 CLOCK_TOLERANCE = timedelta(minutes=5)
-MAX_RACES = 3  # unique and foreign keys that another transaction got in between
 
 log = structlog.get_logger(__name__)
-
-
-class Undecidable(Exception):
-    """The domain raised on this data; its cause is attached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,22 +172,12 @@ Decide = Callable[[AsyncSession, Batch, Sequence[Any]], Awaitable[list[Outcome]]
 
 
 async def _isolate(session: AsyncSession, batch: Batch, items: Sequence[Any], decide: Decide) -> list[Outcome]:
-    for race in range(MAX_RACES + 1):
-        try:
-            async with savepoint(session):
-                return await decide(session, batch, items)
-        except Exception as error:
-            state = sqlstate(error)
-            if state in ("23505", "23503") and race < MAX_RACES:
-                continue
-            if not isinstance(error, Undecidable) and (state is None or state[:2] not in ("22", "23")):
-                raise
-            if len(items) == 1:
-                return [await _quarantine(session, batch, items[0], error)]
-            break
-    middle = len(items) // 2
-    first = await _isolate(session, batch, items[:middle], decide)
-    return [*first, *await _isolate(session, batch, items[middle:], decide)]
+    return await isolate(
+        session,
+        items,
+        lambda some: decide(session, batch, some),
+        lambda item, error: _quarantine(session, batch, item, error),
+    )
 
 
 async def _quarantine(session: AsyncSession, batch: Batch, item: Event | Fact, error: Exception) -> Outcome:
@@ -233,7 +219,7 @@ def _deciding(fact: Fact) -> Callable[[Intake], Outcome]:
 
 async def _claim(session: AsyncSession, batch: Batch, taken: Sequence[Event]) -> _Work:
     """Insert the new facts' keys, tombstones for retractions of unknown ones included, and lock those that exist."""
-    with _on_paper():
+    with on_paper():
         new = _new_facts(batch, taken)
     inserted = await facts.insert(session, batch.program_id, [new[key] for key in sorted(new)])
     known = sorted(key for key, fact in new.items() if fact.event_id not in inserted)
@@ -304,19 +290,10 @@ async def _decide(session: AsyncSession, batch: Batch, found: Sequence[Fact]) ->
 async def _settle(session: AsyncSession, batch: Batch, work: _Work) -> list[Outcome]:
     loaded = await _load(session, batch, work)
     intake = Intake(batch.configuration, batch.policy, loaded, new_id)
-    with _on_paper():
+    with on_paper():
         outcomes = [step(intake) for step in work.steps]
     await decisions.write(session, batch.program_id, intake, as_of=batch.as_of)
     return outcomes
-
-
-@contextmanager
-def _on_paper() -> Iterator[None]:
-    """No database in here: what is raised is about the data."""
-    try:
-        yield
-    except Exception as error:
-        raise Undecidable(str(error)) from error
 
 
 Owners = dict[FactKey, set[str]]
@@ -355,7 +332,7 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
     owners = _owners(batch, work)
     involved = sorted(work.debited.union(*owners.values()))
     everybody = await people.lock(session, program_id, involved)
-    with _on_paper():
+    with on_paper():
         keys = _counted(batch.configuration, work, owners, everybody)
     standing_ids = [fact.event_id for fact in work.standing]
     return Loaded(
@@ -373,5 +350,6 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
             recorded_at=batch.as_of,
             debited=sorted(work.debited),
             granted_by=[fact.earning[0].id for fact in work.standing if fact.earning],
+            policies=policies(batch.configuration),
         ),
     )

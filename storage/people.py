@@ -1,6 +1,6 @@
 """Members as deciding sees them, locked: the attributes in effect at any instant."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.deciding import Person
 from domain.members import ATTRIBUTES, as_attributes, custom_from_json
 from storage.hot_path import run
+from storage.isolation import Overtaken
 from storage.sets import texts
 
 Versions = list[tuple[datetime, Person]]
@@ -20,6 +21,11 @@ _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
 _LOCK = f"""SELECT id, version, {", ".join(ATTRIBUTES)} FROM members
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
+_FOLLOW = f"""SELECT merged_into, id, version, {", ".join(ATTRIBUTES)} FROM members
+    WHERE program_id = %(program_id)s AND id = ANY(ARRAY(
+        SELECT unnest(CAST(%(ids)s AS text[])) UNION SELECT merged_into FROM members
+        WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) AND merged_into IS NOT NULL))
+    ORDER BY id FOR NO KEY UPDATE"""
 _VERSIONS = """SELECT member_id, version, attributes, effective_at FROM member_versions
     WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) ORDER BY member_id, version DESC"""
 
@@ -32,6 +38,23 @@ async def lock(session: AsyncSession, program_id: str, member_ids: Sequence[str]
     versions: dict[str, Versions] = {row[0]: [(_ALWAYS, _current(*row))] for row in found}
     changed = [row[0] for row in found if row[1] > 1]
     return versions | await _dated(session, program_id, changed) if changed else versions
+
+
+async def follow(
+    session: AsyncSession, program_id: str, member_ids: Collection[str]
+) -> tuple[dict[str, Person], dict[str, str]]:
+    """Lock the members, and those they were merged into, in id order: as they are now, and who became whom.
+
+    Raises Overtaken if somebody was merged while this waited.
+    """
+    if not member_ids:
+        return {}, {}
+    found = await run(session, _FOLLOW, {"program_id": program_id, "ids": texts(list(member_ids))})
+    everybody = {row[1]: _current(*row[1:]) for row in found}
+    into = {row[1]: row[0] for row in found if row[0] is not None}
+    if not everybody.keys() >= set(into.values()):
+        raise Overtaken
+    return everybody, into
 
 
 async def _dated(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[str, Versions]:

@@ -1,0 +1,348 @@
+"""Commands, carried out 1 to 500 of one program in one transaction.
+
+What the commands name is resolved, then locked in the fixed order (members, crossings and rewards, accounts) and read
+again; domain.execution decides one command after the other, and what came of it is written by one statement for all
+tables. A command that fails on data stands alone at last, refused. Carrying out a batch equals carrying out its
+commands one by one in order. Refusals are kept, but take no reference: the same command may be accepted later.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.commands import (
+    Accepted,
+    Adjust,
+    Cancel,
+    CloseAccount,
+    Command,
+    Confirm,
+    Convert,
+    Earn,
+    KeptCommand,
+    Outcome,
+    PlaceHold,
+    Refused,
+    Release,
+    Reverse,
+    Settle,
+    Transfer,
+)
+from domain.configuration import Configuration
+from domain.deciding import CounterKey, Person
+from domain.execution import Execution, Loaded, transfer_limits
+from domain.ledger import held_account, member_account, member_accounts, member_of, pending_account, unit_of
+from domain.outbox import OutboxRow
+from domain.refusals import Refusal
+from domain.units import policies
+from storage import configurations, decisions, facts, ledger, outbox, people, refusals
+from storage.database import Database
+from storage.failures import retry, sqlstate
+from storage.hot_path import run, run_together
+from storage.ids import new_id
+from storage.isolation import isolate, on_paper
+from storage.sets import Rows, inserting, texts
+from storage.tables import commands as commands_table
+
+MAX_BATCH = 500  # commands
+
+log = structlog.get_logger(__name__)
+
+
+async def execute_batch(
+    database: Database, program_id: str, commands: Sequence[Command], *, as_of: datetime
+) -> list[Outcome]:
+    """`execute` in a transaction of its own, tried again (bounded) when the database was away or a race was lost."""
+
+    async def attempt() -> list[Outcome]:
+        async with database.begin() as session:
+            return await execute(session, program_id, commands, as_of=as_of)
+
+    return await retry(attempt)
+
+
+async def execute(
+    session: AsyncSession, program_id: str, commands: Sequence[Command], *, as_of: datetime
+) -> list[Outcome]:
+    """Carry out 1 to 500 commands of one program in order; one outcome each, in the same order.
+
+    `as_of` is the instant at which the book records. Raises LookupError for an unknown program, ValueError for an empty
+    or too large batch, and the database's transient errors, after which the whole transaction is to be tried again.
+    """
+    if not 1 <= len(commands) <= MAX_BATCH:
+        raise ValueError(f"a batch holds 1 to {MAX_BATCH} commands, not {len(commands)}")
+    configuration = await configurations.get_active(session, program_id)
+
+    async def work(some: Sequence[Command]) -> list[Outcome]:
+        return await _carry_out(session, configuration, some, as_of)
+
+    outcomes = await isolate(session, commands, work, _give_up)
+    await refusals.record(session, program_id, _refusals(commands, outcomes, as_of))
+    return outcomes
+
+
+async def _give_up(command: Command, error: Exception) -> Outcome:
+    cause = error.__cause__ or error
+    reason = f"{type(cause).__name__} {sqlstate(error) or ''}".strip()
+    shown = cause if sqlstate(error) is None else None
+    log.error("command failed", kind=command.kind, reference=command.reference, reason=reason, exc_info=shown)
+    return Refused("command_failed", reason)
+
+
+def _refusals(commands: Sequence[Command], outcomes: Sequence[Outcome], as_of: datetime) -> list[Refusal]:
+    return [
+        Refusal(
+            command.reference,
+            command.kind,
+            outcome.code,
+            command.actor,
+            as_of,
+            outcome.member_id,
+            {"detail": outcome.detail, **(outcome.numbers or {})},
+        )
+        for command, outcome in zip(commands, outcomes, strict=True)
+        if isinstance(outcome, Refused)
+    ]
+
+
+# -- Locking, deciding, writing ------------------------------------------------------------------------------------
+
+
+async def _carry_out(
+    session: AsyncSession, configuration: Configuration, some: Sequence[Command], as_of: datetime
+) -> list[Outcome]:
+    execution = Execution(configuration, await _load(session, configuration, some, as_of), new_id)
+    with on_paper():
+        outcomes = [execution.carry_out(command) for command in some]
+    await _write(session, execution, as_of)
+    return outcomes
+
+
+@dataclass(slots=True)
+class _Named:
+    """The rows that commands name by id."""
+
+    holds: list[str] = field(default_factory=list)
+    pendings: list[str] = field(default_factory=list)
+    transactions: list[str] = field(default_factory=list)
+
+    @classmethod
+    def by(cls, some: Sequence[Command]) -> "_Named":
+        named = cls()
+        for command in some:
+            match command:
+                case Settle(hold_id=hold_id) | Release(hold_id=hold_id):
+                    named.holds.append(hold_id)
+                case Confirm(pending_id=pending_id) | Cancel(pending_id=pending_id):
+                    named.pendings.append(pending_id)
+                case Reverse(transaction_id=transaction_id):
+                    named.transactions.append(transaction_id)
+        return named
+
+    @property
+    def any(self) -> bool:
+        return bool(self.holds or self.pendings or self.transactions)
+
+
+# What never changes of them: whose they are.
+_ACCOUNTS_OF = """SELECT account_id FROM holds
+        WHERE program_id = %(program_id)s AND id = ANY(CAST(%(holds)s AS text[]))
+    UNION SELECT account_id FROM pendings
+        WHERE program_id = %(program_id)s AND id = ANY(CAST(%(pendings)s AS text[]))
+    UNION SELECT unnest(ARRAY[from_account, to_account]) FROM transfers
+        WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(transactions)s AS text[]))"""
+_KNOWN = """SELECT reference, fingerprint, outcome FROM commands
+    WHERE program_id = %(program_id)s AND reference = ANY(CAST(%(references)s AS text[]))"""
+
+
+async def _load(
+    session: AsyncSession, configuration: Configuration, some: Sequence[Command], as_of: datetime
+) -> Loaded:
+    program_id, named = configuration.program_id, _Named.by(some)
+    theirs = await _accounts_of(session, program_id, named) if named.any else set()
+    everybody = {member for command in some for member in command.member_ids} | {member_of(one) for one in theirs}
+    persons, into = await people.follow(session, program_id, everybody)
+    # Under the members' locks: whoever got in between has committed.
+    known = await _known(session, program_id, some)
+    holds = await ledger.find_holds(session, program_id, named.holds)
+    pendings = await ledger.find_pendings(session, program_id, named.pendings)
+    posted, reversed_ = await ledger.find_posted(session, program_id, named.transactions)
+    taken_back = {into.get(m, m) for one in posted.values() for m in _members(program_id, one.accounts)}
+    has_milestones = bool(configuration.milestones)
+    marks = await facts.marks(session, program_id, sorted(persons)) if has_milestones and _may_rise(some) else {}
+    crossings = await facts.lock_crossings(session, program_id, taken_back) if taken_back else []
+    rewards = await facts.lock_rewards(session, program_id, [], taken_back) if taken_back else []
+    wanted = _Accounts(into)
+    with on_paper():
+        for command in some:
+            wanted.add_named(configuration, command)
+        for hold in holds.values():
+            wanted.add_standing(hold.account_id, hold.held_account_id)
+        for pending in pendings.values():
+            wanted.add_standing(pending.account_id, pending.pending_account_id)
+        for account in sorted({a for one in posted.values() for a in member_accounts(program_id, one.accounts)}):
+            wanted.add_standing(account, debited=True)
+    book = await ledger.open_accounts(
+        session,
+        program_id,
+        wanted.ids,
+        recorded_at=as_of,
+        debited=wanted.debited,
+        lot_ids={lot for hold in holds.values() for lot in hold.lots}
+        | {move.lot_id for one in posted.values() for move in one.moves},
+        granted_by=posted,
+        policies=policies(configuration),
+    )
+    return Loaded(
+        book=book,
+        people=persons,
+        into=into,
+        known=known,
+        holds=holds,
+        pendings=pendings,
+        posted=posted,
+        reversed=reversed_,
+        counters=await facts.counters_of(session, program_id, _counted(configuration, some, persons, into, as_of)),
+        marks=marks,
+        crossings=crossings,
+        rewards=rewards,
+    )
+
+
+async def _accounts_of(session: AsyncSession, program_id: str, named: _Named) -> set[str]:
+    query = {
+        "program_id": program_id,
+        "holds": texts(named.holds),
+        "pendings": texts(named.pendings),
+        "transactions": texts(named.transactions),
+    }
+    return member_accounts(program_id, (one for (one,) in await run(session, _ACCOUNTS_OF, query)))
+
+
+async def _known(session: AsyncSession, program_id: str, some: Sequence[Command]) -> dict[str, KeptCommand]:
+    query = {"program_id": program_id, "references": texts([command.reference for command in some])}
+    found = await run(session, _KNOWN, query)
+    return {reference: KeptCommand(print_, Accepted.from_json(kept)) for reference, print_, kept in found}
+
+
+def _members(program_id: str, account_ids: Iterable[str]) -> set[str]:
+    return {member_of(account) for account in member_accounts(program_id, account_ids)}
+
+
+def _may_rise(some: Sequence[Command]) -> bool:
+    """Whether a command may raise or lower what somebody has earned."""
+    return any(isinstance(command, Earn | Confirm | Reverse) for command in some)
+
+
+def _counted(
+    configuration: Configuration,
+    some: Sequence[Command],
+    persons: dict[str, Person],
+    into: dict[str, str],
+    as_of: datetime,
+) -> set[tuple[str, CounterKey]]:
+    """The counters that limit transfers."""
+    keys = set()
+    for command in some:
+        if isinstance(command, Transfer) and (unit := configuration.unit(command.unit)):
+            giver = persons.get(into.get(command.from_member_id, command.from_member_id))
+            if giver is not None:
+                keys |= {(giver.id, key) for _, key in transfer_limits(unit, as_of, giver.time_zone)}
+    return keys
+
+
+class _Accounts:
+    """The accounts that commands move, and those of them from which something may be taken."""
+
+    def __init__(self, into: dict[str, str]) -> None:
+        self.ids: set[str] = set()
+        self.debited: set[str] = set()
+        self._into = into
+
+    def add_named(self, configuration: Configuration, command: Command) -> None:
+        """The accounts of members whom the command names."""
+        members = [self._into.get(member, member) for member in command.member_ids]
+        match command:
+            case Earn(unit=unit):
+                self._add(members, unit, pending=True)
+            case Adjust(unit=unit):
+                self._add(members, unit, debited=True)
+            case PlaceHold(unit=unit):
+                self._add(members, unit, held=True, debited=True)
+            case Transfer(unit=unit):
+                self._add(members, unit, debited=True)
+            case CloseAccount(unit=unit):
+                self._add(members, unit, held=True, pending=True)
+            case Convert(conversion=key) if key in configuration.conversions:
+                self._add(members, configuration.conversions[key].from_unit, debited=True)
+                self._add(members, configuration.conversions[key].to_unit)
+
+    def add_standing(self, account_id: str, *others: str, debited: bool = False) -> None:
+        """An account that a row names, and where what comes back to it is moved on."""
+        self.ids |= {account_id, *others}
+        member = member_of(account_id)
+        if member in self._into:
+            end = member_account(self._into[member], unit_of(account_id))
+            self.ids.add(end)
+            self.debited |= {account_id, end}
+        elif debited:
+            self.debited.add(account_id)
+
+    def _add(
+        self, members: Collection[str], unit: str, *, held: bool = False, pending: bool = False, debited: bool = False
+    ) -> None:
+        for member in members:
+            own = member_account(member, unit)
+            self.ids.add(own)
+            if held:
+                self.ids.add(held_account(member, unit))
+            if pending:
+                self.ids.add(pending_account(member, unit))
+            if debited:
+                self.debited.add(own)
+
+
+async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -> None:
+    """All that was decided, in one round trip; foreign keys are checked when all of a statement is there."""
+    book, program_id, number = execution.book, execution.configuration.program_id, execution.configuration.number
+    gone = execution.withdrawn_crossings, execution.withdrawn_rewards
+    await decisions.withdraw(session, program_id, *gone, as_of=as_of)
+    insert = inserting(
+        [
+            *ledger.rows(book),
+            ledger.hold_rows(program_id, execution.new_holds, created_at=as_of),
+            ledger.pending_rows(program_id, execution.new_pendings, created_at=as_of),
+            decisions.counter_rows(program_id, execution.changed_counters),
+            decisions.crossing_rows(program_id, execution.new_crossings, number, as_of=as_of),
+            decisions.reward_rows(program_id, execution.new_rewards, number, as_of=as_of),
+            outbox.rows(session, _effects(program_id, execution, as_of), now=as_of),
+            _command_rows(program_id, execution, as_of),
+        ]
+    )
+    updates = (
+        ledger.updating_lots(book),
+        ledger.closing_holds(program_id, execution.changed_holds.values()),
+        ledger.closing_pendings(program_id, execution.closed_pendings),
+    )
+    if queries := [query for query in (insert, *updates) if query]:
+        await run_together(session, *queries)
+
+
+def _effects(program_id: str, execution: Execution, as_of: datetime) -> list[OutboxRow]:
+    accounts = (execution.book.accounts[account_id] for account_id in sorted(execution.ranked))
+    return [
+        *decisions.reward_effects(program_id, execution.new_rewards, execution.withdrawn_rewards),
+        *(decisions.score(program_id, one, execution.person(one.id), as_of=as_of) for one in accounts),
+    ]
+
+
+def _command_rows(program_id: str, execution: Execution, as_of: datetime) -> Rows:
+    columns = ("reference", "kind", "fingerprint", "outcome", "actor")
+    values = [
+        (command.reference, command.kind, command.fingerprint, accepted.as_json(), command.actor)
+        for command, accepted in execution.done
+    ]
+    return Rows(commands_table, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})
