@@ -23,7 +23,7 @@ from storage.failures import retry
 MAX_BATCH = 500  # events of one transaction
 MAX_WAITING = 5_000  # events that one process holds, of all programs
 MAX_BATCHES = 4  # transactions at a time
-LANE_BATCHES = 2  # of one program: the next one is read and decided while the last one commits ...
+LANE_BATCHES = 3  # of one program: the next ones are read and decided while the last one commits ...
 WORTH_A_BATCH = 24  # ... once this many events wait, for every batch costs as much as some ten events
 FULL_RETRY_SECONDS = 1
 
@@ -56,6 +56,14 @@ class Lane:
     policy: SourcePolicy
     queue: deque[Waiting] = field(default_factory=deque)
     servers: int = 0
+    in_hand: int = 0
+
+    def take(self) -> list[Waiting]:
+        """The next batch: its share of all who wait, so that there is one to decide while another one commits."""
+        share = -(-(len(self.queue) + self.in_hand) // LANE_BATCHES)
+        size = min(len(self.queue), MAX_BATCH, max(WORTH_A_BATCH, share))
+        self.in_hand += size
+        return [self.queue.popleft() for _ in range(size)]
 
 
 class Writer:
@@ -100,8 +108,9 @@ class Writer:
         while lane.queue:
             async with self._batches:
                 await asyncio.sleep(0)  # what has arrived in this moment goes along
-                batch = [lane.queue.popleft() for _ in range(min(MAX_BATCH, len(lane.queue)))]
+                batch = lane.take()
                 answers = await self._answers(lane, batch) if batch else ()
+            lane.in_hand -= len(batch)
             self._waiting -= len(batch)
             for waiting, answer in zip(batch, answers, strict=True):
                 _tell(waiting.answer, answer)

@@ -62,12 +62,23 @@ async def test_what_comes_while_a_batch_commits_is_one_batch(
     async with events_locked(engine):
         first = await recording(writer, client.program_id, 0)
         await asyncio.sleep(0.05)
-        rest = await recording(writer, client.program_id, *range(1, 40))
+        rest = await recording(writer, client.program_id, *range(1, 20))
 
     done = await asyncio.gather(*first, *rest)
 
-    assert [one.outcome.status for one in done] == ["recorded"] * 40
+    assert [one.outcome.status for one in done] == ["recorded"] * 20
     assert await transactions(engine) == 2
+
+
+async def test_many_who_wait_are_shared_among_batches(writer: Writer, client: Client, engine: AsyncEngine) -> None:
+    async with events_locked(engine):
+        waiting = await recording(writer, client.program_id, *range(90))
+
+    await asyncio.gather(*waiting)
+
+    async with engine.connect() as connection:
+        sizes = await connection.execute(text("SELECT count(*) FROM events GROUP BY xmin::text"))
+    assert sorted(sizes.scalars()) == [30, 30, 30]
 
 
 async def test_each_caller_gets_its_own_events_outcome(writer: Writer, client: Client) -> None:
