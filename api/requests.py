@@ -1,5 +1,6 @@
 """Every request has an id, a line in the access log and its place in the metrics; none ends without an answer."""
 
+import logging
 import re
 import time
 
@@ -16,6 +17,7 @@ CLIENT_GONE = 499  # nobody sees it: the caller left before its body was complet
 METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 
 log = structlog.get_logger()
+_seen = logging.getLogger(__name__)
 
 _ANSWERED = Counter("laurel_http_requests_total", "Requests answered.", ("method", "route", "status"))
 _SECONDS = Histogram(
@@ -79,6 +81,8 @@ class Requests:
         answered, duration = self._metrics[key]
         answered.inc()
         duration.observe(seconds)
+        if not _seen.isEnabledFor(logging.INFO):  # a line that nobody sees costs as much as reading the body
+            return
         caller = scope.get("api_key")
         log.info(
             "request",

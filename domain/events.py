@@ -56,7 +56,10 @@ class Event:
 
 def member_named(event: Event, members: Mapping[Identity, str]) -> str | None:
     """The member whom the first known of the event's names belongs to."""
-    return next((members[name] for name in (event.member, *event.alternatives) if name in members), None)
+    member = members.get(event.member)
+    if member is None and event.alternatives:
+        return next((members[name] for name in event.alternatives if name in members), None)
+    return member
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,12 @@ class SourcePolicy:
 
 def unfit(event: Event) -> str | None:
     """What is wrong with an event that no event type allows: names, version and time that the book cannot keep."""
-    names = (event.member, *event.alternatives, Identity(event.source, event.external_id))
-    texts = {text for name in names for text in (name.source, name.external_id)} | {event.type, event.retracts or ""}
-    if any(_UNFIT.search(text) or len(text.encode()) > MAX_NAME_BYTES for text in texts):
+    texts = [event.source, event.external_id, event.type, event.retracts or ""]
+    for name in (event.member, *event.alternatives):
+        texts += (name.source, name.external_id)
+    joined = "".join(texts)
+    is_long = len(joined) > MAX_NAME_BYTES // 4 and any(len(text.encode()) > MAX_NAME_BYTES for text in texts)
+    if _UNFIT.search(joined) or is_long:
         return f"names have at most {MAX_NAME_BYTES} bytes and no control characters"
     if event.source_version is not None and abs(event.source_version) > MAX_VERSION:
         return f"source_version is beyond {MAX_VERSION}"
