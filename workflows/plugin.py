@@ -25,6 +25,7 @@ from temporalio.worker import (
 from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.heartbeats import beating
 from storage.keyring import Keyring
 from workflows.codec import EncryptingCodec
 from workflows.failures import ShortFailureConverter
@@ -71,22 +72,22 @@ class LaurelPlugin(SimplePlugin):
         super().__init__(
             "laurel",
             data_converter=data_converter(keyring),
-            interceptors=[LogContext()],
+            interceptors=[StepContext()],
             workflow_runner=sandbox_runner,
         )
 
 
-class LogContext(ClientInterceptor, WorkerInterceptor):
-    """Binds the ids of the workflow and the activity to every log line written inside them."""
+class StepContext(ClientInterceptor, WorkerInterceptor):
+    """Binds the ids of the workflow and the activity to every log line written inside them, and has activities beat."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _ActivityLogContext(next)
+        return _ActivityContext(next)
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
-        return _WorkflowLogContext
+        return _WorkflowContext
 
 
-class _ActivityLogContext(ActivityInboundInterceptor):
+class _ActivityContext(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         with structlog.contextvars.bound_contextvars(
@@ -95,10 +96,11 @@ class _ActivityLogContext(ActivityInboundInterceptor):
             activity=info.activity_type,
             attempt=info.attempt,
         ):
-            return await super().execute_activity(input)
+            async with beating():
+                return await super().execute_activity(input)
 
 
-class _WorkflowLogContext(WorkflowInboundInterceptor):
+class _WorkflowContext(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
         _bind_workflow()
         return await super().execute_workflow(input)

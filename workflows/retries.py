@@ -14,10 +14,14 @@ from workflows.queues import LAUREL, TREMENDOUS
 QUICKLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 PATIENTLY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 
+# A step whose worker died is begun again after this time; while a worker lives, its steps beat.
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+
 # Short transactions: a database that is away comes back, and nothing may be lost meanwhile.
 SQL = ActivityConfig(
     task_queue=LAUREL.name,
     start_to_close_timeout=timedelta(seconds=30),
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
     retry_policy=QUICKLY,
 )
 
@@ -25,6 +29,7 @@ SQL = ActivityConfig(
 VENDOR = ActivityConfig(
     task_queue=TREMENDOUS.name,
     start_to_close_timeout=timedelta(seconds=60),
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
     schedule_to_close_timeout=timedelta(hours=1),
     retry_policy=PATIENTLY,
 )
