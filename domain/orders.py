@@ -275,6 +275,16 @@ class Order:
         """One line for people: what and how much, nobody's name."""
         return f"{self.item_name}, {self.value}"
 
+    @property
+    def about(self) -> str:
+        """One line for engineers: what, for whom, and which order."""
+        return about(self.id, self.item_name, self.value, self.member_id)
+
+
+def about(order_id: str, item_name: str, value: Money, member_id: str) -> str:
+    """What an order is, in a line without a person's name."""
+    return f"{value} {item_name} for {member_id}, order {order_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class OrderStep:

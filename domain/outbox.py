@@ -23,8 +23,8 @@ class Lane(StrEnum):
 class Kind(StrEnum):
     """One kind of effect; the comment is its payload."""
 
-    START_REWARD = "start_reward"  # reward_id
-    START_ORDER = "start_order"  # order_id
+    START_REWARD = "start_reward"  # reward_id, about: a line for people
+    START_ORDER = "start_order"  # order_id, about
     WAKE_REWARD = "wake_reward"  # reward_id
     WAKE_ORDER = "wake_order"  # order_id
     FETCH_OBJECT = "fetch_object"  # connection_id, object_id, kind

@@ -85,6 +85,11 @@ class GivenReward:
     updated_at: datetime
 
 
+def about(reward_id: str, reward: str, member_id: str) -> str:
+    """What a reward is, in a line without a person's name."""
+    return f"{reward} for {member_id}, reward {reward_id}"
+
+
 def items_of(reward: Reward, catalog: Mapping[str, CatalogItem]) -> tuple[CatalogItem, ...]:
     """The items that the reward may become, in its order: those of its currency that the catalog still has."""
     found = (catalog[key] for key in reward.items if key in catalog)

@@ -73,9 +73,9 @@ class Reconcile:
         objects = partial(unfinished.list_objects, before=before, limit=PAGE_ROWS)
         healed = 0
         async for page in self._pages(orders):
-            healed += await _sum(self._restart(starts.order(row.program_id, row.id)) for row in page)
+            healed += await _sum(self._restart(starts.order(row.program_id, row.id, row.about)) for row in page)
         async for page in self._pages(rewards):
-            healed += await _sum(self._restart(starts.reward(row.program_id, row.id)) for row in page)
+            healed += await _sum(self._restart(starts.reward(row.program_id, row.id, row.about)) for row in page)
         async for page_of_objects in self._pages(objects):
             healed += await _sum(self._fetch(row) for row in page_of_objects)
         return healed

@@ -37,9 +37,9 @@ class TemporalLane:
         """Raises what Temporal answers; "already started" and "already over" are successes."""
         match row.kind:
             case Kind.START_ORDER:
-                await start(self._client, starts.order(row.program_id, row.payload["order_id"]))
+                await start(self._client, starts.order(row.program_id, **row.payload))
             case Kind.START_REWARD:
-                await start(self._client, starts.reward(row.program_id, row.payload["reward_id"]))
+                await start(self._client, starts.reward(row.program_id, **row.payload))
             case Kind.WAKE_ORDER:
                 await self._wake(starts.order(row.program_id, row.payload["order_id"]), row.id)
             case Kind.WAKE_REWARD:
@@ -73,7 +73,7 @@ async def start(
             id_reuse_policy=reuse,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=start.summary,
-            search_attributes=_attributes(start.subject.program_id, start.subject.id),
+            search_attributes=_attributes(start.subject.program_id, start.subject.id, start.status),
             rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
@@ -88,6 +88,7 @@ async def fetch(client: Client, target: ObjectToFetch) -> None:
         id=target.activity_id,
         task_queue=queues.BY_KIND[target.kind].name,
         start_to_close_timeout=FETCH_TIMEOUT,
+        heartbeat_timeout=retries.HEARTBEAT_TIMEOUT,
         retry_policy=retries.PATIENTLY,
         id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
         search_attributes=_attributes(target.program_id, target.object_id),
@@ -95,7 +96,6 @@ async def fetch(client: Client, target: ObjectToFetch) -> None:
     )
 
 
-def _attributes(program_id: str, reference: str) -> TypedSearchAttributes:
-    return TypedSearchAttributes(
-        [SearchAttributePair(starts.PROGRAM, program_id), SearchAttributePair(starts.REFERENCE, reference)]
-    )
+def _attributes(program_id: str, reference: str, status: str | None = None) -> TypedSearchAttributes:
+    known = [SearchAttributePair(starts.PROGRAM, program_id), SearchAttributePair(starts.REFERENCE, reference)]
+    return TypedSearchAttributes([*known, SearchAttributePair(starts.STATUS, status)] if status else known)

@@ -283,7 +283,7 @@ async def _insert(session: AsyncSession, order: Order, body: bytes | None, *, ac
     plain = (getattr(order, name) for name in _PLAIN_COLUMNS)
     row = (*plain, order.value.amount_minor, order.value.currency, order.delivery, body)
     step = _step(order, "place", actor=actor, now=order.created_at, detail={"price_points": order.price_points})
-    start = outbox.rows(session, [_effect(Kind.START_ORDER, order)], now=order.created_at)
+    start = outbox.rows(session, [_effect(Kind.START_ORDER, order, about=order.about)], now=order.created_at)
     await insert_all(session, [Rows(orders, columns, [row]), Rows(order_steps, tuple(step), [[*step.values()]]), start])
 
 
@@ -515,8 +515,9 @@ async def _write(session: AsyncSession, order: Order, step: dict[str, object]) -
     await run(session, _UPDATE_AND_RECORD, _changing(order) | step | told)
 
 
-def _effect(kind: Kind, order: Order) -> OutboxRow:
-    return OutboxRow(order.program_id, Lane.TEMPORAL, kind, {"order_id": order.id}, order_key=f"order/{order.id}")
+def _effect(kind: Kind, order: Order, **more: str) -> OutboxRow:
+    payload = {"order_id": order.id} | more
+    return OutboxRow(order.program_id, Lane.TEMPORAL, kind, payload, order_key=f"order/{order.id}")
 
 
 async def wake(session: AsyncSession, order: Order, *, now: datetime) -> None:

@@ -6,20 +6,25 @@ Pages go by id, so that a reader can go on where it stopped.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, Table, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.orders import ENDED
+from domain.orders import about as about_order
+from domain.rewards import about as about_reward
+from domain.vendors import Money
 from storage.tables import connections, notices, orders, rewards
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A row that something must still happen to."""
+    """A row that something must still happen to, and what it is in a line for people."""
 
     program_id: str
     id: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +41,41 @@ async def list_orders(
     session: AsyncSession, *, before: datetime, after: Unfinished | None, limit: int
 ) -> Sequence[Unfinished]:
     """Orders that have not ended and were made before the instant, by id from the one after `after`."""
-    return await _page(session, orders, orders.c.state.not_in(sorted(ENDED)), before, after, limit)
+    columns = (orders.c.program_id, orders.c.item_name, orders.c.value_minor, orders.c.currency, orders.c.member_id)
+    found = await _page(session, orders, columns, orders.c.state.not_in(sorted(ENDED)), before, after, limit)
+    return [
+        Unfinished(
+            row.program_id,
+            row.id,
+            about_order(row.id, row.item_name, Money(row.value_minor, row.currency), row.member_id),
+        )
+        for row in found
+    ]
 
 
 async def list_rewards(
     session: AsyncSession, *, before: datetime, after: Unfinished | None, limit: int
 ) -> Sequence[Unfinished]:
     """Rewards that wait for their workflow or their member's choice, made before the instant, by id."""
-    return await _page(session, rewards, rewards.c.state.in_(("unlocked", "offered")), before, after, limit)
+    columns = (rewards.c.program_id, rewards.c.reward, rewards.c.member_id)
+    waiting = rewards.c.state.in_(("unlocked", "offered"))
+    found = await _page(session, rewards, columns, waiting, before, after, limit)
+    return [Unfinished(row.program_id, row.id, about_reward(row.id, row.reward, row.member_id)) for row in found]
 
 
 async def _page(
     session: AsyncSession,
     table: Table,
+    columns: Sequence[Column[Any]],
     unfinished: ColumnElement[bool],
     before: datetime,
     after: Unfinished | None,
     limit: int,
-) -> Sequence[Unfinished]:
-    rows = select(table.c.program_id, table.c.id).where(unfinished, table.c.created_at < before)
+) -> Sequence[Row[Any]]:
+    rows = select(table.c.id, *columns).where(unfinished, table.c.created_at < before)
     if after:
         rows = rows.where(table.c.id > after.id)
-    result = await session.execute(rows.order_by(table.c.id).limit(limit))
-    return [Unfinished(*row) for row in result]
+    return (await session.execute(rows.order_by(table.c.id).limit(limit))).all()
 
 
 async def list_objects(

@@ -46,7 +46,7 @@ class OrderWorkflow:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._woken = False
-        self._shown: OrderState | None = None
+        self._shown = workflow.info().typed_search_attributes.get(STATUS)
         self._away_since: datetime | None = None
 
     @workflow.signal
@@ -182,7 +182,7 @@ class OrderWorkflow:
         self._woken = False
 
     def _show(self, order: OrderStatus) -> None:
-        if order.state is not self._shown:
+        if order.state != self._shown and order.state is not OrderState.ACCEPTED:  # which lasts for one transaction
             workflow.upsert_search_attributes([STATUS.value_set(order.state)])
             self._shown = order.state
         because = f" ({order.reason})" if order.reason else ""

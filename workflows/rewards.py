@@ -32,7 +32,7 @@ class RewardWorkflow:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._woken = False
-        self._shown: RewardState | None = None
+        self._shown = workflow.info().typed_search_attributes.get(STATUS)
 
     @workflow.signal
     async def wake(self, outbox_id: int) -> None:
@@ -83,7 +83,7 @@ class RewardWorkflow:
         return woken
 
     def _show(self, reward: RewardStatus) -> None:
-        if reward.state is not self._shown:
+        if reward.state != self._shown:
             workflow.upsert_search_attributes([STATUS.value_set(reward.state)])
             self._shown = reward.state
         because = f" ({reward.reason})" if reward.reason else ""

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from temporalio.common import SearchAttributeKey
 
+from domain.orders import OrderState
+from domain.rewards import RewardState
+
 WAKE = "wake"
 FETCH_OBJECT = "fetch_object"
 
@@ -28,19 +31,31 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A workflow to be running: its type's name, its id, its one argument, a line for people to read."""
+    """A workflow to be running: its type's name, its id, its one argument, the status that most begin with, a line for
+    people to read."""
 
     workflow: str
     workflow_id: str
     subject: Subject
+    status: str
     summary: str
 
 
-def order(program_id: str, order_id: str) -> Start:
-    """The workflow that sees an order through."""
-    return Start("OrderWorkflow", f"order/{order_id}", Subject(program_id, order_id), f"Order {order_id}")
+def order(program_id: str, order_id: str, about: str = "") -> Start:
+    """The workflow that sees an order through; `about` is what people read of it, if it is known."""
+    placed = OrderState.PLACED
+    return Start(
+        "OrderWorkflow", f"order/{order_id}", Subject(program_id, order_id), placed, about or f"Order {order_id}"
+    )
 
 
-def reward(program_id: str, reward_id: str) -> Start:
-    """The workflow that turns an unlocked reward into an order, or ends it."""
-    return Start("RewardWorkflow", f"reward/{reward_id}", Subject(program_id, reward_id), f"Reward {reward_id}")
+def reward(program_id: str, reward_id: str, about: str = "") -> Start:
+    """The workflow that turns an unlocked reward into an order, or ends it; `about` is what people read of it."""
+    unlocked = RewardState.UNLOCKED
+    return Start(
+        "RewardWorkflow",
+        f"reward/{reward_id}",
+        Subject(program_id, reward_id),
+        unlocked,
+        about or f"Reward {reward_id}",
+    )

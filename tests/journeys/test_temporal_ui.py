@@ -43,7 +43,7 @@ async def test_an_orders_summary_and_an_activitys_input_are_read_through_the_cod
     await page.goto(f"{stack.ui_url}/{workflow}")
     await page.get_by_role("tab", name="User Metadata").click()
 
-    await eventually(lambda: shows(page, f"Order {order['id']}"))
+    await eventually(lambda: shows(page, f"10.00 USD Example Coffee for {order['member_id']}, order {order['id']}"))
     await eventually(lambda: shows(page, "Example Coffee, 10.00 USD: delivered"))
     await page.get_by_role("tab", name="Event History").click()
     await page.get_by_role("row").filter(has_text="place_order").first.click()

@@ -22,6 +22,8 @@ async def test_missing_workflows_of_unfinished_rows_are_started(client: Client, 
     reward = await client.get_workflow_handle(f"reward/{reward_id}").describe()
     assert (order.workflow_type, order.task_queue) == ("OrderWorkflow", "laurel")
     assert (reward.workflow_type, reward.task_queue) == ("RewardWorkflow", "laurel")
+    assert (await order.static_summary() or "").endswith(f", order {order_id}")
+    assert (await reward.static_summary() or "").endswith(f", reward {reward_id}")
 
 
 async def test_what_runs_is_left_alone(client: Client, db: Database) -> None:

@@ -52,6 +52,16 @@ async def test_a_start_runs_the_rows_workflow(client: Client, kind: Kind, noun: 
     assert await found.static_summary() == f"{noun.capitalize()} {id}"
 
 
+@pytest.mark.parametrize(("kind", "noun"), [AN_ORDER, A_REWARD])
+async def test_a_start_says_what_it_is_about(client: Client, kind: Kind, noun: str) -> None:
+    payload = subject(noun)
+
+    await TemporalLane(client)(row(kind, payload | {"about": "25.00 USD Coffee for mem_1, order ord_1"}))
+
+    found = await workflow_of(client, payload).describe()
+    assert await found.static_summary() == "25.00 USD Coffee for mem_1, order ord_1"
+
+
 async def test_a_start_told_twice_starts_once(client: Client) -> None:
     lane, payload = TemporalLane(client), subject("order")
     await lane(row(Kind.START_ORDER, payload))
