@@ -3,6 +3,7 @@
 import typer
 
 from cli import (
+    account_statements,
     api_keys,
     apply,
     bench,
@@ -37,6 +38,7 @@ for noun in (
     explain,
     story,
     members,
+    account_statements,
     leaderboards,
     api_keys,
     connections,
