@@ -78,6 +78,12 @@ class ClaimedRow:
     payload: Mapping[str, Any]
     attempts: int
 
+    @property
+    def ids(self) -> dict[str, Any]:
+        """The row's own id and those that its payload names, for log lines."""
+        named = {name: value for name, value in self.payload.items() if name.endswith(("_id", "_ids"))}
+        return {"outbox_id": self.id, "program_id": self.program_id} | named
+
 
 @dataclass(frozen=True, slots=True)
 class DeadRow:

@@ -158,12 +158,13 @@ class Relay:
         return await asyncio.gather(*(self._act_on(lane, row) for row in rows))
 
     async def _act_on(self, lane: Lane, row: ClaimedRow) -> Answer:
-        try:
-            async with asyncio.timeout(ACT_SECONDS):
-                await self._handlers[lane](row)
-        except Exception as error:
-            return Answer(row, error)
-        return Answer(row)
+        with structlog.contextvars.bound_contextvars(lane=lane, **row.ids):
+            try:
+                async with asyncio.timeout(ACT_SECONDS):
+                    await self._handlers[lane](row)
+            except Exception as error:
+                return Answer(row, error)
+            return Answer(row)
 
     async def _settle(self, session: AsyncSession, answers: Sequence[Answer]) -> Sequence[Answer]:
         """Those of the answers whose rows are dead now."""
@@ -229,7 +230,7 @@ def _report(lane: Lane, answers: Sequence[Answer], dead: Sequence[Answer]) -> No
     _ROWS.labels(lane, "refused").inc(sum(answer.error is not None and not answer.is_outage for answer in answers))
     _ROWS.labels(lane, "dead").inc(len(dead))
     for answer in dead:
-        log.error("outbox row dead", lane=lane, row=answer.row.id, kind=answer.row.kind, error=_describe(answer.error))
+        log.error("outbox row dead", lane=lane, kind=answer.row.kind, error=_describe(answer.error), **answer.row.ids)
 
 
 def _outage(answers: Sequence[Answer]) -> Exception | None:

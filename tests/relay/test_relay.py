@@ -1,12 +1,14 @@
 """What was committed takes effect: whoever dies, whatever is away, however often it is told."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+import structlog
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
@@ -16,8 +18,12 @@ from relay.relay import DONE_KEPT, LEASE, Handler, Relay
 from storage import outbox
 from storage.database import Database
 from storage.wakeups import Wakeups
+from tests import test_telemetry
 from tests.eventually import eventually
 from tests.relay.conftest import now
+from tests.test_telemetry import written
+
+lines = test_telemetry.lines
 
 PROGRAM = "prg_a"
 A_DAY_SECONDS = 86_400.0
@@ -52,6 +58,22 @@ def relay_of(
 ) -> Relay:
     url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     return Relay(db, handlers, clock=clock, wakeups=wakeups or Wakeups(url), poll_seconds=poll_seconds)
+
+
+async def test_log_lines_name_the_row_and_what_it_is_about(db: Database, lines: io.StringIO) -> None:
+    async def speak(row: ClaimedRow) -> None:
+        structlog.get_logger().info(row.payload["order_id"])
+
+    async with db.begin() as session:
+        rows = [OutboxRow(PROGRAM, Lane.TEMPORAL, Kind.WAKE_ORDER, {"order_id": f"ord_{n}"}) for n in (1, 2)]
+        await outbox.add(session, rows, now=now())
+
+    answers = await relay_of(db, {Lane.TEMPORAL: speak}).work(Lane.TEMPORAL)
+
+    said = [line for line in written(lines) if str(line["event"]).startswith("ord_")]
+    assert [(line["outbox_id"], line["order_id"], line["program_id"], line["lane"]) for line in said] == [
+        (answer.row.id, line["event"], PROGRAM, "temporal") for answer, line in zip(answers, said, strict=True)
+    ]
 
 
 @asynccontextmanager

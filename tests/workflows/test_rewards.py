@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from temporalio.testing import TimeSkipper
 
 from connectors.vendors import REQUEST_BODIES
 from domain.orders import OrderState, Refusal
@@ -139,6 +140,23 @@ async def test_an_automatic_reward_beyond_the_programs_limit_is_tried_again_unti
     assert ended == RewardState.ORDERED
     assert given.updated_at > given.created_at + timedelta(minutes=59)
     assert (await shop.told()).count("reward_not_ordered") == 1
+
+
+async def test_a_reward_that_is_tried_again_for_long_goes_on_in_a_new_run(
+    begin: Begin, shop: Shop, time: TimeSkipper
+) -> None:
+    await shop.set_program(monthly_limit_minor=1)
+    handle = await follow(begin, shop, await shop.give(await shop.member(), "automatic"), waits=True)
+    first = (await handle.describe()).run_id
+
+    await time.fast_forward(handle, timedelta(days=3))
+    described = await handle.describe()
+
+    assert described.run_id != first
+    assert described.history_length < 500
+    await shop.set_program(monthly_limit_minor=None)
+    await time.fast_forward(handle)
+    assert await handle.result() == RewardState.ORDERED
 
 
 async def test_a_reward_whose_order_came_to_nothing_may_be_chosen_again(begin: Begin, shop: Shop, knobs: Knobs) -> None:
