@@ -113,7 +113,8 @@ class Answer:
     data: Any
 
 
-Command = Callable[[AsyncSession], Awaitable[Answer]]
+# What it raises leaves nothing of what it did; a Problem that it answers is an answer like another.
+Command = Callable[[AsyncSession], Awaitable[Answer | Problem]]
 
 
 async def once(request: Request, body: bytes, database: Database, now: datetime, command: Command) -> Response:
@@ -145,10 +146,16 @@ async def _run(session: AsyncSession, command: Command) -> Mapping[str, Any]:
         problem = problems.of(error)
         if problem.kind.status >= 500:
             raise
-        errors = list(problem.errors)
-        return {"code": problem.kind.code, "detail": problem.detail, "errors": errors, "more": problem.more}
+        return _refusal(problem)
+    if isinstance(answer, Problem):
+        return _refusal(answer)
     # As it will be read back: a replay is the same to the letter.
     return {"status": answer.status, "data": orjson.loads(as_json(answer.data))}
+
+
+def _refusal(problem: Problem) -> dict[str, Any]:
+    errors = list(problem.errors)
+    return {"code": problem.kind.code, "detail": problem.detail, "errors": errors, "more": problem.more}
 
 
 def _render(outcome: Mapping[str, Any], path: str, headers: Mapping[str, str] | None) -> Response:

@@ -125,8 +125,8 @@ TABLE = {
             "Only an event that could not be decided can be decided again.",
         ),
         Kind(
-            "insufficient_points", 409, False, "The member has fewer points than the price.",
-            "Nothing was held; `detail` has the numbers.",
+            "insufficient_points", 409, False, "The member has less than this takes.",
+            "Nothing was moved or held; `detail` has the numbers.",
         ),
         Kind(
             "item_unavailable", 409, False, "The item cannot be had now.",
@@ -141,13 +141,74 @@ TABLE = {
             "The program has no connection of the name that the catalog gives. Nothing was held.",
         ),
         Kind(
-            "limit_reached", 409, False, "The program's limit is reached.",
-            "The value of a day's or a month's orders would pass the program's limit, or is in another currency. "
-            "Nothing was held.",
+            "limit_reached", 409, False, "A limit is reached.",
+            "The value of a day's or a month's orders would pass the program's limit, or is in another currency; or a "
+            "member would transfer more than the unit allows at once, in a day or a month. Nothing was moved or held.",
         ),
         Kind(
             "member_not_active", 409, False, "The member has left.",
             "Who has left neither orders nor chooses. Nothing was held.",
+        ),
+        Kind(
+            "duplicate_request", 409, False, "The reference was used for another command.",
+            "References of commands never expire. Use a new one for a new command.",
+        ),
+        Kind(
+            "member_not_found", 404, False, "The member is not known in this program.",
+            "Another program's members are answered the same way. Nothing was moved.",
+        ),
+        Kind(
+            "member_inactive", 409, False, "The member has left.",
+            "Who has left earns, holds, transfers and converts nothing. What stands already may end, and be corrected.",
+        ),
+        Kind(
+            "already_reversed", 409, False, "The transaction was reversed already.",
+            "A transaction is reversed once, whole or in part; what the reversal left stays.",
+        ),
+        Kind(
+            "not_reversible", 409, False, "The transaction cannot be reversed like this.",
+            "Holds are released, promises cancelled, and a conversion is reversed as a whole; expiries, merges and "
+            "reversals themselves stay.",
+        ),
+        Kind(
+            "exceeds_original", 409, False, "More is asked for than there is.",
+            "Less is left of the hold, or the transaction moved less.",
+        ),
+        Kind(
+            "hold_not_open", 409, False, "The hold has ended.",
+            "It was settled or released already, or its expiry has passed.",
+        ),
+        Kind(
+            "pending_not_open", 409, False, "The promised value was confirmed or cancelled already.",
+            "Value is promised once; grant it anew.",
+        ),
+        Kind(
+            "belongs_to_order", 409, False, "This ends with its order.",
+            "What an order holds or spent is settled and given back by the order alone.",
+        ),
+        Kind(
+            "transfers_not_allowed", 409, False, "The unit is not transferred.",
+            "The unit's configuration has no `transfer`.",
+        ),
+        Kind(
+            "account_closed", 409, False, "The account is closed.",
+            "It takes nothing any more.",
+        ),
+        Kind(
+            "account_not_empty", 409, False, "The account is not empty.",
+            "Value, a debt, a hold or a promise stands in the way of closing.",
+        ),
+        Kind(
+            "needs_approval", 409, False, "The adjustment needs a second person.",
+            "It is above the unit's `approval_above`. Propose it by POST /v1/adjustments.",
+        ),
+        Kind(
+            "needs_second_person", 409, False, "Who proposed it cannot decide it.",
+            "An adjustment is approved or rejected with another key.",
+        ),
+        Kind(
+            "adjustment_not_open", 409, False, "The adjustment was decided already.",
+            "It was approved or rejected, once and for all.",
         ),
         Kind(
             "reward_not_offered", 409, False, "The reward is not on offer.",
@@ -194,6 +255,38 @@ TABLE = {
         Kind(
             "occurred_in_future", 422, False, "The event lies in the future.",
             "occurred_at is more than five minutes ahead of the server's clock. Nothing was recorded.",
+        ),
+        Kind(
+            "unknown_unit", 422, False, "The program has no such unit.",
+            "Units are part of the program's configuration (`laurel apply`).",
+        ),
+        Kind(
+            "conversion_not_found", 422, False, "The program has no such conversion.",
+            "Conversions are part of the program's configuration (`laurel apply`).",
+        ),
+        Kind(
+            "amount_too_small", 422, False, "The amount converts to nothing.",
+            "At the declared rate it is less than one of the other unit.",
+        ),
+        Kind(
+            "self_transfer", 422, False, "Giver and taker are the same member.",
+            "Also if one of them was merged into the other.",
+        ),
+        Kind(
+            "backdating_refused", 422, False, "That lies too far back.",
+            "effective_at may lie as many days back as the unit's `backdate_days` says.",
+        ),
+        Kind(
+            "effective_in_future", 422, False, "That has not happened yet.",
+            "effective_at is more than five minutes ahead of the server's clock.",
+        ),
+        Kind(
+            "expires_in_past", 422, False, "That would have expired already.",
+            "expires_at must lie ahead.",
+        ),
+        Kind(
+            "command_failed", 422, False, "The command could not be carried out.",
+            "The book refused its data, a number too large for example. Nothing was moved.",
         ),
         Kind(
             "invalid_member", 422, False, "The member cannot be taken.",

@@ -11,7 +11,11 @@ class Scope(StrEnum):
     EVENTS_READ = "events:read"
     MEMBERS_WRITE = "members:write"
     MEMBERS_READ = "members:read"
+    MEMBERS_MERGE = "members:merge"
     BALANCES_READ = "balances:read"
+    LEDGER_READ = "ledger:read"
+    LEDGER_WRITE = "ledger:write"
+    ADJUSTMENTS_APPROVE = "adjustments:approve"
     CATALOG_READ = "catalog:read"
     ORDERS_WRITE = "orders:write"
     ORDERS_READ = "orders:read"
@@ -26,7 +30,11 @@ DESCRIPTIONS = {
     Scope.EVENTS_READ: "Read events and the explanation of what each earned.",
     Scope.MEMBERS_WRITE: "Create and change members and their identities.",
     Scope.MEMBERS_READ: "Read members and their attributes.",
+    Scope.MEMBERS_MERGE: "Merge two members who are one person, and undo it.",
     Scope.BALANCES_READ: "Read members' balances and their history of earnings and redemptions.",
+    Scope.LEDGER_READ: "Read lots, holds, promised value and adjustments.",
+    Scope.LEDGER_WRITE: "Order what the ledger does: grant, adjust, hold, spend, transfer, convert, reverse, close.",
+    Scope.ADJUSTMENTS_APPROVE: "Approve or reject large adjustments that somebody else proposed.",
     Scope.CATALOG_READ: "Read the catalog: what can be redeemed, and for how many points.",
     Scope.ORDERS_WRITE: "Place orders and choose rewards, which spends points and money.",
     Scope.ORDERS_READ: "Read orders and rewards.",

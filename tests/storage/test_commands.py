@@ -133,6 +133,7 @@ async def test_the_same_command_again_is_answered_with_the_first_outcome(program
     first, twin = await program.execute(command, command)
     [later] = await program.execute(command, days=400)
 
+    assert isinstance(first, Accepted)
     assert twin == later == Replayed(first)
     assert await program.balance(program.ada) == 100
 
@@ -477,7 +478,7 @@ class Standing:
         )
         return cls(program, made)
 
-    def command(self, step: tuple[Any, ...], reference: str) -> Command:
+    def command(self, step: tuple[Any, ...], reference: str) -> Any:
         kind, *what = step
         people, named = (self.program.ada, self.program.ben), {"reference": reference}
         if kind in (Settle, Release):
