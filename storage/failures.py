@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
+from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
 
 # SQLSTATE classes: connection, resources, operator's intervention, serialization and deadlock; and a lock not obtained.
@@ -13,6 +14,10 @@ TRANSIENT_CLASSES = ("08", "53", "57", "40")
 LOCK_NOT_AVAILABLE = "55P03"
 # Before the second, third and fourth try.
 BACKOFF_SECONDS = (0.02, 0.1, 0.5)
+
+RETRIED = Counter(
+    "laurel_transactions_retried_total", "Transactions tried again, by the server's code (SQLSTATE)", ["sqlstate"]
+)
 
 Result = TypeVar("Result")
 
@@ -42,6 +47,7 @@ async def retry(work: Callable[[], Awaitable[Result]]) -> Result:
         except Exception as error:
             if not is_transient(error):
                 raise
+            RETRIED.labels(sqlstate(error) or "none").inc()
         # Losers of one race should not meet again in step.
         await asyncio.sleep(backoff_seconds * random.uniform(0.5, 1.0))
     return await work()
