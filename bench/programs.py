@@ -79,6 +79,10 @@ class Databases:
             connection.execute("CHECKPOINT")
         return self._cluster.url(APPLICATION, name)
 
+    def as_owner(self, url: str) -> str:
+        """The URL of the same database for the role that owns it."""
+        return url.replace(f"//{APPLICATION}@", f"//{OWNER}@")
+
 
 @asynccontextmanager
 async def databases() -> AsyncIterator[Databases]:

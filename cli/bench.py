@@ -17,6 +17,7 @@ BENCHMARKS = {
     "bulk": "batches of 500 events by the one door, against raw SQL that writes the same rows",
     "http": "single events over keep-alive connections, against a FastAPI echo",
     "intake": "64 callers awaiting single events in process, against a batcher written by hand",
+    "verify": "recounting a ledger and recomputing its chain, against fetching the same columns",
     "orders": "orders from request to card, against a bare workflow with as many steps",
 }
 NAMES = "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())

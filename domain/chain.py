@@ -23,24 +23,24 @@ _LEAF, _NODE, _PART, _RECORD, _LINK, _COMMITMENT = b"\x00", b"\x01", b"\x10", b"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-Field = str | int | datetime | None
+Field = str | int | None
 
 
 def encode(*fields: Field) -> bytes:
-    """The fields one after the other, each "length:text," in UTF-8; nothing is "-,". No two lists give the same bytes.
+    """The fields one after the other, each "length:text,"; nothing is "-,". No two lists give the same bytes.
 
-    Integers are decimal; instants are microseconds since 1970.
+    Lengths are of the UTF-8 text in bytes; integers are decimal.
     """
-    return b"".join([_encoded(field) for field in fields])
-
-
-def _encoded(field: Field) -> bytes:
-    if field is None:
-        return b"-,"
-    if field.__class__ is datetime:
-        field = microseconds(field)
-    text = str(field).encode()
-    return b"%d:%b," % (len(text), text)
+    return "".join(
+        [
+            "-,"
+            if field is None
+            else f"{len(text)}:{text},"
+            if (text := str(field)).isascii()
+            else f"{len(text.encode())}:{text},"
+            for field in fields
+        ]
+    ).encode()
 
 
 def microseconds(at: datetime) -> int:
@@ -123,21 +123,34 @@ class Posting:
 
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
         """What a statement shows, each entry, the rest."""
-        cause = ("laurel/cause/1", self.business_key, self.event_id, self.order_id, self.reverses_id)
-        lists = (self.transfers, self.grants, self.moves, (self.rate,) if self.rate else ())
-        counted = (field for rows in lists for field in (len(rows), *(value for row in rows for value in row)))
-        rest = encode(*cause, commitment.hex() if commitment else None, *counted)
         shown = encode(*transaction_fields(program_id, self))
-        return [shown, *(encode(*entry_fields(self, entry)) for entry in self.entries), rest]
+        entries = [encode("laurel/entry/1", self.id, *entry) for entry in self.entries]
+        return [shown, *entries, encode(*self._cause(commitment))]
+
+    def _cause(self, commitment: bytes | None) -> list[Field]:
+        """Why the transaction was made, and what else it wrote; each list is preceded by its length."""
+        fields: list[Field] = ["laurel/cause/1", self.business_key, self.event_id, self.order_id, self.reverses_id]
+        fields += (commitment.hex() if commitment else None, len(self.transfers))
+        for transfer in self.transfers:
+            fields += transfer
+        fields.append(len(self.grants))
+        for lot_id, account_id, granted, expires_at, granted_at in self.grants:
+            lapses = None if expires_at is None else microseconds(expires_at)
+            fields += (lot_id, account_id, granted, lapses, microseconds(granted_at))
+        fields.append(len(self.moves))
+        for move in self.moves:
+            fields += move
+        fields += self.rate or ()
+        return fields
 
 
-def transaction_fields(program_id: str, posting: Posting) -> list[str | int | None]:
+def transaction_fields(program_id: str, posting: Posting) -> list[Field]:
     """What every statement line shows of its posting."""
     instants = microseconds(posting.effective_at), microseconds(posting.recorded_at)
     return ["laurel/transaction/1", program_id, posting.id, posting.kind, *instants]
 
 
-def entry_fields(posting: Posting, entry: Entry) -> list[str | int | None]:
+def entry_fields(posting: Posting, entry: Entry) -> list[Field]:
     """What a statement line shows of its entry."""
     return ["laurel/entry/1", posting.id, *entry]
 
@@ -155,7 +168,9 @@ class RefusedCommand:
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
         """One part: nobody is shown less than all of it."""
         named = commitment.hex() if commitment else None
-        return [encode("laurel/refusal/1", program_id, self.id, self.kind, self.code, self.recorded_at, named)]
+        return [
+            encode("laurel/refusal/1", program_id, self.id, self.kind, self.code, microseconds(self.recorded_at), named)
+        ]
 
 
 @dataclass(slots=True)
@@ -171,9 +186,8 @@ class CountedRefusals:
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
         """One part."""
         named = commitment.hex() if commitment else None
-        return [
-            encode("laurel/refusals-counted/1", program_id, self.id, self.counted, self.from_at, self.until_at, named)
-        ]
+        instants = microseconds(self.from_at), microseconds(self.until_at)
+        return [encode("laurel/refusals-counted/1", program_id, self.id, self.counted, *instants, named)]
 
 
 Record = Posting | RefusedCommand | CountedRefusals

@@ -1,6 +1,7 @@
 """Whether a program's chain holds: I9, recomputed from the rows and seals, page by page, so that memory stays flat."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +16,7 @@ from storage.sets import texts
 from storage.verification import MAX_EXAMPLES, Check
 
 PAGE_ROWS = 2_000
+NO_END = 2**62
 
 _SEALS = f"""SELECT {", ".join(Seal._fields)} FROM seals WHERE program_id = %(program_id)s AND position >= %(start)s
     ORDER BY position LIMIT %(limit)s"""
@@ -50,27 +52,38 @@ async def verify(
     `exported` are signed notes that were kept outside, of this program or others. `progress` hears how many records
     have been checked since it was last told.
     """
+    await records.go_by_index(session)
     walk = _Walk(program_id, keys)
     walk.expect(exported, "kept outside")
-    async for seals in _pages(session, program_id):
-        found = await records.load(session, program_id, [Subject(seal.kind, seal.subject_id) for seal in seals])
-        query = {"program_id": program_id, "ids": texts([seal.subject_id for seal in seals])}
-        span = {"program_id": program_id, "start": walk.position, "stop": seals[-1].position + 1}
-        rows, notes = await run_together(session, (_COMMITMENTS, query), (_NOTES, span))
-        walk.expect((row[0] for row in notes), "stored")
-        walk.check(seals, found, {row[0]: Commitment(*row[1:]) for row in rows})
-        progress(len(seals))
-    beyond = {"program_id": program_id, "start": walk.position, "stop": 2**62}
-    walk.expect((row[0] for row in await run(session, _NOTES, beyond)), "stored")
+    page = await _page(session, program_id, 0)
+    while page.seals:
+        # The database finds the next page while this one is hashed.
+        _, following = await asyncio.gather(
+            asyncio.to_thread(walk.check, page), _page(session, program_id, page.seals[-1].position + 1)
+        )
+        progress(len(page.seals))
+        page = following
+    walk.expect(page.notes, "stored")
     return walk.end()
 
 
-async def _pages(session: AsyncSession, program_id: str) -> AsyncIterator[Sequence[Seal]]:
-    start = 0
-    while page := await run(session, _SEALS, {"program_id": program_id, "start": start, "limit": PAGE_ROWS}):
-        seals = [Seal._make(row) for row in page]
-        yield seals
-        start = seals[-1].position + 1
+class _Page(NamedTuple):
+    """Seals with what they are of; and the checkpoints up to the last of them, or all that are left after the end."""
+
+    seals: Sequence[Seal]
+    found: Mapping[str, Record]
+    commitments: Mapping[str, Commitment]
+    notes: Sequence[str]
+
+
+async def _page(session: AsyncSession, program_id: str, start: int) -> _Page:
+    rows = await run(session, _SEALS, {"program_id": program_id, "start": start, "limit": PAGE_ROWS})
+    seals = [Seal._make(row) for row in rows]
+    found = await records.load(session, program_id, [Subject(seal.kind, seal.subject_id) for seal in seals])
+    ids = {"program_id": program_id, "ids": texts([seal.subject_id for seal in seals])}
+    span = {"program_id": program_id, "start": start, "stop": seals[-1].position + 1 if seals else NO_END}
+    committed, notes = await run_together(session, (_COMMITMENTS, ids), (_NOTES, span))
+    return _Page(seals, found, {row[0]: Commitment(*row[1:]) for row in committed}, [row[0] for row in notes])
 
 
 class _Findings:
@@ -95,7 +108,7 @@ class _Walk:
     """Goes along a chain once, and remembers no more of it than the last link and the tree's roots."""
 
     def __init__(self, program_id: str, keys: SigningKeys) -> None:
-        self.position = 0  # of the seal that should come next
+        self._position = 0  # of the seal that should come next
         self._program_id = program_id
         self._keys = keys
         self._link = first_link(program_id)
@@ -117,11 +130,13 @@ class _Walk:
             if checkpoint.program_id == self._program_id:
                 self._expected.setdefault(checkpoint.size, set()).add((where, checkpoint))
 
-    def check(self, seals: Sequence[Seal], found: Mapping[str, Record], commitments: Mapping[str, Commitment]) -> None:
+    def check(self, page: _Page) -> None:
         """Check the next seals."""
-        for seal in seals:
+        self.expect(page.notes, "stored")
+        for seal in page.seals:
             self._records.checked += 1
-            if fault := _fault(self._program_id, seal, found.get(seal.subject_id), commitments.get(seal.subject_id)):
+            record, commitment = page.found.get(seal.subject_id), page.commitments.get(seal.subject_id)
+            if fault := _fault(self._program_id, seal, record, commitment):
                 self._records.violated(f"{seal.position}: {seal.subject_id} {fault}")
             self._follow(seal)
 
@@ -130,20 +145,20 @@ class _Walk:
         for size, expected in sorted(self._expected.items()):
             for where, _ in sorted(expected, key=lambda one: one[0]):
                 self._checkpoints.checked += 1
-                self._checkpoints.violated(f"{size - 1}: the chain ends before, at {self.position} ({where})")
+                self._checkpoints.violated(f"{size - 1}: the chain ends before, at {self._position} ({where})")
         return [self._records.check(), self._links.check(), self._checkpoints.check()]
 
     def _follow(self, seal: Seal) -> None:
         self._links.checked += 1
-        if seal.position != self.position:
-            self._links.violated(f"{self.position}: missing, {seal.position} comes next")
+        if seal.position != self._position:
+            self._links.violated(f"{self._position}: missing, {seal.position} comes next")
         elif link(self._link, seal.position, seal.digest) != seal.link:
             self._links.violated(f"{seal.position}: {seal.subject_id}")
         # What follows is judged by what is there, or everything after the first bad record would be bad.
         self._link = seal.link
-        self.position = seal.position + 1
+        self._position = seal.position + 1
         self._tree.add(seal.digest)
-        for where, checkpoint in self._expected.pop(self.position, ()):
+        for where, checkpoint in self._expected.pop(self._position, ()):
             self._checkpoints.checked += 1
             if (checkpoint.root, checkpoint.head) != (self._tree.root(), seal.link):
                 self._checkpoints.violated(f"{seal.position}: not the chain that was signed ({where})")

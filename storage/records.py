@@ -7,11 +7,12 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.chain import CountedRefusals, Entry, Grant, Move, Posting, Rate, Record, RefusedCommand, Transfer
-from storage.hot_path import Found, run_together
+from storage.hot_path import Found, run, run_together
 from storage.sets import texts
 
 TRANSACTION, REFUSAL, REFUSAL_COUNT = "transaction", "refusal", "refusal_count"
 
+_SCANS = {"names": texts(["enable_seqscan", "enable_bitmapscan"])}
 _WHICH = "program_id = %(program_id)s AND {} = ANY(CAST(%(ids)s AS text[]))"
 _OF_TRANSACTION = _WHICH.format("transaction_id")
 _OF_ID = _WHICH.format("id")
@@ -41,6 +42,11 @@ class Subject(NamedTuple):
 
     kind: str
     id: str
+
+
+async def go_by_index(session: AsyncSession) -> None:
+    """For the rest of the transaction, whatever the statistics say: pages of a table that grew since are read by it."""
+    await run(session, "SELECT set_config(name, 'off', true) FROM unnest(CAST(%(names)s AS text[])) AS name", _SCANS)
 
 
 async def load(session: AsyncSession, program_id: str, subjects: Iterable[Subject]) -> dict[str, Record]:

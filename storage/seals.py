@@ -86,6 +86,7 @@ _HEAD = "SELECT position, link FROM seals WHERE program_id = %(program_id)s ORDE
 
 async def take_turn(session: AsyncSession, program_id: str) -> bool:
     """Whether this transaction may seal for the program; one may at a time."""
+    await records.go_by_index(session)
     lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0))"
     ((mine,),) = await run(session, lock, {"name": f"laurel seals of {program_id}"})
     return bool(mine)

@@ -53,8 +53,9 @@ _CHECKS = {
             ELSE a.balance < -a.debt END
         FROM accounts a WHERE a.program_id = :program_id AND a.running""",
     "I4 lots less debt make the balance": """
-        SELECT a.id, a.balance <> coalesce((SELECT sum(l.remaining) FROM lots l WHERE l.account_id = a.id), 0) - a.debt
-        FROM accounts a
+        SELECT a.id, a.balance <> coalesce(l.remaining, 0) - a.debt
+        FROM accounts a LEFT JOIN (SELECT account_id, sum(remaining) AS remaining FROM lots
+            WHERE program_id = :program_id GROUP BY account_id) l ON l.account_id = a.id
         WHERE a.program_id = :program_id AND a.running AND a.id NOT LIKE '%.held' AND a.id NOT LIKE '%.pending'""",
     "I4 each lot is its grant less its moves": """
         SELECT l.id, l.allocated <>
@@ -63,9 +64,13 @@ _CHECKS = {
             OR l.reversed <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'reverse'), 0)
         FROM lots l LEFT JOIN lot_moves m ON m.lot_id = l.id WHERE l.program_id = :program_id GROUP BY l.id""",
     "I4 each earning is granted in full as lots": """
-        SELECT t.id, (SELECT sum(f.amount) FROM transfers f WHERE f.transaction_id = t.id)
-            <> coalesce((SELECT sum(l.granted) FROM lots l WHERE l.transaction_id = t.id), 0)
-        FROM transactions t WHERE t.program_id = :program_id AND t.kind IN ('earn', 'confirm')""",
+        SELECT t.id, f.amount <> coalesce(l.granted, 0)
+        FROM transactions t
+        LEFT JOIN (SELECT transaction_id, sum(amount) AS amount FROM transfers
+            WHERE program_id = :program_id GROUP BY transaction_id) f ON f.transaction_id = t.id
+        LEFT JOIN (SELECT transaction_id, sum(granted) AS granted FROM lots
+            WHERE program_id = :program_id GROUP BY transaction_id) l ON l.transaction_id = t.id
+        WHERE t.program_id = :program_id AND t.kind IN ('earn', 'confirm')""",
     # Of members who were merged, together: a merge moves the lifetime, and entries never move.
     "I4 lifetime is what was earned less what was reversed": """
         WITH earned AS (SELECT t.id, f.to_account AS account_id, sum(f.amount) AS amount
@@ -103,6 +108,8 @@ _CHECKS = {
 }
 CHECKS = len(_CHECKS)
 MAX_EXAMPLES = 5
+# What the server may use for each sort and hash before it goes to disk.
+WORK_MEMORY = "64MB"
 
 
 async def verify(
@@ -112,7 +119,7 @@ async def verify(
 
     `progress` hears of each check when it is done.
     """
-    await session.execute(text("SET LOCAL statement_timeout = 0"))
+    await session.execute(text(f"SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '{WORK_MEMORY}'"))
     checks = []
     for name, query in _CHECKS.items():
         checks.append(await _check(session, program_id, name, query))
