@@ -106,7 +106,8 @@ class Peer(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        self._late.discard(self)
+        if not self.flow.write_paused:  # else it asks for more, and has not yet taken what it asked for before
+            self._late.discard(self)
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:

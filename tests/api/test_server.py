@@ -111,9 +111,12 @@ async def test_who_waits_for_us_is_not_late_and_keeps_its_place() -> None:
         assert (await head(waiting)).startswith(b"HTTP/1.1 200")
 
 
-async def test_an_answer_that_nobody_takes_is_given_up() -> None:
+@pytest.mark.parametrize("more", [b"", GET])
+async def test_an_answer_that_nobody_takes_is_given_up_though_more_is_asked_for(more: bytes) -> None:
     async with serving() as (server, call):
-        await call(GET.replace(b"/ ", b"/much ", 1))
+        _, writer = await call(GET.replace(b"/ ", b"/much ", 1))
+        await asyncio.sleep(PATIENCE_SECONDS / 10)
+        writer.write(more)
         while not server.server_state.connections:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
