@@ -191,10 +191,10 @@ class Execution:
     def _confirm(self, command: Confirm) -> Accepted:
         pending, unit = self._promise(command.pending_id)
         person = self._active(member_of(pending.account_id))
-        before = self._before(pending.account_id)
+        before, cause = self._before(pending.account_id), self._cause(command, unit)
         # When it lapses is counted from when it can be spent, unless its grant said when.
         pending.expires_at = pending.expires_at or units.expires_at(unit, self._now, person.time_zone)
-        transaction = self.book.confirm(pending, **self._cause(command, unit))
+        transaction = self.book.confirm(pending, **cause)
         self.closed_pendings.append(pending)
         self._move_on(transaction.id, pending.account_id)
         return self._accept(transaction.id, before)
@@ -423,6 +423,7 @@ class Execution:
     ) -> Accepted:
         for account_id, then in before.items():
             self._mark(account_id, *then)
+            self.book.expire_lapsed(account_id)  # what has lapsed is not told as if it could be spent
         found = (self.book.accounts[account_id] for account_id in before)
         balances = tuple(Balance(member_of(one.id), one.unit, one.balance) for one in found)
         return Accepted(transaction_id, balances, hold_id, pending_id)
