@@ -189,6 +189,11 @@ class Settings(BaseSettings):
         repr=False,
         json_schema_extra=SECRET,
     )
+    general_ledger_chart: Path | None = Field(
+        None,
+        description="A YAML file that says which accounts of the general ledger journals name; see "
+        "[reports](reports.md). Default: the built-in chart.",
+    )
     database_url: str = Field(
         "postgresql://laurel_app@127.0.0.1:5432/laurel",
         description="PostgreSQL 15 to 18 as the application role. Setting it replaces the embedded server. Danger: an "

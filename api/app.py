@@ -16,6 +16,7 @@ import runtime
 from api import operations, problems
 from api.auth import Authentication, Keys
 from api.backends import Backends
+from api.charts import read_chart
 from api.cursors import Cursors
 from api.limits import Allowance, RateLimits
 from api.plain import PlainRoutes
@@ -24,6 +25,7 @@ from api.requests import Requests
 from api.routes import ROUTERS
 from api.routes.health import VERSION
 from api.writer import Writer
+from domain.reports import Chart
 from domain.time import Clock
 from settings import Settings
 from storage.database import Database
@@ -50,7 +52,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     wakeups = Wakeups(settings.listen_url)
     database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
     allowance = Allowance(settings.redis_url, settings.requests_per_minute, clock)
-    lifespan = _lifespan(settings, database, wakeups, allowance, clock)
+    chart = read_chart(settings.general_ledger_chart)
+    lifespan = _lifespan(settings, database, wakeups, allowance, chart, clock)
     app = FastAPI(
         title="Laurel", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
@@ -68,7 +71,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, database: Database, wakeups: Wakeups, allowance: Allowance, clock: Clock
+    settings: Settings, database: Database, wakeups: Wakeups, allowance: Allowance, chart: Chart, clock: Clock
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -87,7 +90,9 @@ def _lifespan(
             lazy=True,
         )
         cursors = Cursors(settings.laurel_secret_keys)
-        app.state.backends = Backends(settings, clock, database, redis, temporal, keyring, writer, cursors, allowance)
+        app.state.backends = Backends(
+            settings, clock, database, redis, temporal, keyring, writer, cursors, allowance, chart
+        )
         ringing = asyncio.create_task(wakeups.send())
         try:
             yield

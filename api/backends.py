@@ -9,6 +9,7 @@ from temporalio.client import Client
 from api.cursors import Cursors
 from api.limits import Allowance
 from api.writer import Writer
+from domain.reports import Chart
 from domain.time import Clock
 from settings import Settings
 from storage.database import Database
@@ -28,6 +29,7 @@ class Backends:
     writer: Writer
     cursors: Cursors
     allowance: Allowance
+    chart: Chart
 
 
 def backends(request: Request) -> Backends:

@@ -86,6 +86,19 @@ _SCHEDULE = {
     "years": [{"period": "2027", "amount": 250}],
 }
 
+_POINTS = {"unit": "points", "exponent": 0}
+_PERIOD = {"from": "2026-01-01T00:00:00Z", "until": _AT}
+_POSTED = _POINTS | {
+    "transaction_id": _TRANSACTION,
+    "recorded_at": _AT,
+    "effective_at": _AT,
+    "kind": "earn",
+    "member_id": None,
+    "event_id": _EVENT,
+    "order_id": None,
+    "reverses_id": None,
+}
+
 BY_MODEL: Mapping[str, Any] = {
     "EventOutcome": _OUTCOME,
     "BatchResult": {"results": [{"index": 0, "status": 201, "event": _OUTCOME}]},
@@ -271,6 +284,57 @@ BY_MODEL: Mapping[str, Any] = {
         "reference": _REWARD,
         "created_at": _AT,
         "read_at": None,
+    },
+    "TrialBalanceDocument": {
+        "at": _AT,
+        "known_at": _AT,
+        "lines": [
+            _POINTS | {"account": "available", "debits": 100, "credits": 350, "balance": 250},
+            _POINTS | {"account": "held", "debits": 0, "credits": 100, "balance": 100},
+            _POINTS | {"account": "issued", "debits": 350, "credits": 0, "balance": -350},
+        ],
+        "balanced": True,
+    },
+    "ClearingsDocument": {"lines": [_POINTS | {"account": "held", "balance": 100, "explained": 100, "difference": 0}]},
+    "LiabilityDocument": {
+        "at": _AT,
+        "known_at": _AT,
+        "lines": [
+            _POINTS | {"part": "spendable", "bucket": "0-30", "amount": 250},
+            _POINTS | {"part": "held", "bucket": "", "amount": 100},
+        ],
+    },
+    "BreakageDocument": _PERIOD
+    | {
+        "known_at": _AT,
+        "lines": [
+            _POINTS
+            | {"month": "2026-02", "issued": 1000, "expired": 35, "rate": 350}
+            | {"issued_so_far": 2000, "expired_so_far": 35, "rate_so_far": 175}
+        ],
+    },
+    "SpendDocument": _PERIOD
+    | {
+        "known_at": _AT,
+        "lines": [
+            _POINTS
+            | {"period": "2026-03-01", "key": "food_and_drink", "spent": 100, "orders": 1}
+            | {"currency": "USD", "value_minor": 1000}
+        ],
+    },
+    "JournalDocument": _PERIOD
+    | {
+        "items": [
+            _POSTED | {"line": 1, "code": "5100", "account": "Cost of value issued", "debit": 350, "credit": 0},
+            _POSTED
+            | {"line": 2, "code": "2100", "account": "Liability to members: available", "debit": 0, "credit": 350}
+            | {"member_id": _MEMBER},
+        ],
+        "next_cursor": None,
+    },
+    "HoldsDocument": {
+        "lines": [_POINTS | {"held": 100, "for_orders": 100, "for_integrations": 0, "differing": 0, "unexplained": 0}],
+        "differences": [],
     },
     "ProgramDocument": {
         "id": f"prg_{EXAMPLE_ID}",

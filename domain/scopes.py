@@ -22,6 +22,7 @@ class Scope(StrEnum):
     LEADERBOARDS_READ = "leaderboards:read"
     NOTIFICATIONS_READ = "notifications:read"
     NOTIFICATIONS_WRITE = "notifications:write"
+    REPORTS_READ = "reports:read"
     PROGRAMS_ADMIN = "programs:admin"
 
 
@@ -41,6 +42,7 @@ DESCRIPTIONS = {
     Scope.LEADERBOARDS_READ: "Read leaderboards and a member's place on them.",
     Scope.NOTIFICATIONS_READ: "Read notifications.",
     Scope.NOTIFICATIONS_WRITE: "Mark notifications as read.",
+    Scope.REPORTS_READ: "Read reports on the whole ledger: balances of accounts, liability, spend, the journal.",
     Scope.PROGRAMS_ADMIN: "Everything above, and all that concerns the program itself.",
 }
 

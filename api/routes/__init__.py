@@ -13,6 +13,7 @@ from api.routes import (
     orders,
     programs,
     reference,
+    reports,
     rewards,
     statements,
 )
@@ -28,6 +29,7 @@ ROUTERS = (
     rewards.router,
     notifications.router,
     programs.router,
+    reports.router,
     intake.router,
     statements.router,
     codec.router,

@@ -3,61 +3,40 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from api.problems import Problem
 from api.schemas.base import Document, Instant, Key, PageQuery
+from api.schemas.moments import Between, Moment, just_after
 from domain.account_statements import Category, Line, Period, Schedule, Standing, Summary
 
 DEFAULT_PERIOD = timedelta(days=30)
-# What takes effect at an instant is part of the balance at it, and periods end before their end.
-JUST_AFTER = timedelta.resolution
-
 UNIT = Field("points", description="A unit of the program.")
-KNOWN_AT = Field(None, description="What the book knew then; nothing recorded later counts. Default: now.")
 
 
-class MomentQuery(BaseModel):
-    """As of when, and as known when."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class MomentQuery(Moment):
+    """As of when, and as known when, and of which unit."""
 
     unit: Key = UNIT
-    at: Instant | None = Field(None, description="What had taken effect by then. Default: now.")
-    known_at: Instant | None = KNOWN_AT
 
     def period(self, member_id: str, now: datetime) -> Period:
         """The empty period that begins just after the moment."""
-        end = _later(self.at or now)
+        end = just_after(self.at or now)
         return Period(member_id, self.unit, end, end, self.known_at or now)
 
 
-class AccountStatementQuery(PageQuery):
-    """Which statement: what took effect from `from` on and before `until`."""
+class AccountStatementQuery(Between, PageQuery):
+    """Which statement: what took effect from `from` (30 days before the end) on and before `until`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     unit: Key = UNIT
-    from_at: Instant | None = Field(None, alias="from", description="Default: 30 days before `until`.")
-    until: Instant | None = Field(None, description="Default: now, and what takes effect now is on it.")
-    known_at: Instant | None = KNOWN_AT
+    known_at: Instant | None = Field(
+        None, description="What the book knew then; nothing recorded later counts. Default: now."
+    )
 
     def period(self, member_id: str, now: datetime) -> Period:
         """The period with its defaults; raises Problem invalid_request if it ends before it begins."""
-        until = self.until or _later(now)
-        from_at = self.from_at or _earlier(until)
-        if from_at > until:
-            fault = {"parameter": "until", "detail": "must not lie before `from`"}
-            raise Problem("invalid_request", "faults in the parameters", errors=[fault])
-        return Period(member_id, self.unit, from_at, until, self.known_at or now)
-
-
-def _later(at: datetime) -> datetime:
-    return min(at, datetime.max.replace(tzinfo=at.tzinfo) - JUST_AFTER) + JUST_AFTER
-
-
-def _earlier(at: datetime) -> datetime:
-    return max(at, datetime.min.replace(tzinfo=at.tzinfo) + DEFAULT_PERIOD) - DEFAULT_PERIOD
+        return Period(member_id, self.unit, *self.between(now, DEFAULT_PERIOD), self.known_at or now)
 
 
 class StandingDocument(Document):
