@@ -59,11 +59,12 @@ async def insert_new(session: AsyncSession, connection: Connection, arrived: Seq
     return len(new)
 
 
-_LATEST_OPEN = """SELECT id, body FROM notices
-    WHERE connection_id = %(connection_id)s AND object_id = %(object_id)s AND state = 'open' ORDER BY id DESC LIMIT 1"""
-_HANDLE = """UPDATE notices SET state = 'handled', handled_at = %(now)s
+_LATEST_OPEN = f"""SELECT id, body FROM notices
+    WHERE connection_id = %(connection_id)s AND object_id = %(object_id)s AND state = '{OPEN}'
+    ORDER BY id DESC LIMIT 1"""
+_HANDLE = f"""UPDATE notices SET state = '{HANDLED}', handled_at = %(now)s
     WHERE program_id = %(program_id)s AND connection_id = %(connection_id)s AND object_id = %(object_id)s
-        AND id <= %(highest)s AND state = 'open'"""
+        AND id <= %(highest)s AND state = '{OPEN}'"""
 
 
 async def find_latest_open(

@@ -140,7 +140,8 @@ class OrderWorkflow:
             return await self._until_readdressed(order, waited)
         if waited > DELIVERY_PATIENCE:
             return await self._review("delivery_unknown")
-        await self._wait(order, "until the card arrives or bounces")
+        if await self._wait(order, "until the card arrives or bounces"):  # the vendor's notice: its word is stored
+            return await self._step(OrderActivities.read_order, "Read what became of the card")
         return await self._at_vendor(OrderActivities.check_delivery, "Ask the vendor where the card is")
 
     async def _until_readdressed(self, order: OrderStatus, waited: timedelta) -> OrderStatus:
@@ -173,13 +174,14 @@ class OrderWorkflow:
     def _at(self) -> OrderAt:
         return OrderAt(self._subject.program_id, self._subject.id, workflow.now())
 
-    async def _wait(self, order: OrderStatus, for_what: str, long: timedelta | None = None) -> None:
-        """Until somebody wakes it, or it was so long, or it is time to look without being woken."""
+    async def _wait(self, order: OrderStatus, for_what: str, long: timedelta | None = None) -> bool:
+        """Until somebody wakes it, or it was so long, or it is time to look without being woken: whether it was."""
         waited = workflow.now() - order.since
         timeout = long or min(max(waited / 2, FIRST_LOOK), LAST_LOOK)
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._woken, timeout=timeout, timeout_summary=f"Wait {for_what}")
-        self._woken = False
+        woken, self._woken = self._woken, False
+        return woken
 
     def _show(self, order: OrderStatus) -> None:
         if order.state != self._shown and order.state is not OrderState.ACCEPTED:  # which lasts for one transaction
