@@ -1,6 +1,9 @@
-"""`laurel ledger verify` says how much it checked, and ends badly when something is wrong."""
+"""`laurel ledger` says how much it checked, ends badly when something is wrong, and proves to others what is right."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 import orjson
 import psycopg
@@ -9,7 +12,10 @@ from domain.events import SourcePolicy
 from storage import intake
 from storage.database import Database
 from tests.cli.conftest import Laurel
+from tests.docs.pages import ROOT
 from tests.programs import NOW, deal, make_member, make_program
+
+SCRIPT = ROOT / "docs" / "verify_proof.py"
 
 
 async def earn_something(database_url: str) -> None:
@@ -47,3 +53,54 @@ def test_a_ledger_that_was_tampered_with_ends_with_status_1_and_names_what_is_wr
 
 def test_without_programs_there_is_nothing_to_verify(laurel: Laurel):
     assert "no program yet" in laurel("ledger", "verify").stdout
+
+
+def signed(laurel: Laurel) -> str:
+    """A checkpoint, once no other test's transaction at the same server is older than what is to be sealed."""
+    while (told := laurel("ledger", "checkpoint")).exit_code:
+        assert "nothing to seal yet" in str(told.exception)
+    return told.stdout
+
+
+def test_a_proof_is_made_and_verified_by_the_script_alone(laurel: Laurel, database_url: str, tmp_path: Path):
+    asyncio.run(earn_something(database_url))
+    checkpoint, key = signed(laurel), laurel("ledger", "keys").stdout.strip()
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT account_id, version, amount FROM entries WHERE version IS NOT NULL").fetchone()
+    assert row is not None
+    proof = tmp_path / "proof.json"
+    proof.write_text(laurel("ledger", "prove", f"{row[0]}/{row[1]}").stdout)
+
+    told = subprocess.run(
+        [sys.executable, SCRIPT, proof, key], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert checkpoint.startswith("laurel/prg_")
+    assert f"amount: {row[2]}\n" in told.stdout
+    assert told.stdout.endswith("The proof holds.\n")
+
+
+def test_verification_compares_checkpoints_that_were_kept_outside(
+    laurel: Laurel, database_url: str, owner_url: str, tmp_path: Path
+):
+    asyncio.run(earn_something(database_url))
+    kept = tmp_path / "checkpoints"
+    kept.write_text(signed(laurel))
+    before = laurel("ledger", "verify", "--checkpoints", str(kept), "--json")
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("DELETE FROM seals")
+        owner.execute("DELETE FROM checkpoints")
+
+    after, without = laurel("ledger", "verify", "--checkpoints", str(kept)), laurel("ledger", "verify")
+
+    assert (before.exit_code, after.exit_code, without.exit_code) == (0, 1, 0)
+    assert "the chain ends before" in after.stdout
+
+
+def test_what_cannot_be_proven_is_said(laurel: Laurel, database_url: str):
+    asyncio.run(earn_something(database_url))
+
+    unknown, unsigned = laurel("ledger", "prove", "txn_none"), laurel("ledger", "prove", "acc_none/one")
+
+    assert "no transaction txn_none" in str(unknown.exception)
+    assert "named by its account and version" in str(unsigned.exception)

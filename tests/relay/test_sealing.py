@@ -2,17 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import func, select, text
 
+from connectors.checkpoints import CheckpointFile
+from domain.checkpoints import split
 from domain.events import SourcePolicy
+from domain.outbox import Lane
 from domain.refusals import Refusal
+from relay.checkpoints import CheckpointLane
+from relay.relay import Relay
 from relay.sealing import Sealer
 from storage import intake, refusals
 from storage.tables import refusal_counts, transactions
+from storage.wakeups import Wakeups
 from tests.programs import NOW, deal, make_member, make_program
 from tests.sealed import KEYS, SealedProgram, sealed_program
 
@@ -169,3 +176,42 @@ def delay() -> float:
     value = REGISTRY.get_sample_value("laurel_seal_delay_seconds")
     assert value is not None
     return value
+
+
+async def test_a_checkpoint_is_signed_once_the_last_one_is_old_enough(program: SealedProgram):
+    await program.win(1)
+    await program.seal()
+    first = await program.sealer.sign()
+    await program.win(1)
+    await program.seal()
+    too_early = await program.sealer.sign()
+    program.clock.go_on(minutes=10)
+    later = await program.sealer.sign()
+    program.clock.go_on(minutes=10)
+    nothing_new = await program.sealer.sign()
+
+    assert (first, too_early, later, nothing_new) == (1, 0, 1, 0)
+
+
+async def test_a_newcomer_signs_what_was_sealed_before_it_came(program: SealedProgram):
+    await program.win(1)
+    await program.seal()
+    program.sealer = Sealer(program.database, KEYS, clock=program.clock)
+    await program.seal()
+
+    assert await program.sealer.sign() == 1
+
+
+async def test_a_signed_checkpoint_is_kept_outside_by_the_relay(program: SealedProgram, tmp_path: Path):
+    kept = tmp_path / "checkpoints"
+    await program.win(2)
+    await program.checkpoint()
+    await program.win(2)
+    await program.checkpoint()
+    lanes = {Lane.CHECKPOINTS: CheckpointLane(program.database, [CheckpointFile(kept)])}
+    relay = Relay(program.database, lanes, clock=program.clock, wakeups=Wakeups(""))
+
+    while await relay.work(Lane.CHECKPOINTS):
+        pass
+
+    assert [KEYS.open(note).size for note in split(kept.read_text())] == [2, 4]
