@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import structlog
+
 from api.idempotency import New, Refused, Repeat, Twin, admit
 from api.problems import Problem
 from domain.events import Event, SourcePolicy
@@ -105,6 +107,9 @@ class Writer:
 
     async def _serve(self, lane: Lane) -> None:
         """Commit batch after batch until nobody waits."""
+        # Not the request that happened to begin it: lines about an event name the event.
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(program_id=lane.program_id)
         while lane.queue:
             async with self._batches:
                 await asyncio.sleep(0)  # what has arrived in this moment goes along

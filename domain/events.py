@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -73,6 +73,13 @@ class SourcePolicy:
 
     amendments: str = "conflict"
     fingerprint_fields: tuple[str, ...] | None = None
+
+
+class Told(NamedTuple):
+    """An event as its source tells it: under the policy that the source declares."""
+
+    event: Event
+    policy: SourcePolicy
 
 
 def unfit(event: Event) -> str | None:

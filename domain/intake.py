@@ -136,12 +136,10 @@ class Intake:
     def __init__(
         self,
         configuration: Configuration,
-        policy: SourcePolicy,
         loaded: Loaded,
         new_id: Callable[[str], str],
     ):
         self.configuration = configuration
-        self.policy = policy
         self.facts = loaded.facts
         self.book = loaded.book
         self.decisions: list[DecisionRow] = []
@@ -162,16 +160,16 @@ class Intake:
 
     # -- Doors -----------------------------------------------------------------------------------------------------
 
-    def take(self, event: Event) -> Outcome:
-        """Take one event as it came from its source."""
+    def take(self, event: Event, policy: SourcePolicy) -> Outcome:
+        """Take one event as it came from its source, under the source's policy."""
         fact = self.facts[event.source, event.external_id]
         if event.retracts is not None:
-            return self._retract(event, fact)
+            return self._retract(event, fact, policy)
         if fact.state == NEW:
             return self._first(fact, self._member_of(event))
         if fact.state == AWAITED:
-            return self._arrive_retracted(event, fact)
-        return self._again(event, fact)
+            return self._arrive_retracted(event, fact, policy)
+        return self._again(event, fact, policy)
 
     def decide_now(self, fact: Fact) -> Outcome:
         """Decide a fact that was parked or quarantined; it stays parked while its member is unknown."""
@@ -193,24 +191,24 @@ class Intake:
             self._decide(fact, "award")
         return self._outcome(RECORDED, fact)
 
-    def _arrive_retracted(self, event: Event, fact: Fact) -> Outcome:
+    def _arrive_retracted(self, event: Event, fact: Fact, policy: SourcePolicy) -> Outcome:
         fact.event = event
-        fact.fingerprint = fingerprint(event, self.policy)
+        fact.fingerprint = fingerprint(event, policy)
         fact.member_id = self._member_of(event)
         self._stand(fact, RETRACTED)
         self._keep_decision(fact, "award", Verdict(reason="retracted_before_arrival"), {}, None)
         return self._outcome(RECORDED, fact)
 
-    def _again(self, event: Event, fact: Fact) -> Outcome:
+    def _again(self, event: Event, fact: Fact, policy: SourcePolicy) -> Outcome:
         if fact.event.retracts is not None:
             return self._conflict(fact)
         if self._is_older(event, fact):
             return self._outcome(REPLAYED, fact)
         if event.source_version is None:
             event = replace(event, source_version=fact.event.source_version)
-        arrived = fingerprint(event, self.policy)
+        arrived = fingerprint(event, policy)
         if arrived != fact.fingerprint:
-            return self._differs(event, fact, arrived)
+            return self._differs(event, fact, policy, arrived)
         if event.source_version != fact.event.source_version:
             fact.event = replace(fact.event, source_version=event.source_version)
             fact.changed = True
@@ -225,10 +223,10 @@ class Intake:
             fact.changed = True
         self._first(fact, self._member_of(event))
 
-    def _differs(self, event: Event, fact: Fact, arrived: bytes) -> Outcome:
-        if self.policy.amendments == "conflict":
+    def _differs(self, event: Event, fact: Fact, policy: SourcePolicy, arrived: bytes) -> Outcome:
+        if policy.amendments == "conflict":
             return self._conflict(fact)
-        if self.policy.amendments == "ignore":
+        if policy.amendments == "ignore":
             return self._outcome(REPLAYED, fact)
         self.revisions.append(Revision(fact.event_id, fact.revision, fact.event, fact.fingerprint))
         fact.event, fact.fingerprint, fact.revision, fact.changed = event, arrived, fact.revision + 1, True
@@ -238,7 +236,7 @@ class Intake:
             self._first(fact, self._member_of(event))
         return self._outcome(AMENDED, fact)
 
-    def _retract(self, event: Event, fact: Fact) -> Outcome:
+    def _retract(self, event: Event, fact: Fact, policy: SourcePolicy) -> Outcome:
         repeated = fact.event.retracts == event.retracts
         if fact.state not in (NEW, AWAITED) and not (repeated and fact.state == QUARANTINED):
             return self._outcome(REPLAYED, fact) if repeated else self._conflict(fact)
@@ -246,7 +244,7 @@ class Intake:
         target = self.facts[event.source, event.retracts]
         was = AWAITED if target.state == NEW else target.state
         # Retractions are final: one that was itself taken back before it came takes back all the same.
-        fact.event, fact.fingerprint = event, fingerprint(event, self.policy)
+        fact.event, fact.fingerprint = event, fingerprint(event, policy)
         fact.retracted_by = fact.error = None
         self._stand(fact, DECIDED)
         fact.member_id = target.member_id

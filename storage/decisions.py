@@ -12,7 +12,7 @@ from domain.leaderboards import Standing
 from domain.ledger import Account, member_of
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.rewards import about
-from storage import facts, ledger, outbox
+from storage import amendments, facts, ledger, outbox
 from storage.sets import Rows, insert_all
 from storage.tables import counters, crossings, decisions, event_revisions, rewards
 
@@ -23,6 +23,7 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
     if changed:
         await facts.update(session, program_id, changed)
     await withdraw(session, program_id, intake.withdrawn_crossings, intake.withdrawn_rewards, as_of=as_of)
+    await _forget_overtaken(session, program_id, intake)
     number = intake.configuration.number
     await insert_all(
         session,
@@ -37,6 +38,13 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
         ],
     )
     await ledger.update_lots(session, intake.book)
+
+
+async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Intake) -> None:
+    amended = {revision.event_id for revision in intake.revisions}
+    if amended:
+        standing = (fact for fact in intake.facts.values() if fact.event_id in amended)
+        await amendments.forget(session, program_id, {fact.event_id: fact.event.source_version for fact in standing})
 
 
 def _effects(program_id: str, intake: Intake, as_of: datetime) -> list[OutboxRow]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.intake import DECIDED
-from storage.tables import decisions, events
+from domain.intake import DECIDED, QUARANTINED
+from storage.tables import decisions, events, quarantined_amendments
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,16 @@ class RecordedEvent:
 _COLUMNS = tuple(name for name in RecordedEvent.__dataclass_fields__ if name != "points")
 
 
+# Why the newest amendment of the event that waits could not be decided.
+_undecided = (
+    select(quarantined_amendments.c.error)
+    .where(quarantined_amendments.c.program_id == events.c.program_id, quarantined_amendments.c.event_id == events.c.id)
+    .order_by(quarantined_amendments.c.recorded_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+
+
 def _select(program_id: str) -> Select[Any]:
     last = (
         select(decisions.c.points)
@@ -46,9 +56,10 @@ def _select(program_id: str) -> Select[Any]:
         .limit(1)
         .scalar_subquery()
     )
-    columns = [events.c[name] for name in _COLUMNS]
+    columns = [events.c[name] for name in _COLUMNS if name != "error"]
     points = case((events.c.state == DECIDED, func.coalesce(last, 0)), else_=0)
-    return select(*columns, points.label("points")).where(events.c.program_id == program_id)
+    error = func.coalesce(events.c.error, _undecided).label("error")
+    return select(*columns, error, points.label("points")).where(events.c.program_id == program_id)
 
 
 async def find(session: AsyncSession, program_id: str, event_id: str) -> RecordedEvent | None:
@@ -66,13 +77,23 @@ async def list_page(
     before: str | None = None,
     limit: int,
 ) -> Sequence[RecordedEvent]:
-    """The program's events, newest first, those before the event `before` only."""
+    """The program's events, newest first, those before the event `before` only.
+
+    Those in the state quarantined are joined by those of which an amendment is.
+    """
     query = _select(program_id)
     if state is not None:
-        query = query.where(events.c.state == state)
+        query = query.where(_in_state(program_id, state))
     if member_id is not None:
         query = query.where(events.c.member_id == member_id)
     if before is not None:
         query = query.where(events.c.id < before)
     result = await session.execute(query.order_by(events.c.id.desc()).limit(limit))
     return [RecordedEvent(**row) for row in result.mappings()]
+
+
+def _in_state(program_id: str, state: str) -> ColumnElement[bool]:
+    if state != QUARANTINED:
+        return events.c.state == state
+    waiting = select(quarantined_amendments.c.event_id).where(quarantined_amendments.c.program_id == program_id)
+    return or_(events.c.state == state, events.c.id.in_(waiting))

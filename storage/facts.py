@@ -37,6 +37,8 @@ _LOCK = f"""{_SELECT} WHERE program_id = %(program_id)s AND (source, external_id
 _LOCK_BY_ID = f"""{_SELECT}
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) AND state = %(state)s
     ORDER BY source COLLATE "C", external_id COLLATE "C" FOR NO KEY UPDATE"""
+_LOCK_IDS = """SELECT id FROM events WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[]))
+    ORDER BY source COLLATE "C", external_id COLLATE "C" FOR NO KEY UPDATE"""
 _LAST_DECISIONS = """SELECT DISTINCT ON (event_id) event_id, n, points, verdict FROM decisions
     WHERE program_id = %(program_id)s AND event_id = ANY(CAST(%(ids)s AS text[])) ORDER BY event_id, n DESC"""
 _UPDATE = """UPDATE events SET state = n.state, type = n.type, member_id = n.member_id,
@@ -76,6 +78,11 @@ async def lock_by_id(session: AsyncSession, program_id: str, ids: Collection[str
     """Those of these events that are in the state, locked in the order of their keys, given back in recorded order."""
     parameters = {"program_id": program_id, "ids": sets.texts(list(ids)), "state": state}
     return sorted((_fact(row) for row in await run(session, _LOCK_BY_ID, parameters)), key=lambda fact: fact.event_id)
+
+
+async def lock_ids(session: AsyncSession, program_id: str, ids: Collection[str]) -> None:
+    """Lock these events in the order of their keys, whatever their state."""
+    await run(session, _LOCK_IDS, {"program_id": program_id, "ids": sets.texts(list(ids))})
 
 
 async def update(session: AsyncSession, program_id: str, changed: Sequence[Fact]) -> None:

@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import Configuration
 from domain.deciding import CounterKey, counted_by_back_fill, keys_needed, person_at
-from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, fingerprint, member_named, unfit
+from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, Told, fingerprint, member_named, unfit
 from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
 from domain.units import policies
-from storage import configurations, decisions, facts, ledger, people
+from storage import amendments, configurations, decisions, facts, ledger, people
 from storage.database import Database
 from storage.failures import retry, sqlstate
 from storage.hot_path import run
@@ -40,11 +40,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one call takes: the program's configuration as of now, its sources' policy and who the names are."""
+    """What one call takes: the program's configuration as of now and who the names are."""
 
     program_id: str
     configuration: Configuration
-    policy: SourcePolicy
     members: dict[Identity, str]
     as_of: datetime
 
@@ -77,18 +76,23 @@ async def record_batch(
 async def record(
     session: AsyncSession, program_id: str, events: Sequence[Event], policy: SourcePolicy, *, as_of: datetime
 ) -> list[Outcome]:
+    """`record_all` of events under one policy."""
+    return await record_all(session, program_id, [Told(event, policy) for event in events], as_of=as_of)
+
+
+async def record_all(session: AsyncSession, program_id: str, told: Sequence[Told], *, as_of: datetime) -> list[Outcome]:
     """Take 1 to 500 events of one program in order; one outcome each, in the same order.
 
     `as_of` is the instant at which the book records. Raises LookupError for an unknown program, ValueError for an empty
     or too large batch, and the database's transient errors, after which the whole transaction is to be tried again.
     """
-    if not 1 <= len(events) <= MAX_BATCH:
-        raise ValueError(f"a batch holds 1 to {MAX_BATCH} events, not {len(events)}")
+    if not 1 <= len(told) <= MAX_BATCH:
+        raise ValueError(f"a batch holds 1 to {MAX_BATCH} events, not {len(told)}")
     configuration = await configurations.get_active(session, program_id)
-    refused = [_refusal(configuration, event, as_of) for event in events]
-    accepted = [event for event, refusal in zip(events, refused, strict=True) if refusal is None]
-    known = await _resolve(session, program_id, _names(accepted))
-    batch = Batch(program_id, configuration, policy, known, as_of)
+    refused = [_refusal(configuration, event, as_of) for event, _ in told]
+    accepted = [one for one, refusal in zip(told, refused, strict=True) if refusal is None]
+    known = await _resolve(session, program_id, _names([event for event, _ in accepted]))
+    batch = Batch(program_id, configuration, known, as_of)
     taken = iter(await _isolate(session, batch, accepted, _take) if accepted else ())
     return [refusal or next(taken) for refusal in refused]
 
@@ -103,8 +107,15 @@ async def decide_parked(
 async def retry_quarantined(
     session: AsyncSession, program_id: str, event_ids: Collection[str], *, as_of: datetime
 ) -> list[Outcome]:
-    """Decide these quarantined events again; those that fail again stay quarantined. At most 500."""
-    return await _decide_standing(session, program_id, event_ids, QUARANTINED, as_of)
+    """Decide these quarantined events, and quarantined amendments of theirs, again; what fails again stays.
+
+    At most 500 events; one outcome for each that was tried, its last one.
+    """
+    await configurations.get_active(session, program_id)
+    await facts.lock_ids(session, program_id, event_ids)
+    decided = await _decide_standing(session, program_id, event_ids, QUARANTINED, as_of)
+    amended = await _amend_again(session, program_id, event_ids, as_of)
+    return list({outcome.event_id: outcome for outcome in (*decided, *amended)}.values())
 
 
 async def find_parked(session: AsyncSession, program_id: str, names: Collection[Identity]) -> list[str]:
@@ -177,11 +188,19 @@ async def _isolate(session: AsyncSession, batch: Batch, items: Sequence[Any], de
         items,
         lambda some: decide(session, batch, some),
         lambda item, error: _quarantine(session, batch, item, error),
+        lambda some: _hold_events(session, batch, [item.event for item in some]),
     )
 
 
-async def _quarantine(session: AsyncSession, batch: Batch, item: Event | Fact, error: Exception) -> Outcome:
-    """Keep an event that could not be decided, for a later try; of an amendment only the answer says so."""
+async def _hold_events(session: AsyncSession, batch: Batch, events: Sequence[Event]) -> None:
+    """Lock the events that are there and those that retractions name, before any of their members."""
+    keys = {(event.source, event.external_id) for event in events}
+    keys |= {(event.source, event.retracts) for event in events if event.retracts is not None}
+    await facts.lock(session, batch.program_id, sorted(keys))
+
+
+async def _quarantine(session: AsyncSession, batch: Batch, item: Told | Fact, error: Exception) -> Outcome:
+    """Keep an event or an amendment that could not be decided, for a later try."""
     cause = error.__cause__ or error
     reason = f"{type(cause).__name__} {sqlstate(error) or ''}".strip()
     if isinstance(item, Fact):
@@ -189,10 +208,13 @@ async def _quarantine(session: AsyncSession, batch: Batch, item: Event | Fact, e
         fact.state = QUARANTINED
         await facts.quarantine(session, batch.program_id, item.event_id, reason)
     else:
-        fact = Fact(new_id("evt"), item, fingerprint(item, batch.policy), QUARANTINED, batch.as_of, error=reason)
+        fact = Fact(new_id("evt"), item.event, fingerprint(*item), QUARANTINED, batch.as_of, error=reason)
         if not await facts.insert(session, batch.program_id, [fact]):
-            # An amendment or a repeat: what stood before stands.
-            fact = (await facts.lock(session, batch.program_id, [fact.key]))[fact.key]
+            # What stood before stands; what it would have become is kept beside it.
+            stood = (await facts.lock(session, batch.program_id, [fact.key]))[fact.key]
+            if item.event.retracts is None and fact.fingerprint != stood.fingerprint:
+                await amendments.keep(session, batch.program_id, stood.event_id, item, reason, recorded_at=batch.as_of)
+            fact = stood
     shown = cause if sqlstate(error) is None else None
     log.error("event quarantined", event_id=fact.event_id, program_id=batch.program_id, reason=reason, exc_info=shown)
     return Outcome(
@@ -203,21 +225,28 @@ async def _quarantine(session: AsyncSession, batch: Batch, item: Event | Fact, e
 # -- Taking events -------------------------------------------------------------------------------------------------
 
 
-async def _take(session: AsyncSession, batch: Batch, taken: Sequence[Event]) -> list[Outcome]:
+async def _take(session: AsyncSession, batch: Batch, taken: Sequence[Told]) -> list[Outcome]:
     work = await _claim(session, batch, taken)
-    work.steps = [_taking(event) for event in taken]
+    work.steps = [_taking(told) for told in taken]
     return await _settle(session, batch, work)
 
 
-def _taking(event: Event) -> Callable[[Intake], Outcome]:
-    return lambda intake: intake.take(event)
+def _taking(told: Told) -> Callable[[Intake], Outcome]:
+    return lambda intake: intake.take(*told)
 
 
 def _deciding(fact: Fact) -> Callable[[Intake], Outcome]:
-    return _taking(fact.event) if fact.event.retracts is not None else lambda intake: intake.decide_now(fact)
+    if fact.event.retracts is not None:
+        return _taking(_as_it_stands(fact))
+    return lambda intake: intake.decide_now(fact)
 
 
-async def _claim(session: AsyncSession, batch: Batch, taken: Sequence[Event]) -> _Work:
+def _as_it_stands(fact: Fact) -> Told:
+    """A fact that was recorded before, as if it were told again: under which policy it came does not matter."""
+    return Told(fact.event, SourcePolicy())
+
+
+async def _claim(session: AsyncSession, batch: Batch, taken: Sequence[Told]) -> _Work:
     """Insert the new facts' keys, tombstones for retractions of unknown ones included, and lock those that exist."""
     with on_paper():
         new = _new_facts(batch, taken)
@@ -227,9 +256,10 @@ async def _claim(session: AsyncSession, batch: Batch, taken: Sequence[Event]) ->
     for fact in new.values():
         if fact.state != AWAITED:
             fact.state = NEW
-    work = _Work({**new, **existing}, taken, standing=list(existing.values()))
+    events = [event for event, _ in taken]
+    work = _Work({**new, **existing}, events, standing=list(existing.values()))
     seen: set[FactKey] = set()
-    for event in taken:
+    for event in events:
         key = (event.source, event.external_id)
         target = (event.source, event.retracts) if event.retracts is not None else key
         if event.retracts is not None or key in existing or key in seen:
@@ -238,17 +268,17 @@ async def _claim(session: AsyncSession, batch: Batch, taken: Sequence[Event]) ->
     return work
 
 
-def _new_facts(batch: Batch, taken: Sequence[Event]) -> dict[FactKey, Fact]:
+def _new_facts(batch: Batch, taken: Sequence[Told]) -> dict[FactKey, Fact]:
     """A fact for each key, in the state in which its row is inserted: right unless something else turns up."""
     new: dict[FactKey, Fact] = {}
-    for event in taken:
+    for event, policy in taken:
         key = (event.source, event.external_id)
         if key not in new:
             member = member_named(event, batch.members) if event.retracts is None else None
             state = DECIDED if member or event.retracts is not None else PARKED
-            print_ = fingerprint(event, batch.policy)
+            print_ = fingerprint(event, policy)
             new[key] = Fact(new_id("evt"), event, print_, state, batch.as_of, member)
-    for event in taken:
+    for event, _ in taken:
         if event.retracts is not None and (target := (event.source, event.retracts)) not in new:
             new[target] = _tombstone(event, new[event.source, event.external_id].event_id, batch.as_of)
     return new
@@ -273,13 +303,24 @@ async def _decide_standing(
     if not found:
         return []
     known = await _resolve(session, program_id, _names([fact.event for fact in found]))
-    batch = Batch(program_id, configuration, SourcePolicy(), known, as_of)
+    batch = Batch(program_id, configuration, known, as_of)
     return await _isolate(session, batch, found, _decide)
+
+
+async def _amend_again(
+    session: AsyncSession, program_id: str, event_ids: Collection[str], as_of: datetime
+) -> list[Outcome]:
+    configuration = await configurations.get_active(session, program_id)
+    told = await amendments.take(session, program_id, event_ids)
+    if not told:
+        return []
+    known = await _resolve(session, program_id, _names([event for event, _ in told]))
+    return await _isolate(session, Batch(program_id, configuration, known, as_of), told, _take)
 
 
 async def _decide(session: AsyncSession, batch: Batch, found: Sequence[Fact]) -> list[Outcome]:
     # Claimed again, with what retractions name: a savepoint that was rolled back may have left changes in memory.
-    work = await _claim(session, batch, [fact.event for fact in found])
+    work = await _claim(session, batch, [_as_it_stands(fact) for fact in found])
     work.steps = [_deciding(work.facts[fact.key]) for fact in found]
     return await _settle(session, batch, work)
 
@@ -289,7 +330,7 @@ async def _decide(session: AsyncSession, batch: Batch, found: Sequence[Fact]) ->
 
 async def _settle(session: AsyncSession, batch: Batch, work: _Work) -> list[Outcome]:
     loaded = await _load(session, batch, work)
-    intake = Intake(batch.configuration, batch.policy, loaded, new_id)
+    intake = Intake(batch.configuration, loaded, new_id)
     with on_paper():
         outcomes = [step(intake) for step in work.steps]
     await decisions.write(session, batch.program_id, intake, as_of=batch.as_of)

@@ -38,10 +38,12 @@ async def isolate(
     items: Sequence[Item],
     work: Work[Item, Outcome],
     give_up: Callable[[Item, Exception], Awaitable[Outcome]],
+    hold: Callable[[Sequence[Item]], Awaitable[None]] | None = None,
 ) -> list[Outcome]:
     """One outcome for each item, in order: of `work` on as many at once as can be, of `give_up` for what fails alone.
 
-    `work` starts from nothing each time. Raises what is not about the data.
+    `work` starts from nothing each time. `hold` locks what comes first in the order of locks, of all items before they
+    are halved: the first half keeps its later locks. Raises what is not about the data.
     """
     for race in range(MAX_RACES + 1):
         try:
@@ -56,6 +58,8 @@ async def isolate(
             if len(items) == 1:
                 return [await give_up(items[0], error)]
             break
+    if hold is not None:
+        await hold(items)
     middle = len(items) // 2
     first = await isolate(session, items[:middle], work, give_up)
     return [*first, *await isolate(session, items[middle:], work, give_up)]

@@ -273,6 +273,22 @@ event_revisions = Table(
     _belongs_to("events", "event_id"),
 )
 
+quarantined_amendments = Table(
+    "quarantined_amendments",
+    metadata,
+    _program(),
+    Column("event_id", Id, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("source_version", BigInteger),
+    # The event as it was told, and the policy under which.
+    Column("told", JSONB, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("event_id", "fingerprint"),
+    _belongs_to("events", "event_id"),
+    Index(None, "program_id", "event_id"),
+)
+
 decisions = Table(
     "decisions",
     metadata,
@@ -487,6 +503,13 @@ lots = Table(
     CheckConstraint("remaining = granted - allocated - expired - reversed", name="remaining"),
     CheckConstraint("remaining >= 0 AND allocated >= 0 AND expired >= 0 AND reversed >= 0", name="not_negative"),
     Index("ix_lots_open", "account_id", "expires_at", "id", postgresql_where=text("remaining > 0")),
+    Index(
+        "ix_lots_lapsing",
+        "program_id",
+        "expires_at",
+        "id",
+        postgresql_where=text("remaining > 0 AND expires_at IS NOT NULL"),
+    ),
     Index(None, "transaction_id"),
 )
 

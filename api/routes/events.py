@@ -1,7 +1,6 @@
 """Events: the HTTP door to intake, and what became of each of them."""
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Annotated, Any
 
 import structlog
@@ -28,10 +27,10 @@ from api.schemas.events import (
     event_document,
     outcome_document,
 )
+from domain.events import Told
 from domain.intake import PARKED
 from domain.outcomes import CONFLICT, QUARANTINED, RECORDED, REJECTED, Outcome
 from domain.scopes import Scope
-from domain.time import Clock
 from storage import events, explanations, intake
 from storage.events import RecordedEvent
 from storage.explanations import Explanation
@@ -106,22 +105,12 @@ async def record_events(request: Request) -> Response:
     program_id, here = caller(request).program_id, backends(request)
 
     async def record(session: AsyncSession) -> Answer:
-        outcomes = await _record_all(session, program_id, facts, here.clock)
+        told = [Told(fact.event(), fact.policy) for fact in facts]
+        outcomes = await intake.record_all(session, program_id, told, as_of=here.clock())
+        structlog.contextvars.bind_contextvars(event_ids=[outcome.event_id for outcome in outcomes])
         return Answer(207, {"results": [_item(index, outcome) for index, outcome in enumerate(outcomes)]})
 
-    done = await idempotency.once(request, body, here.database, here.clock(), record)
-    return done
-
-
-async def _record_all(
-    session: AsyncSession, program_id: str, facts: Sequence[EventBody | RetractionBody], clock: Clock
-) -> list[Outcome]:
-    """Record neighbours of one policy together, so that the order stays as given."""
-    outcomes: list[Outcome] = []
-    for policy, run in groupby(facts, key=lambda fact: fact.policy):
-        events = [fact.event() for fact in run]
-        outcomes += await intake.record(session, program_id, events, policy, as_of=clock())
-    return outcomes
+    return await idempotency.once(request, body, here.database, here.clock(), record)
 
 
 @router.get(

@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from storage.tables import counters
 from tests import test_telemetry
 from tests.api.conftest import Client
 from tests.api.facts import deal
@@ -50,3 +52,23 @@ async def test_a_line_names_no_address(lines: io.StringIO, client: Client, path:
 
     assert "ada@example.com" not in lines.getvalue()
     assert "event_id" not in last_request(lines)
+
+
+async def test_the_line_of_a_batch_names_its_events(lines: io.StringIO, client: Client) -> None:
+    answer = await client.post("/v1/events/batch", {"events": [deal(1), deal(2)]})
+
+    assert last_request(lines)["event_ids"] == [item["event"]["id"] for item in answer.json()["results"]]
+
+
+async def test_a_line_about_an_event_of_many_callers_names_the_event_and_no_callers_request(
+    lines: io.StringIO, client: Client, engine: AsyncEngine
+) -> None:
+    await client.post("/v1/events", deal(1))
+    async with engine.begin() as connection:
+        await connection.execute(update(counters).values(total=2**63 - 1))
+
+    answer = await client.post("/v1/events", deal(2))
+
+    [line] = [line for line in test_telemetry.written(lines) if line["event"] == "event quarantined"]
+    assert (line["event_id"], line["program_id"]) == (answer.json()["event_id"], client.program_id)
+    assert "request_id" not in line

@@ -14,8 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import Event, Identity, SourcePolicy
 from domain.outcomes import Outcome
+from storage import events as event_rows
 from storage import intake, verification
-from storage.tables import accounts, counters, crossings, decisions, events, identities, lots, outbox, rewards
+from storage.tables import (
+    accounts,
+    counters,
+    crossings,
+    decisions,
+    events,
+    identities,
+    lots,
+    outbox,
+    quarantined_amendments,
+    rewards,
+)
 from tests.programs import NOW, SAMPLE, apply, course, deal, make_member, make_program, retraction
 
 POLICY = SourcePolicy(amendments="redecide")
@@ -337,6 +349,65 @@ async def test_an_amendment_that_cannot_be_decided_leaves_what_stood(program: Pr
 
     assert (outcome.status, outcome.state, outcome.points) == ("quarantined", "decided", 50)
     assert await program.balance() == 50
+
+
+async def _with_undecided_amendment(program: Program, **more: Any) -> str:
+    """Ada's first deal, of which an amendment to 10,000 could not be decided; the cause is gone."""
+    await program.take(deal(1))
+    total = update(counters).where(counters.c.name == "event:deal.won.amount_minor")
+    await program.session.execute(total.values(total=2**63 - 1))
+    [outcome] = await program.take(deal(1, amount_minor=10_000_00, **more))
+    await program.session.execute(total.values(total=100_00))
+    return str(outcome.event_id)
+
+
+async def test_an_amendment_that_could_not_be_decided_is_decided_when_it_is_tried_again(program: Program):
+    event_id = await _with_undecided_amendment(program)
+
+    [again] = await intake.retry_quarantined(program.session, program.id, [event_id], as_of=NOW)
+
+    assert (again.status, again.state, again.points) == ("amended", "decided", 150)
+    assert await program.balance() == 150
+    assert await intake.retry_quarantined(program.session, program.id, [event_id], as_of=NOW) == []
+
+
+async def test_an_amendment_that_fails_again_is_still_kept(program: Program):
+    event_id = await _with_undecided_amendment(program)
+    total = update(counters).where(counters.c.name == "event:deal.won.amount_minor")
+    await program.session.execute(total.values(total=2**63 - 1))
+
+    for _ in range(2):
+        [again] = await intake.retry_quarantined(program.session, program.id, [event_id], as_of=NOW)
+        assert (again.status, again.points) == ("quarantined", 50)
+
+    assert await program.count(quarantined_amendments) == 1
+
+
+async def test_newer_content_overtakes_an_amendment_that_could_not_be_decided(program: Program):
+    event_id = await _with_undecided_amendment(program)
+
+    await program.take(deal(1, amount_minor=11_000_00))
+
+    assert await intake.retry_quarantined(program.session, program.id, [event_id], as_of=NOW) == []
+    assert await program.balance() == 160
+
+
+async def test_older_content_does_not_overtake_an_amendment_that_could_not_be_decided(program: Program):
+    event_id = await _with_undecided_amendment(program, source_version=3)
+
+    await program.take(deal(1, amount_minor=11_000_00, source_version=2))
+    [again] = await intake.retry_quarantined(program.session, program.id, [event_id], as_of=NOW)
+
+    assert (again.status, again.points) == ("amended", 150)
+
+
+async def test_an_event_with_an_undecided_amendment_is_listed_among_the_quarantined(program: Program):
+    event_id = await _with_undecided_amendment(program)
+    await program.take(deal(2))
+
+    [listed] = await event_rows.list_page(program.session, program.id, state="quarantined", limit=10)
+
+    assert (listed.id, listed.state, listed.error) == (event_id, "decided", "NumericValueOutOfRange 22003")
 
 
 # -- What a stranger tries -----------------------------------------------------------------------------------------
