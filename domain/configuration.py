@@ -201,12 +201,13 @@ class Calendar(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Expiry:
     """`rolling` lapses `days` after the grant, `inactivity` after the account's last earning or spending, `fixed` `at`
-    an instant, `end_of_period` with the calendar period of the grant."""
+    an instant, `end_of_period` with the calendar period of the grant. Members are warned so many days before."""
 
     policy: ExpiryPolicy = ExpiryPolicy.NEVER
     days: int | None = None
     at: datetime | None = None
     per: Calendar | None = None
+    warn_days: tuple[int, ...] = (30, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,11 @@ class Configuration:
     # What domain.deciding derives per event type, once.
     plans: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def every_unit(self) -> Mapping[str, Unit]:
+        """The units by key; every program has points."""
+        return {POINTS.key: POINTS, **self.units}
+
     def unit(self, key: str) -> Unit | None:
-        """The unit of this key; every program has points."""
+        """The unit of this key, if there is one."""
         return self.units.get(key, POINTS if key == POINTS.key else None)

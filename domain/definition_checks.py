@@ -379,6 +379,9 @@ def _expiry(path: Path, expiry: Expiry) -> Told:
         if not given and name == wanted:
             yield Fault(path, f"{name} is required: {expiry.policy} counts by it")
     yield from _days(path, "days", expiry.days)
+    yield from _list(path, "warn_days", expiry.warn_days)
+    for n, days in enumerate(expiry.warn_days):
+        yield from _within((*path, "warn_days", n), days, 1, MAX_DAYS)
 
 
 def _conversion(path: Path, conversion: Conversion, definitions: Definitions) -> Told:

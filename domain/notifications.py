@@ -5,6 +5,16 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Telling:
+    """What is to be told to a member (None: the program's administrators), once for each reference."""
+
+    member_id: str | None
+    subject: str
+    body: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """What a member is told (None: the program's administrators); `reference` is the row that it is about."""
 

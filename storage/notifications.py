@@ -1,12 +1,12 @@
 """Notifications: something to tell a person, as a row, whatever the channel; each occasion is told once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.notifications import Notification
+from domain.notifications import Notification, Telling
 from domain.outbox import Kind, Lane, OutboxRow
 from storage import outbox, sets
 from storage.hot_path import run
@@ -33,12 +33,20 @@ async def tell(
     now: datetime,
 ) -> None:
     """Tell the member (None: the program's administrators), unless this kind was told of this reference already."""
-    columns = ("id", "program_id", "member_id", "kind", "subject", "body", "reference")
-    row = (new_id("ntf"), program_id, member_id, kind, subject, body, reference)
-    once = "ON CONFLICT DO NOTHING RETURNING id"
-    for (told,) in await sets.insert(session, Rows(notifications, columns, [row], once, {"created_at": now})):
-        effect = OutboxRow(program_id, Lane.NOTIFY, Kind.NOTIFICATION, {"notification_id": told})
-        await outbox.add(session, [effect], now=now)
+    await tell_all(session, program_id, kind, [Telling(member_id, subject, body, reference)], now=now)
+
+
+async def tell_all(
+    session: AsyncSession, program_id: str, kind: str, tellings: Sequence[Telling], *, now: datetime
+) -> int:
+    """Tell each of what was not told under this kind and reference already; how many those were."""
+    columns = ("id", "member_id", "subject", "body", "reference")
+    rows = [(new_id("ntf"), one.member_id, one.subject, one.body, one.reference) for one in tellings]
+    fixed = {"program_id": program_id, "kind": kind, "created_at": now}
+    told = await sets.insert(session, Rows(notifications, columns, rows, "ON CONFLICT DO NOTHING RETURNING id", fixed))
+    effects = [OutboxRow(program_id, Lane.NOTIFY, Kind.NOTIFICATION, {"notification_id": id}) for (id,) in told]
+    await outbox.add(session, effects, now=now)
+    return len(told)
 
 
 async def get(session: AsyncSession, program_id: str, notification_id: str) -> Notification:

@@ -47,6 +47,8 @@ def shown(field: Field[Any]) -> str:
         return "none"
     if default in ("", ()):
         return "empty"
+    if isinstance(default, tuple):
+        return str(list(default))
     if is_dataclass(default):
         return "its own defaults"
     return (

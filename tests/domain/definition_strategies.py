@@ -59,6 +59,7 @@ expiries = st.builds(
     days=maybe_whole,
     at=instants,
     per=st.none() | st.sampled_from(Calendar),
+    warn_days=st.lists(whole, max_size=3).map(tuple),
 )
 transferring = st.builds(Transferring, at_once=maybe_whole, per_day=maybe_whole, per_month=maybe_whole)
 refills = st.builds(Refill, amount=whole, per=st.sampled_from(Calendar))

@@ -258,6 +258,7 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("units/kudos/expiry", {"policy": "never", "per": "week"}, "units/kudos/expiry/per", "never takes nothing"),
     ("units/kudos/expiry", {"policy": "fixed"}, "units/kudos/expiry", "at is required"),
     ("units/kudos/expiry", {"policy": "rolling", "days": 0}, "units/kudos/expiry/days", "must be 1 to 3650"),
+    ("units/kudos/expiry/warn_days", [7, 0], "units/kudos/expiry/warn_days/1", "must be 1 to 3650"),
     ("units/kudos/transfer/at_once", 0, "units/kudos/transfer/at_once", "must be 1 to"),
     ("units/kudos/transfer", {"per_month": -1}, "units/kudos/transfer/per_month", "must be 1 to"),
     ("units/kudos/approval_above", -1, "units/kudos/approval_above", "must be 0 to"),
