@@ -56,6 +56,11 @@ class Months:
     time_zone: str
 
 
+async def take_time(session: AsyncSession) -> None:
+    """Let the statements of this transaction run for as long as they need."""
+    await session.execute(text("SET LOCAL statement_timeout = 0"))
+
+
 # -- What stands where ---------------------------------------------------------------------------------------------
 
 _TRIAL = text(f"""
