@@ -183,8 +183,10 @@ async def _load(
             wanted.add_standing(hold.account_id, hold.held_account_id)
         for pending in pendings.values():
             wanted.add_standing(pending.account_id, pending.pending_account_id)
-        for account in sorted({a for one in posted.values() for a in member_accounts(program_id, one.accounts)}):
-            wanted.add_standing(account, debited=True)
+        for one in posted.values():
+            for account in sorted(member_accounts(program_id, one.accounts)):
+                wanted.add_standing(account)
+                wanted.debit(account, one.amount)
     book = await ledger.open_accounts(
         session,
         program_id,
@@ -255,11 +257,11 @@ def _counted(
 
 
 class _Accounts:
-    """The accounts that commands move, and those of them from which something may be taken."""
+    """The accounts that commands move, and how much at most may be taken from them; None is whatever there is."""
 
     def __init__(self, into: dict[str, str]) -> None:
         self.ids: set[str] = set()
-        self.debited: set[str] = set()
+        self.debited: dict[str, int | None] = {}
         self._into = into
 
     def add_named(self, configuration: Configuration, command: Command) -> None:
@@ -268,41 +270,46 @@ class _Accounts:
         match command:
             case Earn(unit=unit):
                 self._add(members, unit, pending=True)
-            case Adjust(unit=unit):
-                self._add(members, unit, debited=True)
-            case PlaceHold(unit=unit):
-                self._add(members, unit, held=True, debited=True)
-            case Transfer(unit=unit):
-                self._add(members, unit, debited=True)
+            case Adjust(unit=unit, amount=amount):
+                self._add(members, unit)
+                self._debit(members[0], unit, -amount)
+            case PlaceHold(unit=unit, amount=amount):
+                self._add(members, unit, held=True)
+                self._debit(members[0], unit, amount)
+            case Transfer(unit=unit, amount=amount):
+                self._add(members, unit)
+                self._debit(members[0], unit, amount)
             case CloseAccount(unit=unit):
                 self._add(members, unit, held=True, pending=True)
-            case Convert(conversion=key) if key in configuration.conversions:
-                self._add(members, configuration.conversions[key].from_unit, debited=True)
-                self._add(members, configuration.conversions[key].to_unit)
+            case Convert(conversion=key, amount=amount) if rate := configuration.conversions.get(key):
+                self._add(members, rate.from_unit)
+                self._add(members, rate.to_unit)
+                self._debit(members[0], rate.from_unit, amount)
 
-    def add_standing(self, account_id: str, *others: str, debited: bool = False) -> None:
+    def add_standing(self, account_id: str, *others: str) -> None:
         """An account that a row names, and where what comes back to it is moved on."""
         self.ids |= {account_id, *others}
-        member = member_of(account_id)
-        if member in self._into:
-            end = member_account(self._into[member], unit_of(account_id))
+        if (member := self._into.get(member_of(account_id))) is not None:
+            end = member_account(member, unit_of(account_id))
             self.ids.add(end)
-            self.debited |= {account_id, end}
-        elif debited:
-            self.debited.add(account_id)
+            self.debited |= {account_id: None, end: None}
 
-    def _add(
-        self, members: Collection[str], unit: str, *, held: bool = False, pending: bool = False, debited: bool = False
-    ) -> None:
+    def debit(self, account_id: str, amount: int) -> None:
+        """So much more may be taken from the account."""
+        so_far = self.debited.get(account_id, 0)
+        if amount > 0 and so_far is not None:
+            self.debited[account_id] = so_far + amount
+
+    def _debit(self, member: str, unit: str, amount: int) -> None:
+        self.debit(member_account(member, unit), amount)
+
+    def _add(self, members: Collection[str], unit: str, *, held: bool = False, pending: bool = False) -> None:
         for member in members:
-            own = member_account(member, unit)
-            self.ids.add(own)
+            self.ids.add(member_account(member, unit))
             if held:
                 self.ids.add(held_account(member, unit))
             if pending:
                 self.ids.add(pending_account(member, unit))
-            if debited:
-                self.debited.add(own)
 
 
 async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -> None:

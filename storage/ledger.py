@@ -38,14 +38,18 @@ UNIT = "points"
 
 _LOCK_ACCOUNTS = """SELECT id, unit, running, balance, version, debt, lifetime, closed_at FROM accounts
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
-# Which lots a Book needs: the lapsed ones of every account (a credit expires them first), every open one of the
-# accounts that will be debited, those to which something will be given back, and those of what will be taken back.
+# Which lots a Book needs: the lapsed ones of every account (a credit expires them first); of the accounts that will be
+# debited the first open ones, as many as there is to take, for none holds less than one; those to which something will
+# be given back, and those of what will be taken back.
 _LOT_COLUMNS = "id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed"
 _LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(ids)s AS text[])) AND remaining > 0
         AND expires_at <= %(at)s
-    UNION SELECT {_LOT_COLUMNS} FROM lots
-    WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(debited)s AS text[])) AND remaining > 0
+    UNION SELECT first.* FROM unnest(CAST(%(debited)s AS text[]), CAST(%(needed)s AS bigint[])) AS d(id, needed)
+    CROSS JOIN LATERAL (SELECT {_LOT_COLUMNS} FROM lots
+        WHERE program_id = %(program_id)s AND account_id = d.id AND remaining > 0
+            AND (expires_at > %(at)s OR expires_at IS NULL)
+        ORDER BY expires_at, id LIMIT d.needed) AS first
     UNION SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(lots)s AS text[]))
     UNION SELECT {_LOT_COLUMNS} FROM lots
@@ -88,7 +92,7 @@ async def open_book(
         program_id,
         {account(member, unit) for member in member_ids for unit in units for account in kinds},
         recorded_at=recorded_at,
-        debited=[member_account(member, unit) for member in debited for unit in units],
+        debited={member_account(member, unit): None for member in debited for unit in units},
         lot_ids=lot_ids,
         granted_by=granted_by,
         policies=policies,
@@ -101,17 +105,21 @@ async def open_accounts(
     account_ids: Collection[str],
     *,
     recorded_at: datetime,
-    debited: Collection[str] = (),
+    debited: Mapping[str, int | None],
     lot_ids: Collection[str] = (),
     granted_by: Collection[str] = (),
     policies: Mapping[str, Policy] | None = None,
 ) -> Book:
-    """A Book of just these members' accounts, locked, new ones included; `debited` are accounts as well."""
+    """A Book of just these members' accounts, locked, new ones included.
+
+    `debited` says how much will be taken from accounts at most; None is whatever there is.
+    """
     query = {
         "program_id": program_id,
         "ids": texts(sorted(account_ids)),
         "at": recorded_at,
         "debited": texts(list(debited)),
+        "needed": array(lots.c.granted, list(debited.values())),
         "lots": texts(list(lot_ids)),
         "granted_by": texts(list(granted_by)),
     }
