@@ -295,7 +295,7 @@ async def _open(
         program_id,
         accounts,
         recorded_at=moment.recorded_at,
-        debited=debited,
+        debited=dict.fromkeys(debited),
         policies=policies(configuration),
     )
 
