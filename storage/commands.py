@@ -38,7 +38,7 @@ from domain.ledger import held_account, member_account, member_accounts, member_
 from domain.outbox import OutboxRow
 from domain.refusals import Refusal
 from domain.units import policies
-from storage import configurations, decisions, facts, ledger, outbox, people, refusals
+from storage import configurations, decisions, facts, ledger, measures, outbox, people, refusals
 from storage.database import Database
 from storage.failures import retry, sqlstate
 from storage.hot_path import run, run_together
@@ -79,8 +79,12 @@ async def execute(
     async def work(some: Sequence[Command]) -> list[Outcome]:
         return await _carry_out(session, configuration, some, as_of)
 
-    outcomes = await isolate(session, commands, work, _give_up)
+    async def hold(some: Sequence[Command]) -> None:
+        await _lock_people(session, program_id, some)
+
+    outcomes = await isolate(session, commands, work, _give_up, hold)
     await refusals.record(session, program_id, _refusals(commands, outcomes, as_of))
+    measures.note_commands(session, commands, outcomes)
     return outcomes
 
 
@@ -162,9 +166,7 @@ async def _load(
     session: AsyncSession, configuration: Configuration, some: Sequence[Command], as_of: datetime
 ) -> Loaded:
     program_id, named = configuration.program_id, _Named.by(some)
-    theirs = await _accounts_of(session, program_id, named) if named.any else set()
-    everybody = {member for command in some for member in command.member_ids} | {member_of(one) for one in theirs}
-    persons, into = await people.follow(session, program_id, everybody)
+    persons, into = await _lock_people(session, program_id, some)
     # Under the members' locks: whoever got in between has committed.
     known = await _known(session, program_id, some)
     holds = await ledger.find_holds(session, program_id, named.holds)
@@ -212,6 +214,16 @@ async def _load(
         crossings=crossings,
         rewards=rewards,
     )
+
+
+async def _lock_people(
+    session: AsyncSession, program_id: str, some: Sequence[Command]
+) -> tuple[dict[str, Person], dict[str, str]]:
+    """Everybody whom the commands concern, locked; and who of them was merged into whom."""
+    named = _Named.by(some)
+    theirs = await _accounts_of(session, program_id, named) if named.any else set()
+    everybody = {member for command in some for member in command.member_ids} | {member_of(one) for one in theirs}
+    return await people.follow(session, program_id, everybody)
 
 
 async def _accounts_of(session: AsyncSession, program_id: str, named: _Named) -> set[str]:
@@ -336,6 +348,7 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
     )
     if queries := [query for query in (insert, *updates) if query]:
         await run_together(session, *queries)
+    measures.note_postings(session, book)
 
 
 def _effects(program_id: str, execution: Execution, as_of: datetime) -> list[OutboxRow]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 import psycopg
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from storage import measures
 
 # A statement that runs longer than this is ended by the server: milliseconds.
 STATEMENT_TIMEOUT_MS = 30_000
@@ -59,6 +61,7 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             async with session.begin():
                 yield session
+            measures.count_committed(session)
             if lanes := session.info.get(LANES):
                 self._ring(lanes)
 
@@ -68,6 +71,14 @@ class Database:
         reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with AsyncSession(reading, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @asynccontextmanager
+    async def snapshots(self) -> AsyncIterator[tuple[AsyncSession, AsyncSession]]:
+        """Two such sessions that see the same instant, for work that can be done side by side."""
+        async with self.snapshot() as first, self.snapshot() as second:
+            exported = await first.scalar(text("SELECT pg_export_snapshot()"))
+            await second.execute(text(f"SET TRANSACTION SNAPSHOT '{exported}'"))
+            yield first, second
 
     async def dispose(self) -> None:
         """Close every connection."""

@@ -23,7 +23,7 @@ from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
 from domain.units import policies
-from storage import amendments, configurations, decisions, facts, ledger, people
+from storage import amendments, configurations, decisions, facts, ledger, measures, people
 from storage.database import Database
 from storage.failures import retry, sqlstate
 from storage.hot_path import run
@@ -94,7 +94,9 @@ async def record_all(session: AsyncSession, program_id: str, told: Sequence[Told
     known = await _resolve(session, program_id, _names([event for event, _ in accepted]))
     batch = Batch(program_id, configuration, known, as_of)
     taken = iter(await _isolate(session, batch, accepted, _take) if accepted else ())
-    return [refusal or next(taken) for refusal in refused]
+    outcomes = [refusal or next(taken) for refusal in refused]
+    measures.note_events(session, (outcome.status for outcome in outcomes))
+    return outcomes
 
 
 async def decide_parked(

@@ -29,6 +29,7 @@ from domain.ledger import (
     pending_account,
     unit_of,
 )
+from storage import measures
 from storage.hot_path import Query, run, run_together
 from storage.ids import new_id
 from storage.sets import Rows, array, insert_all, texts
@@ -204,6 +205,7 @@ async def write(session: AsyncSession, book: Book) -> None:
     """Write all that the Book's operations made, holds excepted."""
     await insert_all(session, rows(book))
     await update_lots(session, book)
+    measures.note_postings(session, book)
 
 
 def _account_rows(book: Book, *, running: bool) -> list[tuple[Any, ...]]:
