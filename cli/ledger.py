@@ -91,12 +91,14 @@ async def _verify(settings: Settings, wanted: str | None, notes: list[str]) -> C
 async def _verify_one(
     database: Database, program: Program, signing: SigningKeys, notes: list[str], bar: Progress
 ) -> list[Check]:
-    async with database.snapshot() as session:
-        sealed = await chain.length(session, program.id)
-        rows = bar.add_task(f"{program.name}: rows", total=verification.CHECKS)
-        links = bar.add_task(f"{program.name}: chain", total=sealed)
-        checks = await verification.verify(session, program.id, lambda done: bar.advance(rows, done))
-        return checks + await chain.verify(session, program.id, signing, notes, lambda done: bar.advance(links, done))
+    async with database.snapshots() as (rows, links):
+        recounting = bar.add_task(f"{program.name}: rows", total=verification.CHECKS)
+        walking = bar.add_task(f"{program.name}: chain", total=await chain.length(links, program.id))
+        found = await asyncio.gather(
+            verification.verify(rows, program.id, lambda done: bar.advance(recounting, done)),
+            chain.verify(links, program.id, signing, notes, lambda done: bar.advance(walking, done)),
+        )
+        return [check for checks in found for check in checks]
 
 
 @contextmanager

@@ -10,7 +10,6 @@ The bytes of a version never change: what was sealed stays verifiable. A new fie
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256, shake_256
 from typing import NamedTuple
 
@@ -20,10 +19,10 @@ SALT_BYTES = 16
 
 # What a hash is of, as its first byte: nothing of one kind can be taken for another. The first two are RFC 6962's.
 _LEAF, _NODE, _PART, _RECORD, _LINK, _COMMITMENT = b"\x00", b"\x01", b"\x10", b"\x11", b"\x12", b"\x13"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 Field = str | int | None
+# An instant, as microseconds since 1970.
+Instant = int
 
 
 def encode(*fields: Field) -> bytes:
@@ -41,11 +40,6 @@ def encode(*fields: Field) -> bytes:
             for field in fields
         ]
     ).encode()
-
-
-def microseconds(at: datetime) -> int:
-    """The instant as microseconds since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
 
 
 def commit(salt: bytes, texts: Sequence[str | None]) -> bytes:
@@ -80,8 +74,8 @@ class Grant(NamedTuple):
     id: str
     account_id: str
     granted: int
-    expires_at: datetime | None
-    granted_at: datetime
+    expires_at: Instant | None
+    granted_at: Instant
 
 
 class Move(NamedTuple):
@@ -109,8 +103,8 @@ class Posting:
     personal: tuple[str | None, ...]  # reason, actor
     id: str
     kind: str
-    effective_at: datetime
-    recorded_at: datetime
+    effective_at: Instant
+    recorded_at: Instant
     business_key: str
     event_id: str | None
     order_id: str | None
@@ -134,9 +128,8 @@ class Posting:
         for transfer in self.transfers:
             fields += transfer
         fields.append(len(self.grants))
-        for lot_id, account_id, granted, expires_at, granted_at in self.grants:
-            lapses = None if expires_at is None else microseconds(expires_at)
-            fields += (lot_id, account_id, granted, lapses, microseconds(granted_at))
+        for grant in self.grants:
+            fields += grant
         fields.append(len(self.moves))
         for move in self.moves:
             fields += move
@@ -146,8 +139,8 @@ class Posting:
 
 def transaction_fields(program_id: str, posting: Posting) -> list[Field]:
     """What every statement line shows of its posting."""
-    instants = microseconds(posting.effective_at), microseconds(posting.recorded_at)
-    return ["laurel/transaction/1", program_id, posting.id, posting.kind, *instants]
+    about = posting.id, posting.kind, posting.effective_at, posting.recorded_at
+    return ["laurel/transaction/1", program_id, *about]
 
 
 def entry_fields(posting: Posting, entry: Entry) -> list[Field]:
@@ -163,14 +156,12 @@ class RefusedCommand:
     id: str
     kind: str
     code: str
-    recorded_at: datetime
+    recorded_at: Instant
 
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
         """One part: nobody is shown less than all of it."""
         named = commitment.hex() if commitment else None
-        return [
-            encode("laurel/refusal/1", program_id, self.id, self.kind, self.code, microseconds(self.recorded_at), named)
-        ]
+        return [encode("laurel/refusal/1", program_id, self.id, self.kind, self.code, self.recorded_at, named)]
 
 
 @dataclass(slots=True)
@@ -180,14 +171,15 @@ class CountedRefusals:
     personal: tuple[str | None, ...]  # actor
     id: str
     counted: int
-    from_at: datetime
-    until_at: datetime
+    from_at: Instant
+    until_at: Instant
 
     def parts(self, program_id: str, commitment: bytes | None) -> list[bytes]:
         """One part."""
         named = commitment.hex() if commitment else None
-        instants = microseconds(self.from_at), microseconds(self.until_at)
-        return [encode("laurel/refusals-counted/1", program_id, self.id, self.counted, *instants, named)]
+        return [
+            encode("laurel/refusals-counted/1", program_id, self.id, self.counted, self.from_at, self.until_at, named)
+        ]
 
 
 Record = Posting | RefusedCommand | CountedRefusals

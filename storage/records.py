@@ -16,20 +16,23 @@ _SCANS = {"names": texts(["enable_seqscan", "enable_bitmapscan"])}
 _WHICH = "program_id = %(program_id)s AND {} = ANY(CAST(%(ids)s AS text[]))"
 _OF_TRANSACTION = _WHICH.format("transaction_id")
 _OF_ID = _WHICH.format("id")
-_TRANSACTIONS = f"""SELECT id, kind, effective_at, recorded_at, business_key, event_id, order_id, reverses_id, reason,
-    actor FROM transactions WHERE {_OF_ID}"""
+_AT = "CAST(extract(epoch FROM {0}) * 1000000 AS bigint)"
+_TRANSACTIONS = f"""SELECT id, kind, {_AT.format("effective_at")}, {_AT.format("recorded_at")}, business_key, event_id,
+    order_id, reverses_id, reason, actor FROM transactions WHERE {_OF_ID}"""
 _ENTRIES = f"""SELECT transaction_id, n, account_id, amount, balance, version FROM entries WHERE {_OF_TRANSACTION}
     ORDER BY transaction_id, n, account_id"""
 _TRANSFERS = f"""SELECT transaction_id, n, unit, from_account, to_account, amount FROM transfers WHERE {_OF_TRANSACTION}
     ORDER BY transaction_id, n"""
-_GRANTS = f"""SELECT transaction_id, id, account_id, granted, expires_at, granted_at FROM lots WHERE {_OF_TRANSACTION}
-    ORDER BY transaction_id, id"""
+_GRANTS = f"""SELECT transaction_id, id, account_id, granted, {_AT.format("expires_at")},
+    {_AT.format("granted_at")} FROM lots WHERE {_OF_TRANSACTION} ORDER BY transaction_id, id"""
 _MOVES = f"""SELECT transaction_id, lot_id, kind, amount FROM lot_moves WHERE {_OF_TRANSACTION}
     ORDER BY transaction_id, lot_id, kind COLLATE "C" """
 _RATES = f"""SELECT transaction_id, conversion, from_unit, to_unit, from_amount, to_amount, rate_from, rate_to
     FROM conversions WHERE {_OF_TRANSACTION}"""
-_REFUSALS = f"SELECT id, kind, code, recorded_at, reference, detail, member_id, actor FROM refusals WHERE {_OF_ID}"
-_COUNTS = f"SELECT id, counted, from_at, until_at, actor FROM refusal_counts WHERE {_OF_ID}"
+_REFUSALS = f"""SELECT id, kind, code, {_AT.format("recorded_at")}, reference, detail, member_id, actor
+    FROM refusals WHERE {_OF_ID}"""
+_COUNTS = f"""SELECT id, counted, {_AT.format("from_at")}, {_AT.format("until_at")}, actor
+    FROM refusal_counts WHERE {_OF_ID}"""
 _OF_KIND = {
     TRANSACTION: (_TRANSACTIONS, _ENTRIES, _TRANSFERS, _GRANTS, _MOVES, _RATES),
     REFUSAL: (_REFUSALS,),

@@ -84,12 +84,13 @@ _CHECKS = {
         SELECT coalesce(m.merged_into, m.id) || '.' || a.unit, sum(a.lifetime) <> sum(coalesce(net.amount, 0))
         FROM accounts a JOIN members m ON m.id = a.member_id LEFT JOIN net ON net.account_id = a.id
         WHERE a.program_id = :program_id AND a.running GROUP BY coalesce(m.merged_into, m.id), a.unit""",
-    "I5 one transaction per business key, at most one reversal and no more than the original": """
-        SELECT t.id, count(*) OVER (PARTITION BY t.business_key) > 1
-            OR (t.kind = 'reverse' AND (count(*) OVER (PARTITION BY t.kind, t.reverses_id) > 1
-                OR (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.id)
-                 > (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.reverses_id)))
-        FROM transactions t WHERE t.program_id = :program_id""",
+    "I5 one transaction per business key": """
+        SELECT min(t.id), count(*) > 1 FROM transactions t WHERE t.program_id = :program_id GROUP BY t.business_key""",
+    "I5 at most one reversal, and no more than the original": """
+        SELECT t.id, count(*) OVER (PARTITION BY t.reverses_id) > 1
+            OR (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.id)
+             > (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.reverses_id)
+        FROM transactions t WHERE t.program_id = :program_id AND t.kind = 'reverse'""",
     "I5 each decided event has at most one earning that stands": """
         SELECT t.event_id, count(*) > 1 FROM transactions t
         WHERE t.program_id = :program_id AND t.kind = 'earn' AND t.event_id IS NOT NULL
