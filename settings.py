@@ -269,6 +269,13 @@ class Settings(BaseSettings):
         description="Calls that all workers together make to Tremendous in a second: its documented limit for one "
         "account. Danger: more than your account is allowed makes orders wait for 429s.",
     )
+    expiry_lots_per_second: float = Field(
+        1_000.0,
+        gt=0,
+        le=1_000_000,
+        description="How many lots an expiry run expires, releases, refills or warns of in a second, pauses included. "
+        "Danger: as fast as it can, it takes the database from everybody else.",
+    )
     shutdown_seconds: int = Field(
         20,
         ge=1,

@@ -19,6 +19,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 import runtime
 import telemetry
 from activities import failpoints
+from activities.expiry import ExpiryActivities
 from activities.hubspot import HubSpotActivities
 from activities.listing import activities_of
 from activities.orders import OrderActivities
@@ -43,11 +44,12 @@ from storage.keyring import Keyring
 from storage.wakeups import Wakeups
 from workflows import queues
 from workflows.clients import connect, log_like_everybody
+from workflows.expiry import PointsExpiryWorkflow
 from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
 from workflows.rewards import RewardWorkflow
 
-WORKFLOWS = [OrderWorkflow, RewardWorkflow]
+WORKFLOWS = [OrderWorkflow, RewardWorkflow, PointsExpiryWorkflow]
 # Activities of one queue in this process; they share the database's pool with the relay.
 ACTIVITIES_AT_ONCE = 20
 
@@ -64,9 +66,10 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     client = await to_temporal(lazy=True)
 
     orders = OrderActivities(database, keyring, vendors, clock)
+    expiry = ExpiryActivities(database, clock, lots_per_second=settings.expiry_lots_per_second)
     tremendous = replace(queues.TREMENDOUS, activities_per_second=settings.tremendous_requests_per_second)
     served = {
-        queues.LAUREL: activities_of(orders, RewardActivities(database, clock)),
+        queues.LAUREL: activities_of(orders, RewardActivities(database, clock), expiry),
         tremendous: activities_of(orders, VendorNoticeActivities(database, keyring, vendors, orders, clock)),
         queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
     }

@@ -1,8 +1,8 @@
 """Reconcile: whatever the rows say is unfinished, Temporal is working on.
 
-A loop beside the relay and not a schedule, because it must outlive a lost Temporal database: it makes namespace and
-search attributes, then looks for the workflow behind each unfinished row and starts it where it is closed or missing.
-The rows guard against repeats, so starting once too often is harmless.
+A loop beside the relay and not a schedule, because it must outlive a lost Temporal database: it makes namespace,
+search attributes and schedules, then looks for the workflow behind each unfinished row and starts it where it is
+closed or missing. The rows guard against repeats, so starting once too often is harmless.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.notices import ObjectToFetch
 from domain.time import Clock
-from relay import namespaces, temporal
+from relay import namespaces, schedules, temporal
 from relay.outages import is_outage, namespace_is_missing
 from storage import unfinished
 from storage.database import Database
@@ -56,6 +56,7 @@ class Reconcile:
         while True:
             try:
                 await namespaces.prepare(self._client)
+                await schedules.prepare(self._client)
                 await self.heal()
             except Exception as error:
                 if not is_outage(error):

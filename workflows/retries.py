@@ -25,6 +25,15 @@ SQL = ActivityConfig(
     retry_policy=QUICKLY,
 )
 
+# The same for what the next run of a schedule will do as well: a fault in one program is not everybody's.
+SQL_BOUNDED = ActivityConfig(
+    task_queue=LAUREL.name,
+    start_to_close_timeout=timedelta(minutes=2),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10), maximum_attempts=5
+    ),
+)
+
 # Calls to the vendor. Beyond the hour the workflow tells a person, and asks again later.
 VENDOR = ActivityConfig(
     task_queue=TREMENDOUS.name,

@@ -1,10 +1,11 @@
 """How each workflow is named and started; the relay and Reconcile start the same thing in the same way.
 
-The argument of every workflow is a `Subject`: the row that it is about. Everything else it reads. What an outside
-system only says has changed is fetched by a standalone activity instead.
+The argument of a workflow is a `Subject`, the row that it is about; everything else it reads. What is about no single
+row is begun by a schedule. What an outside system only says has changed is fetched by a standalone activity instead.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from temporalio.common import SearchAttributeKey
 
@@ -13,6 +14,10 @@ from domain.rewards import RewardState
 
 WAKE = "wake"
 FETCH_OBJECT = "fetch_object"
+
+# The schedule of the whole deployment's expiry runs, and how often one begins.
+POINTS_EXPIRY = "points-expiry"
+EXPIRY_EVERY = timedelta(minutes=10)
 
 # Kept in clear by Temporal, so never anything about a person.
 PROGRAM = SearchAttributeKey.for_keyword("LaurelProgram")

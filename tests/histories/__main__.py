@@ -18,6 +18,8 @@ STORIES = (
     "bounced_card_is_taken_back",
     "resolved_by_proof",
     "ordered_for_the_first_item",
+    "all_that_is_due",
+    "cannot_be_expired",
 )
 
 if __name__ == "__main__":
