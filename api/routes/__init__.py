@@ -2,12 +2,14 @@
 
 from api.routes import (
     account_statements,
+    adjustments,
     catalog,
     codec,
     events,
     health,
     intake,
     leaderboards,
+    ledger,
     members,
     notifications,
     orders,
@@ -23,6 +25,8 @@ ROUTERS = (
     events.router,
     members.router,
     account_statements.router,
+    ledger.router,
+    adjustments.router,
     leaderboards.router,
     catalog.router,
     orders.router,

@@ -93,6 +93,10 @@ EventId = identifier("evt")
 OrderId = identifier("ord")
 RewardId = identifier("rwd")
 NotificationId = identifier("ntf")
+HoldId = identifier("hld")
+PendingId = identifier("pnd")
+TransactionId = identifier("txn")
+AdjustmentId = identifier("adj")
 
 Item = TypeVar("Item")
 

@@ -17,10 +17,11 @@ from api.app import create_app
 from api.problems import Problem
 from api.schemas.events import TOLD_ONCE
 from api.writer import Recorded, Writer
+from domain.commands import Accepted, Earn
 from settings import Settings
 from storage import failures
 from storage.database import Database
-from storage.tables import events
+from storage.tables import events, members
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.line import line_to
@@ -222,3 +223,26 @@ async def _recorded(settings: Settings) -> int:
         count = (await session.execute(select(func.count()).select_from(events))).scalar_one()
     await database.dispose()
     return int(count)
+
+
+async def test_commands_that_come_while_a_batch_commits_are_one_batch(
+    writer: Writer, client: Client, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        query = select(members.c.id).where(members.c.program_id == client.program_id)
+        ada = (await connection.execute(query)).scalar_one()
+        await connection.execute(text("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE"))
+        named = {"actor": "a test", "member_id": ada, "unit": "points", "amount": 5}
+        several = [Earn(reference=f"r{number}", **named) for number in range(20)]
+        first = asyncio.create_task(writer.command(client.program_id, several[0]))
+        await asyncio.sleep(0.05)
+        rest = [asyncio.create_task(writer.command(client.program_id, one)) for one in several[1:]]
+        await asyncio.sleep(0.05)
+
+    done = await asyncio.gather(first, *rest)
+
+    balances = [one.outcome.balances[0].balance for one in done if isinstance(one.outcome, Accepted)]
+    assert balances == list(range(5, 105, 5))
+    async with engine.connect() as connection:
+        written = await connection.execute(text("SELECT count(DISTINCT xmin::text) FROM commands"))
+        assert written.scalar_one() == 2
