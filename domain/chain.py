@@ -263,12 +263,3 @@ def _descend(index: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
         else:
             yield start, middle
             start = middle
-
-
-def root_of(index: int, size: int, digest: bytes, path: Sequence[bytes]) -> bytes:
-    """The root that follows from a leaf and its path; raises ValueError if the path has another length."""
-    node = sha256(_LEAF + digest).digest()
-    for (start, _), sibling in zip(siblings(index, size), path, strict=True):
-        pair = sibling + node if start < index else node + sibling
-        node = sha256(_NODE + pair).digest()
-    return node

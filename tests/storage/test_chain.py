@@ -203,6 +203,18 @@ async def test_a_text_that_was_changed_is_noticed(program: SealedProgram, owner:
     assert (await verify(program))[RECORDS].examples == (f"10: {refused} has other texts",)
 
 
+async def test_the_reason_of_a_transaction_is_sealed_as_well(program: SealedProgram, owner: Owner):
+    await program.win(1)
+    last = "WHERE id = (SELECT max(id) FROM transactions)"
+    owner.execute(f"UPDATE transactions SET reason = 'for the talk', actor = 'Grace' {last}")
+    await program.seal()
+    untouched = await verify(program)
+    owner.execute(f"UPDATE transactions SET reason = 'for nothing' {last}")
+
+    assert untouched[RECORDS].violations == 0
+    assert "has other texts" in (await verify(program))[RECORDS].examples[0]
+
+
 FORGET = "UPDATE commitments SET salt = NULL"
 BLANK = "UPDATE refusals SET reference = '', detail = '{}', member_id = NULL, actor = ''"
 

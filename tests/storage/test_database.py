@@ -28,3 +28,17 @@ async def test_a_snapshot_changes_nothing(database_url: str):
         async with database.snapshot() as session:
             await session.execute(text("DELETE FROM outbox"))
     await database.dispose()
+
+
+async def test_two_snapshots_see_the_same_instant(database_url: str, owner_url: str):
+    database = Database(database_url)
+    count = text("SELECT count(*) FROM programs")
+    insert = "INSERT INTO programs (program_id, name, kind, created_at) VALUES ('prg_a', 'Acme', 'sandbox', now())"
+
+    async with database.snapshots() as (first, second):
+        with psycopg.connect(owner_url, autocommit=True) as other:
+            other.execute(insert)
+        seen = [await session.scalar(count) for session in (first, second)]
+
+    assert seen == [0, 0]
+    await database.dispose()
