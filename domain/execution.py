@@ -250,9 +250,10 @@ class Execution:
         if command.transaction_id in self._loaded.reversed:
             raise _Refuse("already_reversed", f"{command.transaction_id} was reversed already")
         accounts = sorted(member_accounts(self.book.program_id, original.accounts))
-        cause = self._cause(command, self._unit(self.book.accounts[accounts[0]].unit))
+        cause = self._cause(command, self._unit(original.transfers[0].unit))
         before = self._before(*accounts)
-        transaction = self.book.reverse(original, amount=command.amount, **cause)
+        ends = {account: self._end_of(account) for account in accounts}
+        transaction = self.book.reverse(original, amount=command.amount, ends=ends, **cause)
         self._loaded.reversed.add(command.transaction_id)
         self._move_on(transaction.id, *accounts)
         return self._accept(transaction.id, before)

@@ -395,20 +395,25 @@ class Book:
         original: Posted,
         *,
         amount: int | None = None,
+        ends: Mapping[str, str] | None = None,
         **cause: Unpack[Cause],
     ) -> Transaction:
         """Turn a transaction round, whole or (except a conversion) in part; the caller sees to it that it is once.
 
         What it granted is taken from its own lots, then from others, then becomes debt if the unit allows it, or raises
-        InsufficientPoints. What it took goes back into the lots it came from, the last taken first.
+        InsufficientPoints. What it took goes back into the lots it came from, the last taken first. `ends` are the
+        accounts of members who were merged since, each with the account where what was theirs stands now: the caller
+        merges them again.
         """
         wanted = _amount_to_reverse(original, amount)
         parts = self._parts_to_reverse(original, wanted)
+        ends = ends or {}
         for part in parts:
-            self._refuse_closed(part.to_account)
-            self.expire_lapsed(part.from_account)
-            self.expire_lapsed(part.to_account)
-        self._refuse_owing(original, parts)
+            self._refuse_closed(ends.get(part.from_account, part.from_account))
+            self._refuse_closed(ends.get(part.to_account, part.to_account))
+            for account_id in (part.from_account, part.to_account):
+                self.expire_lapsed(account_id)
+        self._refuse_owing(original, parts, ends)
         transaction = self._reversal(original.transaction, cause)
         for part in parts:
             self._turn_round(transaction, original, part)
@@ -600,12 +605,14 @@ class Book:
         if pending.state != "open":
             raise NotOpen(f"{pending.id} is {pending.state}")
 
-    def _refuse_owing(self, original: Posted, parts: Iterable[Transfer]) -> None:
+    def _refuse_owing(self, original: Posted, parts: Iterable[Transfer], ends: Mapping[str, str]) -> None:
         """Refuse to take back what is not there any more from where debt is not allowed."""
         for part in parts:
             account = self.accounts[part.from_account]
             if account.running and not self._policy(account.id).may_owe:
-                self._refuse_short(account.id, part.amount - self._gone(original.transaction, account.id, part.amount))
+                end = ends.get(account.id, account.id)
+                self.expire_lapsed(end)
+                self._refuse_short(end, part.amount - self._gone(original.transaction, account.id, part.amount))
 
     # -- Steps -----------------------------------------------------------------------------------------------------
 
@@ -687,17 +694,17 @@ class Book:
         ):
             first, *others = transfers
             amount = min(wanted, first.amount + sum(transfer.amount for transfer in others))
-            back_to = self._origin(original.transaction, source)
+            back_to = self._origin(original.transaction, first)
             self._know(destination, first.unit)
             self._know(back_to, first.unit)
             parts.append(Transfer(original.transaction.id, first.n, first.unit, destination, back_to, amount))
         return parts
 
-    def _origin(self, original: Transaction, source: str) -> str:
+    def _origin(self, original: Transaction, first: Transfer) -> str:
         """Where value goes back to: not to what was only on the way, a hold or a promise."""
         if original.kind == "confirm":
-            return self._program(ISSUED, source)
-        return source.removesuffix(".held")
+            return program_account(self.program_id, ISSUED, first.unit)
+        return first.from_account.removesuffix(".held")
 
     def _turn_round(self, transaction: Transaction, original: Posted, part: Transfer) -> None:
         if self.accounts[part.from_account].running:
