@@ -31,6 +31,7 @@ from connectors.vendors import Vendors
 from domain.checkpoints import SigningKeys
 from domain.time import Clock
 from relay.catalogs import Catalogs
+from relay.clearing import ClearingMeter
 from relay.intake import IntakeLane
 from relay.lanes import handlers
 from relay.leaderboards import Boards
@@ -82,8 +83,9 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     intake = IntakeLane(database, clock=clock)
     boards = Boards(database, redis)
     sealer = Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock)
+    clearing = ClearingMeter(database)
 
-    loops = reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run(), sealer.run()
+    loops = reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run(), sealer.run(), clearing.run()
     try:
         await serve(workers, relay, beside=loops)
     finally:
