@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from api.schemas.base import EXAMPLE_ID, Page
 
 _MEMBER, _EVENT, _ORDER, _REWARD = (f"{prefix}_{EXAMPLE_ID}" for prefix in ("mem", "evt", "ord", "rwd"))
-_TRANSACTION = f"txn_{EXAMPLE_ID}"
+_TRANSACTION, _PROGRAM = f"txn_{EXAMPLE_ID}", f"prg_{EXAMPLE_ID}"
 _AT = "2026-03-04T11:59:00Z"
 _VALUE = {"amount_minor": 1000, "currency": "USD"}
 _DATA = {"deal_id": "9001", "amount_minor": 250000, "currency": "USD"}
@@ -49,6 +49,7 @@ _RULE = {
     "rounded": 250,
     "caps": [],
     "points": 250,
+    "unit": "points",
     "expires_after_days": 365,
     "reward": None,
     "withheld": None,
@@ -215,6 +216,26 @@ BY_MODEL: Mapping[str, Any] = {
         "decided_at": _AT,
     },
     "ExpiryDocument": {"unit": "points", "at": _AT, "known_at": _AT} | _SCHEDULE,
+    "ProofDocument": {
+        "format": "laurel-proof/1",
+        "parts": [
+            {
+                "salt": "AAECAwQFBgcICQoLDA0ODw==",
+                "fields": ["laurel/transaction/1", _PROGRAM, _TRANSACTION, "earn", 1772625540000000, 1772625540000000],
+            },
+            {"hash": "bjQLnP+zepicpUTmu3gKLHiQHT+zNzhnaFEaMGF6oB0="},
+            {
+                "salt": "EBESExQVFhcYGRobHB0eHw==",
+                "fields": ["laurel/entry/1", _TRANSACTION, 1, f"acc_{EXAMPLE_ID}.points", 350, 350, 1],
+            },
+            {"hash": "+sVCA+fMaWzw38tCySodnbr3CtnmIfS9jZhmLwDjwSU="},
+        ],
+        "index": 1,
+        "path": ["rra8/idLcKFPsGel5VeCZNs/qbUa9eC6FRWRWPMp4Hc="],
+        "checkpoint": f"laurel/{_PROGRAM}\n2\n037kGJdt2VdTwccYYrk5j6Kiz5tP8N/+izDNlSCWFLc=\n"
+        "head TjuxrPt7SN7PPx+2YxYxUZo7yhLJrvyhYSv84TqGJkI=\nat 2026-03-04T12:09:00+00:00\n\n"
+        f"\N{EM DASH} laurel/{_PROGRAM} Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5\n",
+    },
     "AccountStatementDocument": {
         "member_id": _MEMBER,
         "unit": "points",
@@ -396,7 +417,7 @@ BY_MODEL: Mapping[str, Any] = {
         "differences": [],
     },
     "ProgramDocument": {
-        "id": f"prg_{EXAMPLE_ID}",
+        "id": _PROGRAM,
         "name": "Example Ltd",
         "kind": "sandbox",
         "time_zone": "Europe/Berlin",

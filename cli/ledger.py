@@ -116,8 +116,8 @@ async def _prove(settings: Settings, entry: str, wanted: str | None) -> Proof:
             account, slash, version = entry.partition("/")
             if not slash:
                 return await proofs.get(session, program.id, entry)
-            line = account, _number(version)
-            return await proofs.get(session, program.id, await proofs.find_entry(session, program.id, *line), line)
+            transaction_id, n = await proofs.find_entry(session, program.id, account, _number(version))
+            return await proofs.get(session, program.id, transaction_id, account_id=account, n=n)
         except proofs.NotProvable as error:
             raise CommandFailed(str(error)) from None
 

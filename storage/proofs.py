@@ -14,21 +14,24 @@ class NotProvable(Exception):
     """There is no such entry, or no checkpoint covers it yet; says which."""
 
 
-async def find_entry(session: AsyncSession, program_id: str, account_id: str, version: int) -> str:
-    """The transaction of the entry that brought a running account to this version; raises NotProvable."""
-    found = select(entries.c.transaction_id).where(
+async def find_entry(session: AsyncSession, program_id: str, account_id: str, version: int) -> tuple[str, int]:
+    """The entry that brought a running account to this version: its transaction and n; raises NotProvable."""
+    found = select(entries.c.transaction_id, entries.c.n).where(
         entries.c.program_id == program_id, entries.c.account_id == account_id, entries.c.version == version
     )
-    transaction_id = (await session.execute(found)).scalar_one_or_none()
-    if transaction_id is None:
+    row = (await session.execute(found)).one_or_none()
+    if row is None:
         raise NotProvable(f"account {account_id} has no entry of version {version}")
-    return str(transaction_id)
+    return row.transaction_id, row.n
 
 
 async def get(
-    session: AsyncSession, program_id: str, transaction_id: str, line: tuple[str, int] | None = None
+    session: AsyncSession, program_id: str, transaction_id: str, *, account_id: str | None = None, n: int | None = None
 ) -> Proof:
-    """The proof of a transaction's entry at this account and version, or of its only running one; or NotProvable."""
+    """The proof of a transaction's entry, or NotProvable.
+
+    Account and n may be left out while only one of its entries at running accounts fits.
+    """
     sealed = select(seals.c.position, seals.c.salt, commitments.c.digest).select_from(
         seals.outerjoin(commitments, commitments.c.subject_id == seals.c.subject_id)
     )
@@ -39,7 +42,7 @@ async def get(
     posting = found.get(transaction_id)
     if not isinstance(posting, Posting):
         raise NotProvable(f"there is no transaction {transaction_id}")
-    entry = _choose(posting, line)
+    entry = _choose(posting, account_id, n)
     covering = await checkpoints.find_covering(session, program_id, row.position) if row else None
     if row is None or covering is None:
         raise NotProvable(f"{transaction_id} is under no checkpoint yet")
@@ -48,9 +51,9 @@ async def get(
     return Proof(show(program_id, posting, row.digest, row.salt, entry), row.position, path, note)
 
 
-def _choose(posting: Posting, line: tuple[str, int] | None) -> Entry:
+def _choose(posting: Posting, account_id: str | None, n: int | None) -> Entry:
     running = [entry for entry in posting.entries if entry.version is not None]
-    chosen = [entry for entry in running if line in (None, (entry.account_id, entry.version))]
+    chosen = [entry for entry in running if account_id in (None, entry.account_id) and n in (None, entry.n)]
     if len(chosen) != 1:
         names = ", ".join(f"{entry.account_id}/{entry.version}" for entry in running)
         raise NotProvable(f"{posting.id} has these entries, name one of them: {names}")
