@@ -132,6 +132,7 @@ BY_MODEL: Mapping[str, Any] = {
             {
                 "id": _TRANSACTION,
                 "kind": "earn",
+                "unit": "points",
                 "amount": 250,
                 "effective_at": _AT,
                 "recorded_at": _AT,

@@ -66,7 +66,9 @@ def _decision(decision: DecisionExplained) -> Iterator[str]:
     made_by += [f"engine {decision.engine}"] if decision.engine is not None else []
     made_by += [f"member version {decision.member_version}"] if decision.member_version is not None else []
     yield ""
-    yield f"Decision {decision.n} ({decision.kind}), {decision.points:+} points" + "".join(f", {by}" for by in made_by)
+    earned = {"points": decision.points, **decision.verdict.get("others", {})}
+    earned_and_by = [*(f"{amount:+} {unit}" for unit, amount in earned.items()), *made_by]
+    yield f"Decision {decision.n} ({decision.kind}), {', '.join(earned_and_by)}"
     if decision.data and decision.kind != "retraction":
         yield "  event   " + ", ".join(
             f"{escape(name)} = {_shown(value)}" for name, value in sorted(decision.data.items())
@@ -89,11 +91,11 @@ def _recorded_only(decision: DecisionExplained) -> Iterator[str]:
 
 
 def _matched(rule: RuleExplained) -> Iterator[str]:
-    yield f"  [green]✓[/green] {_rule(rule)}: [bold]{rule.points} points[/bold]{_reward(rule)}"
+    yield f"  [green]✓[/green] {_rule(rule)}: [bold]{rule.points} {rule.unit}[/bold]{_reward(rule)}"
     if rule.expression is not None and rule.raw is not None and rule.expression != str(rule.raw):
         yield f"      {escape(rule.expression)} = {rule.raw}{_rounded(rule)}"
     for cap in rule.caps:
-        yield f"      {_cap(cap)}"
+        yield f"      {_cap(cap, rule.unit)}"
     if rule.expires_after_days and rule.points:
         yield f"      expires after {rule.expires_after_days} days"
 
@@ -119,8 +121,8 @@ def _rounded(rule: RuleExplained) -> str:
     return f", {rule.rounding} gives {rule.rounded}" if rule.raw != rule.rounded else ""
 
 
-def _cap(cap: CapExplained) -> str:
-    limits = [f"{cap.points} points, {cap.used_points} used"] if cap.points is not None else []
+def _cap(cap: CapExplained, unit: str) -> str:
+    limits = [f"{cap.points} {unit}, {cap.used_points} used"] if cap.points is not None else []
     limits += [f"{cap.times} times, {cap.used_times} used"] if cap.times is not None else []
     bit = f": {cap.before} becomes {cap.after}" if cap.bit else ""
     return f"cap per {cap.per} ({'; '.join(limits)}){bit}"
@@ -131,7 +133,7 @@ def _consequences(explanation: Explanation) -> Iterator[str]:
         yield ""
     for posting in explanation.transactions:
         reverses = f", reverses {posting.reverses_id}" if posting.reverses_id else ""
-        yield f"ledger     {posting.id} {posting.kind} {posting.amount} points{reverses}"
+        yield f"ledger     {posting.id} {posting.kind} {posting.amount} {posting.unit}{reverses}"
     for crossing in explanation.crossings:
         yield f"milestone  {crossing.id} {escape(crossing.milestone)}, {_ordinal(crossing.n)} time, {crossing.state}"
     for reward in explanation.rewards:

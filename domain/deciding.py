@@ -5,22 +5,25 @@ cannot be re-derived. Deciding a batch is deciding its events one by one, each o
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from domain.configuration import Aggregate, Cap, Configuration, Milestone, Rule
+from domain.configuration import Aggregate, Award, Cap, Configuration, Milestone, Rule
 from domain.events import Event
 from domain.expressions import context, fields_used, is_read_whole, totals_used
 from domain.ledger import Grant
 from domain.rules import RuleResult, Uses, as_json, judge
 from domain.time import period_on
+from domain.units import expires_at
 
 # Raised when the same inputs could give another verdict.
 ENGINE = 1
 
 MAX_CROSSINGS = 100  # of one milestone by one event
-UNIT = "points"  # what events earn
+UNIT = "points"  # what events earn unless their rules say otherwise
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 # What is counted, the period's kind and its first day.
 CounterKey = tuple[str, str, date]
@@ -42,28 +45,48 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that a decision read: counters (uses, total), lifetime and balance before it, marks of milestones."""
+    """Everything that a decision read: counters (uses, total), lifetime and balance before it, marks of milestones.
+
+    Lifetime and balance are those of points; `others` has those of the other units that its rules award.
+    """
 
     counters: Mapping[CounterKey, tuple[int, int]]
     lifetime: int
     balance: int
     marks: Mapping[str, int]
+    others: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def of(self, unit: str) -> "Inputs":
+        """The same with the lifetime and the balance of this unit."""
+        if unit == UNIT:
+            return self
+        lifetime, balance = self.others[unit]
+        return replace(self, lifetime=lifetime, balance=balance)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an event earns: per rule, in points, milestones crossed (milestone, n), and the counters that it moves."""
+    """What an event earns: per rule, by unit, milestones crossed (milestone, n), and the counters that it moves."""
 
     results: tuple[RuleResult, ...] = ()
-    points: int = 0
-    grants: tuple[Grant, ...] = ()
+    grants: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
     crossed: tuple[tuple[Milestone, int], ...] = ()
     moved: Mapping[CounterKey, tuple[int, int]] = field(default_factory=dict)
     reason: str | None = None
 
+    @property
+    def points(self) -> int:
+        return self.amount(UNIT)
+
+    def amount(self, unit: str) -> int:
+        """How much of the unit is earned."""
+        return sum(grant.amount for grant in self.grants.get(unit, ()))
+
     def as_json(self) -> dict[str, Any]:
         """What a decision row keeps: matched rules only; what did not match comes from running the decision again."""
         kept: dict[str, Any] = {"rules": [as_json(result) for result in self.results if result.matched]}
+        if others := {unit: self.amount(unit) for unit in self.grants if unit != UNIT}:
+            kept["others"] = others
         if self.crossed:
             kept["crossed"] = [[milestone.mark, n] for milestone, n in self.crossed]
         if self.moved:
@@ -85,6 +108,8 @@ class Plan:
     # evaluate the expressions.
     event_fields: frozenset[str] | None
     member_fields: frozenset[str] | None
+    # The units besides points that its rules award.
+    others: tuple[str, ...]
 
 
 def plan(configuration: Configuration, event_type: str) -> Plan:
@@ -107,6 +132,7 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
         capped=tuple((rule, cap) for rule in rules for cap in rule.caps if cap.per is not None),
         event_fields=_fields_named(texts, "event"),
         member_fields=_fields_named(texts, "member"),
+        others=tuple(sorted({rule.award.unit for rule in rules if rule.award} - {UNIT})),
     )
 
 
@@ -156,7 +182,7 @@ def keys_needed(configuration: Configuration, event: Event, person: Person) -> s
 def decide(
     configuration: Configuration, event: Event, person: Person, inputs: Inputs, recorded_at: datetime
 ) -> Verdict:
-    """What the event earns; grants lapse as their rules say, counted from `recorded_at`."""
+    """What the event earns; grants lapse as their rules or their units say, counted from `recorded_at`."""
     if person.has_left:
         return Verdict(reason="member_left")
     needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
@@ -171,15 +197,14 @@ def decide(
 
     uses = uses_read(event, person, inputs)
     results = tuple(judge(rule, at, using, uses) for rule in needs.rules)
-    points = sum(result.points for result in results)
+    grants = _grants(configuration, needs.rules, results, zone, recorded_at)
+    crossed = [
+        crossing
+        for unit, granted in grants.items()
+        for crossing in crossings(configuration, unit, inputs.of(unit), sum(grant.amount for grant in granted))
+    ]
     _count_uses(needs, results, at, zone, moved)
-    return Verdict(
-        results=results,
-        points=points,
-        grants=_grants(needs.rules, results, recorded_at),
-        crossed=tuple(crossings(configuration, UNIT, inputs, points)),
-        moved=moved,
-    )
+    return Verdict(results, grants, tuple(crossed), moved)
 
 
 def totals_read(configuration: Configuration, event: Event, person: Person, inputs: Inputs) -> dict[str, int]:
@@ -261,12 +286,31 @@ def _count_uses(
             moved[cap_key(rule, cap, at, zone)] = (1, result.points)
 
 
-def _grants(rules: tuple[Rule, ...], results: tuple[RuleResult, ...], recorded_at: datetime) -> tuple[Grant, ...]:
-    """One grant for each expiry among the awards, the soonest first."""
-    amounts: dict[int | None, int] = {}
+def _grants(
+    configuration: Configuration,
+    rules: tuple[Rule, ...],
+    results: tuple[RuleResult, ...],
+    time_zone: str,
+    recorded_at: datetime,
+) -> dict[str, tuple[Grant, ...]]:
+    """By unit, points first, one grant for each expiry among the awards, the soonest first."""
+    amounts: dict[str, dict[datetime | None, int]] = {}
     for rule, result in zip(rules, results, strict=True):
         if result.points and rule.award:
-            days = rule.award.expires_after_days
-            amounts[days] = amounts.get(days, 0) + result.points
-    ordered = sorted(amounts.items(), key=lambda item: (item[0] is None, item[0] or 0))
-    return tuple(Grant(amount, recorded_at + timedelta(days=days) if days else None) for days, amount in ordered)
+            lapses_at = _lapses_at(configuration, rule.award, time_zone, recorded_at)
+            of_unit = amounts.setdefault(rule.award.unit, {})
+            of_unit[lapses_at] = of_unit.get(lapses_at, 0) + result.points
+    return {unit: _soonest_first(amounts[unit]) for unit in sorted(amounts, key=lambda unit: (unit != UNIT, unit))}
+
+
+def _soonest_first(amounts: Mapping[datetime | None, int]) -> tuple[Grant, ...]:
+    ordered = sorted(amounts.items(), key=lambda item: (item[0] is None, item[0] or _NEVER))
+    return tuple(Grant(amount, lapses_at) for lapses_at, amount in ordered)
+
+
+def _lapses_at(configuration: Configuration, award: Award, time_zone: str, recorded_at: datetime) -> datetime | None:
+    if award.expires_after_days is not None:
+        return recorded_at + timedelta(days=award.expires_after_days)
+    unit = configuration.unit(award.unit)
+    assert unit is not None, "an award's unit is declared"
+    return expires_at(unit, recorded_at, time_zone)

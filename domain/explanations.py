@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from domain.configuration import Configuration, Rule
-from domain.deciding import ENGINE, Inputs, Person, Verdict, decide, totals_read, uses_read
+from domain.deciding import ENGINE, UNIT, Inputs, Person, Verdict, decide, totals_read, uses_read
 from domain.events import Event
 from domain.rules import RuleResult, Uses, cap_name, capped
 from domain.schemas import values
@@ -51,7 +51,8 @@ class RuleExplained:
     """What one rule made of the event; without `failed` it matched.
 
     `failed` names the condition that did not hold, `expression` is that condition's, or of a rule that matched the
-    award's; `error` says why it could not be computed. `withheld` is a reward that a used up cap kept back.
+    award's; `error` says why it could not be computed. Raw, rounded and points are of the award's `unit`. `withheld` is
+    a reward that a used up cap kept back.
     """
 
     rule: str
@@ -65,6 +66,7 @@ class RuleExplained:
     rounded: int = 0
     caps: tuple[CapExplained, ...] = ()
     points: int = 0
+    unit: str = UNIT
     expires_after_days: int | None = None
     reward: str | None = None
     withheld: str | None = None
@@ -157,7 +159,8 @@ def _inputs(kept: Mapping[str, Any]) -> Inputs:
         (name, period, date.fromisoformat(on)): (uses, total)
         for name, period, on, uses, total in kept.get("counters", ())
     }
-    return Inputs(counters, kept["lifetime"], kept["balance"], kept.get("marks", {}))
+    others = {unit: (lifetime, balance) for unit, (lifetime, balance) in kept.get("others", {}).items()}
+    return Inputs(counters, kept["lifetime"], kept["balance"], kept.get("marks", {}), others)
 
 
 def _explained(
@@ -196,6 +199,7 @@ def _matched(rule: Rule, result: RuleResult, uses: Uses) -> RuleExplained:
         rounded=result.rounded,
         caps=tuple(_cap(rule, n, result, uses) for n in range(len(rule.caps))),
         points=result.points,
+        unit=award.unit if award else UNIT,
         expires_after_days=award.expires_after_days if award else None,
         reward=result.reward,
         withheld=rule.reward if result.reward is None else None,

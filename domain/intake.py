@@ -20,10 +20,11 @@ from domain.deciding import (
     decide,
     keys_needed,
     person_at,
+    plan,
     still_crossed,
 )
 from domain.events import Event, Identity, SourcePolicy, fingerprint, member_named
-from domain.ledger import Account, Book, Transaction, member_account
+from domain.ledger import Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
 from domain.schemas import values
 
@@ -40,7 +41,7 @@ FactKey = tuple[str, str]
 
 @dataclass(slots=True)
 class Fact:
-    """One event as the book has it; `moved`, `points` and `earning` are what its last decision did."""
+    """One event as the book has it; `moved`, `points` and `earnings` (by unit) are what its last decision did."""
 
     event_id: str
     event: Event
@@ -54,7 +55,7 @@ class Fact:
     decisions: int = 0
     points: int = 0
     moved: Mapping[CounterKey, tuple[int, int]] = field(default_factory=dict)
-    earning: tuple[Transaction, int] | None = None
+    earnings: Mapping[str, tuple[Transaction, int]] = field(default_factory=dict)
     changed: bool = False
 
     @property
@@ -249,33 +250,36 @@ class Intake:
         self._stand(fact, DECIDED)
         fact.member_id = target.member_id
         fact.changed = fact.changed or fact.member_id is not None
-        taken = self._take_back(target, fact)
-        verdict = {"retracts": target.event_id, "was": was}
-        fact.points = -taken
+        taken, reversal = self._take_back(target, fact)
+        verdict: dict[str, Any] = {"retracts": target.event_id, "was": was}
+        if others := {unit: -amount for unit, amount in taken.items() if unit != UNIT}:
+            verdict["others"] = others
+        fact.points = -taken.get(UNIT, 0)
         fact.decisions += 1
-        reversal = self.book.transactions[-1].id if taken else None
         self.decisions.append(
-            DecisionRow(fact.event_id, fact.decisions, 1, fact.member_id, "retraction", -taken, verdict, {}, reversal)
+            DecisionRow(
+                fact.event_id, fact.decisions, 1, fact.member_id, "retraction", fact.points, verdict, {}, reversal
+            )
         )
         return self._outcome(RECORDED, fact)
 
-    def _take_back(self, target: Fact, by: Fact) -> int:
-        """Undo what the target did, whatever state it is in; the points taken back."""
-        taken = 0
+    def _take_back(self, target: Fact, by: Fact) -> tuple[Mapping[str, int], str | None]:
+        """Undo what the target did, whatever state it is in; what of each unit was taken back, the first reversal."""
+        undone: tuple[Mapping[str, int], str | None] = {}, None
         if target.event.retracts is not None or target.state in (RETRACTED, CLOSED):
-            return 0
+            return undone
         if target.state in (NEW, AWAITED):
             target.state = AWAITED
         elif target.state in (PARKED, QUARANTINED):
             self._stand(target, CLOSED)
         else:
-            taken = self._undo(target)
+            undone = self._undo(target)
             self._stand(target, RETRACTED)
             self._withdraw_rewards(target, keep_rules=())
             self._withdraw_crossings(target)
         target.retracted_by = by.event_id
         target.changed = True
-        return taken
+        return undone
 
     def _redecide(self, fact: Fact) -> None:
         """Compensate and decide again; a reward that both decisions give stays as it is."""
@@ -321,7 +325,12 @@ class Intake:
         keys = sorted(keys_needed(self.configuration, event, person))
         read = {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters}
         marks = {mark: n for mark in self._milestones if (n := self._marks.get((person.id, mark), 0))}
-        return Inputs(read, account.lifetime, account.balance, marks)
+        others = {unit: self._standing_in(unit, person) for unit in plan(self.configuration, event.type).others}
+        return Inputs(read, account.lifetime, account.balance, marks, others)
+
+    def _standing_in(self, unit: str, person: Person) -> tuple[int, int]:
+        account = self.book.accounts[member_account(person.id, unit)]
+        return account.lifetime, account.balance
 
     def _kept_inputs(self, person: Person, inputs: Inputs) -> dict[str, Any]:
         kept: dict[str, Any] = {
@@ -335,41 +344,46 @@ class Intake:
             kept["counters"] = [[*key[:2], key[2].isoformat(), *used] for key, used in inputs.counters.items()]
         if inputs.marks:
             kept["marks"] = dict(inputs.marks)
+        if inputs.others:
+            kept["others"] = {unit: list(standing) for unit, standing in inputs.others.items()}
         return kept
 
     def _earn(self, fact: Fact, verdict: Verdict) -> str | None:
-        if not verdict.grants:
-            fact.earning = None
-            return None
+        """Post what is earned, a transaction for each unit; the first one's id."""
         assert fact.member_id is not None
-        transaction = self.book.earn(
-            member=member_account(fact.member_id, UNIT),
-            grants=verdict.grants,
-            business_key=f"event:{fact.event_id}:{fact.revision}",
-            effective_at=fact.event.occurred_at,
-            event_id=fact.event_id,
-        )
-        fact.earning = (transaction, verdict.points)
-        return transaction.id
+        earnings = {}
+        for unit, grants in verdict.grants.items():
+            key = f"event:{fact.event_id}:{fact.revision}" + (f":{unit}" if unit != UNIT else "")
+            transaction = self.book.earn(
+                member=member_account(fact.member_id, unit),
+                grants=grants,
+                business_key=key,
+                effective_at=fact.event.occurred_at,
+                event_id=fact.event_id,
+            )
+            earnings[unit] = transaction, verdict.amount(unit)
+        fact.earnings = earnings
+        return next((transaction.id for transaction, _ in earnings.values()), None)
 
-    def _undo(self, fact: Fact) -> int:
-        """Reverse what the fact earned and uncount what it moved; the points taken back."""
+    def _undo(self, fact: Fact) -> tuple[Mapping[str, int], str | None]:
+        """Reverse what the fact earned and uncount what it moved; what of each unit that was, the first reversal."""
         assert fact.member_id is not None
         self._count(fact.member_id, fact.moved, -1)
         fact.moved = {}
-        if fact.earning is None:
-            return 0
-        original, amount = fact.earning
-        self.book.reverse_earn(
-            original,
-            member=member_account(fact.member_id, UNIT),
-            amount=amount,
-            business_key=f"reverse:{original.id}",
-            effective_at=self.book.recorded_at,
-        )
-        fact.earning = None
+        reversals = [
+            self.book.reverse_earn(
+                original,
+                member=member_account(fact.member_id, unit),
+                amount=amount,
+                business_key=f"reverse:{original.id}",
+                effective_at=self.book.recorded_at,
+            )
+            for unit, (original, amount) in fact.earnings.items()
+        ]
+        taken = {unit: amount for unit, (_, amount) in fact.earnings.items()}
+        fact.earnings = {}
         fact.points = 0
-        return amount
+        return taken, reversals[0].id if reversals else None
 
     def _count(self, member_id: str, moved: Mapping[CounterKey, tuple[int, int]], sign: int) -> None:
         for key, (uses, total) in moved.items():
@@ -412,18 +426,18 @@ class Intake:
         """Withdraw the crossings that no longer stand, from the highest down to the first that was placed or stands."""
         member = member_id or fact.member_id
         assert member is not None
-        account = self.book.accounts[member_account(member, UNIT)]
         standing = [c for c in self._crossings if c.member_id == member and c.state == "standing"]
         for mark in {crossing.mark for crossing in standing}:
             ladder = sorted((c for c in standing if c.mark == mark), key=lambda c: c.n, reverse=True)
             for crossing in ladder:
-                if crossing.placed or self._stands(crossing, fact, account):
+                if crossing.placed or self._stands(crossing, fact):
                     break
                 self._withdraw_crossing(crossing)
 
-    def _stands(self, crossing: Crossing, fact: Fact, account: Account) -> bool:
+    def _stands(self, crossing: Crossing, fact: Fact) -> bool:
         milestone: Milestone | None = self._milestones.get(crossing.mark)
-        if milestone is None:
+        account = self.book.accounts.get(member_account(crossing.member_id, milestone.unit)) if milestone else None
+        if milestone is None or account is None:  # nothing was taken back in its unit
             return True
         if milestone.on == "balance":
             earns = fact.state == DECIDED and fact.member_id == crossing.member_id

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import Configuration
-from domain.deciding import Person
+from domain.deciding import UNIT, Person
 from domain.events import Event, Identity
 from domain.explanations import DecisionExplained, RecordedDecision, explain
 from storage import configurations, events
@@ -20,8 +20,10 @@ MAX_DECISIONS = 50  # of one event that are explained, the last ones
 
 _TRANSACTIONS = text(
     """SELECT t.id, t.kind, t.reverses_id, t.effective_at, t.recorded_at,
-        (SELECT sum(x.amount) FROM transfers x WHERE x.transaction_id = t.id) AS amount
-    FROM transactions t WHERE t.program_id = :program_id AND t.event_id = :event_id ORDER BY t.id"""
+        x.unit, x.amount
+    FROM transactions t CROSS JOIN LATERAL (SELECT min(f.unit) AS unit, sum(f.amount) AS amount
+        FROM transfers f WHERE f.transaction_id = t.id) AS x
+    WHERE t.program_id = :program_id AND t.event_id = :event_id ORDER BY t.id"""
 )
 _NAMED_BY = text(
     """SELECT id FROM events WHERE program_id = :program_id AND source = :source AND external_id = :external_id"""
@@ -30,10 +32,11 @@ _NAMED_BY = text(
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """A ledger transaction that the event caused; `amount` is what it moved, of points."""
+    """A ledger transaction that the event caused; `amount` is what it moved, of `unit`."""
 
     id: str
     kind: str
+    unit: str
     amount: int
     effective_at: datetime
     recorded_at: datetime
@@ -213,9 +216,9 @@ def _summary(event: RecordedEvent, explained: Sequence[DecisionExplained], retra
 
 
 def _of_retraction(event: RecordedEvent, explained: Sequence[DecisionExplained], retracts_id: str | None) -> str:
-    taken = -explained[-1].points if explained else 0
+    taken = {unit: -amount for unit, amount in _amounts(explained[-1]).items()} if explained else {}
     what = f"It takes back {retracts_id or event.retracts}"
-    return f"{what} and with it {taken} points." if taken else f"{what}, which had earned nothing that stood."
+    return f"{what} and with it {_told(taken)}." if taken else f"{what}, which had earned nothing that stood."
 
 
 def _of_decided(explained: Sequence[DecisionExplained]) -> str:
@@ -228,6 +231,17 @@ def _of_decided(explained: Sequence[DecisionExplained]) -> str:
     if not matched:
         return "It earned nothing: no rule matched it."
     rewarded = any(rule.get("reward") for rule in matched)
-    if not last.points:
+    earned = _amounts(last)
+    if not earned:
         return "It earned a reward and no points." if rewarded else "It earned nothing: caps let nothing through."
-    return f"It earned {last.points} points{' and a reward' if rewarded else ''}."
+    return f"It earned {_told(earned)}{' and a reward' if rewarded else ''}."
+
+
+def _amounts(explained: DecisionExplained) -> dict[str, int]:
+    """What the decision moved of each unit, points first."""
+    amounts = {UNIT: explained.points, **explained.verdict.get("others", {})}
+    return {unit: amount for unit, amount in amounts.items() if amount}
+
+
+def _told(amounts: Mapping[str, int]) -> str:
+    return ", ".join(f"{amount} {unit}" for unit, amount in amounts.items())

@@ -240,5 +240,5 @@ async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequenc
         fact.decisions = n
         if fact.state != RETRACTED:
             fact.points, fact.moved = points, moved_from_json(verdict)
-    for event_id, earning in (await ledger.transactions_of_events(session, program_id, by_id)).items():
-        by_id[event_id].earning = earning
+    for event_id, earnings in (await ledger.earnings_of_events(session, program_id, by_id)).items():
+        by_id[event_id].earnings = earnings

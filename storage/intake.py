@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import Configuration
-from domain.deciding import CounterKey, counted_by_back_fill, keys_needed, person_at
+from domain.deciding import UNIT, CounterKey, counted_by_back_fill, keys_needed, person_at, plan
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, Told, fingerprint, member_named, unfit
 from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
@@ -370,6 +370,13 @@ def _counted(
     return keys
 
 
+def _units(configuration: Configuration, work: _Work) -> set[str]:
+    """Points, and whatever else the facts may earn or have earned."""
+    types = {event.type for event in work.events}
+    awarded = {unit for event_type in types for unit in plan(configuration, event_type).others}
+    return {UNIT, *awarded, *(unit for fact in work.standing for unit in fact.earnings)}
+
+
 async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
     program_id = batch.program_id
     owners = _owners(batch, work)
@@ -392,7 +399,8 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
             involved,
             recorded_at=batch.as_of,
             debited=sorted(work.debited),
-            granted_by=[fact.earning[0].id for fact in work.standing if fact.earning],
+            granted_by=[earning.id for fact in work.standing for earning, _ in fact.earnings.values()],
+            units=_units(batch.configuration, work),
             policies=policies(batch.configuration),
         ),
     )

@@ -342,19 +342,21 @@ async def close_pendings(session: AsyncSession, program_id: str, closed: Sequenc
 # -- What was posted -----------------------------------------------------------------------------------------------
 
 
-async def transactions_of_events(
+async def earnings_of_events(
     session: AsyncSession, program_id: str, event_ids: Iterable[str]
-) -> dict[str, tuple[Transaction, int]]:
-    """By event, its earn that has not been reversed, with the amount granted to its member."""
+) -> dict[str, dict[str, tuple[Transaction, int]]]:
+    """By event and unit, points first, its earn that has not been reversed, with the amount granted to its member."""
     statement = text(
-        """SELECT t.id, t.kind, t.business_key, t.effective_at, t.event_id, sum(f.amount)::bigint
+        """SELECT t.id, t.kind, t.business_key, t.effective_at, t.event_id, f.unit, sum(f.amount)::bigint
         FROM transactions t JOIN transfers f ON f.transaction_id = t.id
         WHERE t.program_id = :program_id AND t.event_id = ANY(:ids) AND t.kind = 'earn'
             AND NOT EXISTS (SELECT FROM transactions r WHERE r.program_id = t.program_id AND r.reverses_id = t.id)
-        GROUP BY t.id"""
+        GROUP BY t.id, f.unit ORDER BY f.unit <> :first, f.unit"""
     )
-    found = await session.execute(statement, {"program_id": program_id, "ids": list(event_ids)})
-    return {row[4]: (Transaction(*row[:5]), row[5]) for row in found}
+    earnings: dict[str, dict[str, tuple[Transaction, int]]] = {}
+    for row in await session.execute(statement, {"program_id": program_id, "ids": list(event_ids), "first": UNIT}):
+        earnings.setdefault(row.event_id, {})[row.unit] = Transaction(*row[:5]), row[6]
+    return earnings
 
 
 _POSTED = """SELECT id, kind, business_key, effective_at, event_id, order_id, reverses_id, actor, reason

@@ -91,11 +91,11 @@ _CHECKS = {
             OR (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.id)
              > (SELECT sum(amount) FROM transfers f WHERE f.transaction_id = t.reverses_id)
         FROM transactions t WHERE t.program_id = :program_id AND t.kind = 'reverse'""",
-    "I5 each decided event has at most one earning that stands": """
-        SELECT t.event_id, count(*) > 1 FROM transactions t
+    "I5 each decided event has at most one earning that stands in each unit": """
+        SELECT t.event_id, count(*) > 1 FROM transactions t JOIN transfers f ON f.transaction_id = t.id AND f.n = 1
         WHERE t.program_id = :program_id AND t.kind = 'earn' AND t.event_id IS NOT NULL
             AND NOT EXISTS (SELECT FROM transactions r WHERE r.program_id = t.program_id AND r.reverses_id = t.id)
-        GROUP BY t.event_id""",
+        GROUP BY t.event_id, f.unit""",
     "I5 a hold is closed by one transaction of its kind": """
         SELECT h.id, (h.state = 'open') <> (h.closed_by IS NULL) OR (h.state <> 'open' AND NOT EXISTS (
             SELECT FROM transactions t WHERE t.id = h.closed_by
