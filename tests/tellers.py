@@ -41,7 +41,7 @@ class Teller:
     async def earn(
         self, member: str, amount: int, expires_at: datetime | None = None, unit: str = "points", **cause: Any
     ) -> None:
-        book = await self._open(member, unit=unit)
+        book = await self._open(member, units=[unit])
         grants = [Grant(amount, expires_at)]
         await self._keep(book, book.earn(member=member_account(member, unit), grants=grants, **self._cause(cause)))
 
@@ -97,10 +97,8 @@ class Teller:
         await self._keep(book, book.transfer(**accounts, amount=amount, **self._cause(cause)))
 
     async def convert(self, member: str, amount: int, to_unit: str, **cause: Any) -> None:
-        book = await ledger.open_book(
-            self.session, self.program_id, [member], recorded_at=self.now, debited=[member], units=["points", to_unit]
-        )
-        book.convert(
+        book = await self._open(member, units=["points", to_unit])
+        transaction = book.convert(
             source=member_account(member, "points"),
             destination=member_account(member, to_unit),
             conversion="a test's",
@@ -110,11 +108,12 @@ class Teller:
             expires_at=None,
             **self._cause(cause),
         )
-        await ledger.write(self.session, book)
+        await self._keep(book, transaction)
 
     async def reverse(self, amount: int | None = None, **cause: Any) -> None:
         """Turn the last reversible transaction round."""
         original = self.posted.pop()
+        amount = None if original.transaction.kind == "convert" else amount
         members = {
             f"mem_{account[4:30]}"
             for transfer in original.transfers
@@ -122,7 +121,8 @@ class Teller:
             if account[4:30] != self.program_id[4:]
         }
         lot_ids = [move.lot_id for move in original.moves]
-        book = await self._open(*sorted(members), lot_ids=lot_ids, granted_by=[original.transaction.id])
+        granted_by, units = [original.transaction.id], {transfer.unit for transfer in original.transfers}
+        book = await self._open(*sorted(members), units=units, lot_ids=lot_ids, granted_by=granted_by)
         book.reverse(original, amount=amount, **self._cause(cause))
         await ledger.write(self.session, book)
 
@@ -132,7 +132,11 @@ class Teller:
         await ledger.write(self.session, book)
 
     async def _open(
-        self, *members: str, unit: str = "points", lot_ids: Iterable[str] = (), granted_by: Iterable[str] = ()
+        self,
+        *members: str,
+        units: Iterable[str] = ("points",),
+        lot_ids: Iterable[str] = (),
+        granted_by: Iterable[str] = (),
     ) -> Book:
         return await ledger.open_book(
             self.session,
@@ -142,7 +146,7 @@ class Teller:
             debited=members,
             lot_ids=list(lot_ids),
             granted_by=list(granted_by),
-            units=[unit],
+            units=list(units),
             pending=True,
         )
 

@@ -172,7 +172,9 @@ class HistoryDocument(Document):
     """One transaction as the member's account saw it."""
 
     transaction_id: str
-    kind: Literal["earn", "reverse", "hold", "settle", "release", "refund", "expire"]
+    kind: Literal[
+        "earn", "confirm", "adjust", "hold", "release", "refund", "expire", "reverse", "transfer", "convert", "merge"
+    ]
     amount: int
     balance: int = Field(description="What the account had afterwards.")
     effective_at: datetime

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.account_statements import Category, Line, Period, Standing
 from domain.ledger import held_account, member_account, pending_account, program_account
-from storage import account_statements
+from storage import account_statements, members
 from storage.account_statements import Span
 from tests.programs import NOW, make_member, make_program
 from tests.tellers import Teller, live
@@ -54,16 +55,16 @@ async def every_line(session: AsyncSession, program_id: str, period: Period) -> 
 async def test_opening_and_lines_and_opening_and_totals_make_the_closing_balance(session: AsyncSession, seed: int):
     """I10, for random histories, periods and knowledge, against sums over all entries."""
     program_id = await make_program(session)
-    members = [await make_member(session, program_id, name) for name in ("ada", "bob")]
+    everybody = [await make_member(session, program_id, name) for name in ("ada", "bob")]
     teller = Teller(session, program_id)
-    await live(teller, members, 120, seed)
+    await live(teller, everybody, 120, seed)
     facts = await all_facts(session)
     rng = random.Random(seed)
 
     for _ in range(25):
         first, last = sorted(NOW + (teller.now - NOW) * rng.uniform(-0.2, 1.2) for _ in range(2))
         known_at = NOW + (teller.now - NOW) * rng.uniform(0, 1.1)
-        period = Period(rng.choice(members), rng.choice(("points", "points", "cash")), first, last, known_at)
+        period = Period(rng.choice(everybody), rng.choice(("points", "points", "cash")), first, last, known_at)
         summary = await account_statements.summary(session, program_id, period, "UTC")
         lines = await every_line(session, program_id, period)
 
@@ -73,6 +74,21 @@ async def test_opening_and_lines_and_opening_and_totals_make_the_closing_balance
         assert summary.opening.balance + sum(summary.totals.values()) == summary.closing.balance
         assert [line.balance for line in lines[-1:]] in ([], [summary.closing.balance])
         assert all(first <= line.effective_at < last and line.recorded_at <= known_at for line in lines)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_balance_as_of_now_is_the_present_balance(session: AsyncSession, seed: int):
+    program_id = await make_program(session)
+    everybody = [await make_member(session, program_id, name) for name in ("ada", "bob")]
+    teller = Teller(session, program_id)
+    await live(teller, everybody, 120, seed)
+
+    for member in everybody:
+        for unit in ("points", "cash"):
+            period = Period(member, unit, teller.now + SOON, teller.now + SOON, teller.now)
+            then = await account_statements.balance(session, program_id, period, "UTC")
+            now = await members.balance(session, program_id, member, as_of=teller.now, unit=unit)
+            assert then == replace(now, lifetime=None)
 
 
 async def everything(session: AsyncSession, program_id: str, period: Period) -> tuple[Any, list[Line]]:
