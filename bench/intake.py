@@ -135,18 +135,18 @@ def _put_together(statement: str, several: list[dict[str, Any]]) -> dict[str, An
     merged |= {name: value for name, value in several[0].items() if not isinstance(value, str)}
     for number, table in enumerate(re.findall(r"INSERT INTO (\w+)", statement)):
         if table in _KEYS:
-            merged |= _last_of_each(merged, number, _KEYS[table])
-    return merged
+            merged |= _last_of_each(merged, f"_{number}", _KEYS[table])
+    return merged | _last_of_each(merged, "", ("ids",)) if statement.startswith("UPDATE") else merged
 
 
 # Tables whose rows are brought up to date, and the columns that tell their rows apart.
 _KEYS = {"accounts": ("id",), "counters": ("member_id", "name", "period", "period_on")}
 
 
-def _last_of_each(arrays: dict[str, Any], number: int, key: tuple[str, ...]) -> dict[str, Any]:
-    names = [name for name, value in arrays.items() if name.endswith(f"_{number}") and str(value).startswith("{")]
+def _last_of_each(arrays: dict[str, Any], suffix: str, key: tuple[str, ...]) -> dict[str, Any]:
+    names = [name for name, value in arrays.items() if name.endswith(suffix) and str(value).startswith("{")]
     rows = list(zip(*(arrays[name][1:-1].split(",") for name in names), strict=True))
-    places = [names.index(f"{column}_{number}") for column in key]
+    places = [names.index(column + suffix) for column in key]
     last = {tuple(row[place] for place in places): row for row in rows}
     columns = zip(*last.values(), strict=True)
     return {name: "{" + ",".join(column) + "}" for name, column in zip(names, columns, strict=True)}

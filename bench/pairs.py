@@ -39,6 +39,17 @@ class Compared:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Figures of one benchmark that were measured in the same run."""
+
+    name: str
+    figures: list[Compared]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "figures": [figure.as_json() for figure in self.figures]}
+
+
 async def compare(
     name: str, unit: str, ours: Measure, yardstick: Measure, *, detail: dict[str, Any] | None = None, pairs: int = PAIRS
 ) -> Compared:

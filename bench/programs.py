@@ -83,6 +83,23 @@ class Databases:
         """The URL of the same database for the role that owns it."""
         return url.replace(f"//{APPLICATION}@", f"//{OWNER}@")
 
+    @property
+    def template(self) -> str:
+        """The URL of the template itself, for who adds to it; nobody may be connected while it is copied."""
+        return self._cluster.url(APPLICATION, TEMPLATE)
+
+    def analyze(self) -> None:
+        """Let the server know the template's tables as they are now."""
+        with psycopg.connect(self._cluster.url(OWNER, TEMPLATE), autocommit=True) as owner:
+            owner.execute("VACUUM ANALYZE")
+
+    def empty(self) -> str:
+        """The URL of a new database with nothing in it, as its owner."""
+        self._made += 1
+        name = f"bench_{self._made}"
+        self._cluster.create_database(name)
+        return self._cluster.url(OWNER, name)
+
 
 @asynccontextmanager
 async def databases() -> AsyncIterator[Databases]:
@@ -97,9 +114,9 @@ async def databases() -> AsyncIterator[Databases]:
             cluster.create_database(TEMPLATE)
             await schema.migrate(cluster.url(OWNER, TEMPLATE))
             program_id = await _make_program(cluster.url(APPLICATION, TEMPLATE))
-            with psycopg.connect(cluster.url(OWNER, TEMPLATE), autocommit=True) as owner:
-                owner.execute("ANALYZE")
-            yield Databases(cluster, program_id)
+            made = Databases(cluster, program_id)
+            made.analyze()
+            yield made
         finally:
             await asyncio.to_thread(child.stop)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.pairs import Compared
+from bench.pairs import Compared, Several
 from cli.work import Json, answer_json
 
 app = typer.Typer()
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "bulk": "batches of 500 events by the one door, against raw SQL that writes the same rows",
     "http": "single events over keep-alive connections, against a FastAPI echo",
     "intake": "64 callers awaiting single events in process, against a batcher written by hand",
+    "ledger": "transfers as commands, against single statements, a batcher written by hand, and django-hordak",
     "verify": "recounting a ledger and recomputing its chain, against fetching the same columns",
     "orders": "orders from request to card, against a bare workflow with as many steps",
 }
@@ -31,11 +32,15 @@ def bench(
     """Measure one thing and its yardstick in turn, five times; tell the median ratio."""
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"known are {', '.join(BENCHMARKS)}", param_hint="NAME")
-    compared: Compared = asyncio.run(import_module(f"bench.{name}").run())
+    measured: Compared | Several = asyncio.run(import_module(f"bench.{name}").run())
     if json:
-        answer_json(compared.as_json())
+        answer_json(measured.as_json())
         return
-    told = compared.as_json()
     console = Console()
     console.print(f"[bold]{name}[/bold]: {BENCHMARKS[name]}")
-    console.print(f"ratio {told['ratio']} (ours {told['ours']} {told['unit']}, yardstick {told['yardstick']})")
+    for figure in measured.figures if isinstance(measured, Several) else [measured]:
+        told = figure.as_json()
+        begin = f"{told['name']}: " if isinstance(measured, Several) else ""
+        console.print(
+            f"{begin}ratio {told['ratio']} (ours {told['ours']} {told['unit']}, yardstick {told['yardstick']})"
+        )

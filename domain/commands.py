@@ -6,8 +6,9 @@ the first outcome, another under the same reference is refused.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import orjson
@@ -35,7 +36,7 @@ class Command:
     @property
     def fingerprint(self) -> bytes:
         """A digest of what is ordered: the same under one reference is a repeat."""
-        content = {one.name: _plain(getattr(self, one.name)) for one in fields(self) if one.name not in _NOT_CONTENT}
+        content = {name: _plain(getattr(self, name)) for name in _content(type(self))}
         return hashlib.sha256(orjson.dumps([self.kind, content], option=orjson.OPT_SORT_KEYS)).digest()
 
     @property
@@ -184,12 +185,17 @@ class Accepted:
 
     def as_json(self) -> dict[str, Any]:
         """What is kept under the command's reference."""
-        return asdict(self)
+        return {
+            "transaction_id": self.transaction_id,
+            "balances": [[one.member_id, one.unit, one.balance] for one in self.balances],
+            "hold_id": self.hold_id,
+            "pending_id": self.pending_id,
+        }
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """The inverse of `as_json`."""
-        return cls(**{**kept, "balances": tuple(Balance(**balance) for balance in kept["balances"])})
+        return cls(**{**kept, "balances": tuple(Balance(*balance) for balance in kept["balances"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +224,11 @@ class KeptCommand:
 
     fingerprint: bytes
     outcome: Accepted
+
+
+@lru_cache
+def _content(kind: type[Command]) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind) if one.name not in _NOT_CONTENT)
 
 
 def _plain(value: Any) -> Any:

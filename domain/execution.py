@@ -100,7 +100,7 @@ class Execution:
     def __init__(self, configuration: Configuration, loaded: Loaded, new_id: Callable[[str], str]):
         self.configuration = configuration
         self.book = loaded.book
-        self.done: list[tuple[Command, Accepted]] = []
+        self.done: list[tuple[Command, KeptCommand]] = []
         self.new_holds: list[Hold] = []
         self.new_pendings: list[Pending] = []
         self.changed_holds: dict[str, Hold] = {}
@@ -118,9 +118,9 @@ class Execution:
 
     def carry_out(self, command: Command) -> Outcome:
         """Decide one command; what is refused has moved nothing but what had lapsed."""
-        known = self._loaded.known.get(command.reference)
+        known, fingerprint = self._loaded.known.get(command.reference), command.fingerprint
         if known is not None:
-            if known.fingerprint == command.fingerprint:
+            if known.fingerprint == fingerprint:
                 return Replayed(known.outcome)
             return Refused("duplicate_request", "the reference was used for another command", self._first(command))
         try:
@@ -132,8 +132,8 @@ class Execution:
             return Refused(_CODES[type(lack)], str(lack), self._first(command), numbers)
         except tuple(_CODES) as error:
             return Refused(_CODES[type(error)], str(error), self._first(command))
-        self._loaded.known[command.reference] = KeptCommand(command.fingerprint, accepted)
-        self.done.append((command, accepted))
+        self._loaded.known[command.reference] = kept = KeptCommand(fingerprint, accepted)
+        self.done.append((command, kept))
         return accepted
 
     def person(self, account_id: str) -> Person:

@@ -362,7 +362,7 @@ def _effects(program_id: str, execution: Execution, as_of: datetime) -> list[Out
 def _command_rows(program_id: str, execution: Execution, as_of: datetime) -> Rows:
     columns = ("reference", "kind", "fingerprint", "outcome", "actor")
     values = [
-        (command.reference, command.kind, command.fingerprint, accepted.as_json(), command.actor)
-        for command, accepted in execution.done
+        (command.reference, command.kind, kept.fingerprint, kept.outcome.as_json(), command.actor)
+        for command, kept in execution.done
     ]
     return Rows(commands_table, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})

@@ -21,7 +21,9 @@ _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
 _LOCK = f"""SELECT id, version, {", ".join(ATTRIBUTES)} FROM members
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
-_FOLLOW = f"""SELECT merged_into, id, version, {", ".join(ATTRIBUTES)} FROM members
+# What the ledger asks of a member: who has left, where a day begins, on whose boards points count.
+_ASKED = ("time_zone", "status", "department")
+_FOLLOW = f"""SELECT merged_into, id, version, {", ".join(_ASKED)} FROM members
     WHERE program_id = %(program_id)s AND id = ANY(ARRAY(
         SELECT unnest(CAST(%(ids)s AS text[])) UNION SELECT merged_into FROM members
         WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) AND merged_into IS NOT NULL))
@@ -45,12 +47,15 @@ async def follow(
 ) -> tuple[dict[str, Person], dict[str, str]]:
     """Lock the members, and those they were merged into, in id order: as they are now, and who became whom.
 
-    Raises Overtaken if somebody was merged while this waited.
+    Of their attributes they have status, department and time zone. Raises Overtaken if somebody was merged while this
+    waited.
     """
     if not member_ids:
         return {}, {}
     found = await run(session, _FOLLOW, {"program_id": program_id, "ids": texts(list(member_ids))})
-    everybody = {row[1]: _current(*row[1:]) for row in found}
+    everybody = {
+        id: Person(id, version, asked[0], dict(zip(_ASKED, asked, strict=True))) for _, id, version, *asked in found
+    }
     into = {row[1]: row[0] for row in found if row[0] is not None}
     if not everybody.keys() >= set(into.values()):
         raise Overtaken

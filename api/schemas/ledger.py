@@ -276,7 +276,8 @@ def command_document(reference: str, outcome: Accepted | Replayed) -> dict[str, 
     """What a command did as CommandDocument."""
     done = outcome.first if isinstance(outcome, Replayed) else outcome
     status = "replayed" if isinstance(outcome, Replayed) else "accepted"
-    return {"reference": reference, "status": status} | done.as_json()
+    balances = [{"member_id": one.member_id, "unit": one.unit, "balance": one.balance} for one in done.balances]
+    return {"reference": reference, "status": status} | done.as_json() | {"balances": balances}
 
 
 def command_problem(refused: Refused) -> Problem:
