@@ -240,6 +240,10 @@ TABLE = {
             "Cursors are opaque and hold for the list and filters that gave them. Start again without one.",
         ),
         Kind(
+            "invalid_period", 422, False, "The period cannot be told.",
+            "It ends before it begins, or has more lines than one answer holds; `detail` says which.",
+        ),
+        Kind(
             "idempotency_key_reused", 422, False, "This Idempotency-Key was used for another request.",
             "The key is known with another body or path. Use a new key for a new request.",
         ),

@@ -33,7 +33,9 @@ router = APIRouter(route_class=Operation, tags=["members"])
     "/v1/members/{member_id:mem}/statement",
     operation_id="get_account_statement",
     summary="Read a member's statement",
-    **operation(Scope.BALANCES_READ, {200: AccountStatementDocument}, refusals=("not_found", "invalid_cursor")),
+    **operation(
+        Scope.BALANCES_READ, {200: AccountStatementDocument}, refusals=("not_found", "invalid_cursor", "invalid_period")
+    ),
 )
 async def get_account_statement(
     request: Request, member_id: MemberId, query: Annotated[AccountStatementQuery, Query()]

@@ -92,7 +92,7 @@ async def report_liability(request: Request, query: Annotated[LiabilityQuery, Qu
     "/v1/reports/breakage",
     operation_id="report_breakage",
     summary="Report what expired against what was issued",
-    **operation(Scope.REPORTS_READ, {200: BreakageDocument}),
+    **operation(Scope.REPORTS_READ, {200: BreakageDocument}, refusals=("invalid_period",)),
 )
 async def report_breakage(request: Request, query: Annotated[BreakageQuery, Query()]) -> Response:
     """By month of the program's zone, each less what was taken back. Without a period: the last 365 days."""
@@ -108,7 +108,7 @@ async def report_breakage(request: Request, query: Annotated[BreakageQuery, Quer
     "/v1/reports/spend",
     operation_id="report_spend",
     summary="Report what was redeemed, by period and more",
-    **operation(Scope.REPORTS_READ, {200: SpendDocument}),
+    **operation(Scope.REPORTS_READ, {200: SpendDocument}, refusals=("invalid_period",)),
 )
 async def report_spend(request: Request, query: Annotated[SpendQuery, Query()]) -> Response:
     """Value, orders and money, less what was refunded. Without a period: the last 365 days. Categories are those of the
@@ -127,8 +127,7 @@ async def report_spend(request: Request, query: Annotated[SpendQuery, Query()]) 
             limit=MAX_LINES + 1,
         )
     if len(found) > MAX_LINES:
-        fault = {"parameter": "from", "detail": f"gives more than {MAX_LINES} lines; ask for a shorter period"}
-        raise Problem("invalid_request", "faults in the parameters", errors=[fault])
+        raise Problem("invalid_period", f"it has more than {MAX_LINES} lines; ask for a shorter one")
     return answer(_told(months) | {"lines": lines(found, exponents(active))})
 
 
@@ -136,7 +135,7 @@ async def report_spend(request: Request, query: Annotated[SpendQuery, Query()]) 
     "/v1/reports/journal",
     operation_id="report_journal",
     summary="Report the journal for the general ledger",
-    **operation(Scope.REPORTS_READ, {200: JournalDocument}, refusals=("invalid_cursor",)),
+    **operation(Scope.REPORTS_READ, {200: JournalDocument}, refusals=("invalid_cursor", "invalid_period")),
 )
 async def report_journal(request: Request, query: Annotated[JournalQuery, Query()]) -> Response:
     """Balanced debits and credits of what was recorded in a period, by the deployment's chart of accounts: the last 30

@@ -35,7 +35,7 @@ class AccountStatementQuery(Between, PageQuery):
     )
 
     def period(self, member_id: str, now: datetime) -> Period:
-        """The period with its defaults; raises Problem invalid_request if it ends before it begins."""
+        """The period with its defaults; raises Problem invalid_period if it ends before it begins."""
         return Period(member_id, self.unit, *self.between(now, DEFAULT_PERIOD), self.known_at or now)
 
 

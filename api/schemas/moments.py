@@ -28,12 +28,11 @@ class Between(BaseModel):
     until: Instant | None = Field(None, description="Default: now, and what happens now is in it.")
 
     def between(self, now: datetime, default: timedelta) -> tuple[datetime, datetime]:
-        """The period with its defaults; raises Problem invalid_request if it ends before it begins."""
+        """The period with its defaults; raises Problem invalid_period if it ends before it begins."""
         until = self.until or just_after(now)
         from_at = self.from_at or _earlier(until, default)
         if from_at > until:
-            fault = {"parameter": "until", "detail": "must not lie before `from`"}
-            raise Problem("invalid_request", "faults in the parameters", errors=[fault])
+            raise Problem("invalid_period", "`until` lies before `from`")
         return from_at, until
 
 

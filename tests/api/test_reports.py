@@ -121,7 +121,7 @@ async def test_a_report_needs_its_scope_and_tells_of_one_program(told: Client, m
 async def test_a_period_that_ends_before_it_begins_is_refused(told: Client):
     answer = await told.get("/v1/reports/journal", **{"from": z(0), "until": z(-1)})
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_period")
 
 
 def test_a_chart_names_accounts_by_kind_and_by_kind_and_unit(tmp_path: Path):
