@@ -285,8 +285,8 @@ class Settings(BaseSettings):
     )
     laurel_failpoint: str = Field(
         "",
-        description="Named points at which the worker kills itself or hangs, as `name:kill,name:hang`, for fault "
-        "tests. Danger: it does; `production` refuses it.",
+        description="Named points at which the API or the worker kills itself or hangs, as `name:kill,name:hang`, for "
+        "fault tests. Danger: it does; `production` refuses it.",
     )
 
     @classmethod

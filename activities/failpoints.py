@@ -1,7 +1,7 @@
 """Named points at which a fault test has this process die or wait; nothing happens unless LAUREL_FAILPOINT says so.
 
 `LAUREL_FAILPOINT=before_place:kill` kills the process with SIGKILL when it reaches `before_place`; `hang` instead of
-`kill` has it stay there until somebody else kills it. A worker arms them in development only.
+`kill` has it stay there until somebody else kills it. Worker and API arm them in development only.
 """
 
 import asyncio
@@ -11,7 +11,10 @@ from enum import StrEnum
 from typing import Literal, get_args
 
 # The steps of an order between which a crash must not be seen from outside.
-Point = Literal["before_place", "after_vendor_took_it", "before_answer_stored", "before_settle"]
+OrderPoint = Literal["before_place", "after_vendor_took_it", "before_answer_stored", "before_settle"]
+# In the API: what a request did is committed, and its caller has not heard of it.
+AnswerPoint = Literal["before_acknowledge"]
+Point = Literal[OrderPoint, AnswerPoint]
 
 
 class Action(StrEnum):

@@ -3,6 +3,7 @@
 from functools import partial
 
 import telemetry
+from activities import failpoints
 from api import server
 from api.app import create_app
 from settings import Settings
@@ -10,4 +11,5 @@ from settings import Settings
 if __name__ == "__main__":
     settings = Settings()
     telemetry.configure(settings.laurel_log_level)
+    failpoints.arm(settings.laurel_failpoint)
     server.run(partial(create_app, settings), settings)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from activities import failpoints
 from api import problems
 from api.answers import answer as render
 from api.answers import as_json
@@ -134,6 +135,7 @@ async def once(request: Request, body: bytes, database: Database, now: datetime,
             return outcome, False
 
     outcome, replayed = await retry(work)
+    await failpoints.reached("before_acknowledge")
     return _render(outcome, request.scope["path"], REPLAYED if replayed else None)
 
 

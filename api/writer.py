@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities import failpoints
 from api.idempotency import New, Refused, Repeat, Twin, admit
 from api.problems import Problem
 from domain import commands as ordered
@@ -231,6 +232,7 @@ class Writer:
                 if (key := batch[n].key) is not None
             ]
             await idempotency.insert(session, program_id, keyed, now=self._clock())
+        await failpoints.reached("before_acknowledge")
         answers: dict[int, Done[Result] | Problem] = {n: Done(one) for n, one in zip(new, results, strict=True)}
         for n, admission in enumerate(admissions):
             match admission:

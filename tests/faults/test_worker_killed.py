@@ -6,7 +6,7 @@ from typing import get_args
 from temporalio.api.enums.v1 import TimeoutType
 from temporalio.client import Client
 
-from activities.failpoints import Point
+from activities.failpoints import OrderPoint
 from cli.embedded.processes import Child
 from tests.deployment import DeployedCompany
 from tests.eventually import eventually
@@ -16,7 +16,7 @@ MEMBER = "maya@example.com"
 
 
 async def test_an_order_whose_worker_is_killed_at_any_step_is_one_card_paid_for_once(new_company: NewCompany) -> None:
-    points = get_args(Point)
+    points = get_args(OrderPoint)
     companies = await asyncio.gather(*map(new_company, points))
 
     # Side by side: Temporal takes some seconds to see that a worker is gone.
