@@ -30,16 +30,14 @@ def encode(*fields: Field) -> bytes:
 
     Lengths are of the UTF-8 text in bytes; integers are decimal.
     """
-    return "".join(
-        [
-            "-,"
-            if field is None
-            else f"{len(text)}:{text},"
-            if (text := str(field)).isascii()
-            else f"{len(text.encode())}:{text},"
-            for field in fields
-        ]
-    ).encode()
+    joined = "".join(["-," if field is None else f"{len(text := str(field))}:{text}," for field in fields])
+    # Nearly always; asked once for all fields, because this is where most of verification's time goes.
+    return joined.encode() if joined.isascii() else b"".join(map(_encoded, fields))
+
+
+def _encoded(field: Field) -> bytes:
+    text = str(field).encode()
+    return b"-," if field is None else b"%d:%b," % (len(text), text)
 
 
 def commit(salt: bytes, texts: Sequence[str | None]) -> bytes:

@@ -68,10 +68,11 @@ _AFTER = f"""SELECT CAST('{{kind}}' AS text) AS kind, id, xid FROM {{table}}
         AND xid < {_XID.format("below")} AND {_READY}
     ORDER BY xid, id LIMIT %(limit)s"""
 # A look at so many rows in the order of an index, sealed or not: no statement takes long, however much is sealed.
-_WINDOW = f"""SELECT w.kind, w.id, CAST(CAST(w.xid AS text) AS bigint), s.subject_id IS NULL
+_WINDOW = f"""SELECT w.kind, w.id, CAST(CAST(w.xid AS text) AS bigint),
+        (SELECT s.subject_id FROM seals s WHERE s.subject_id = w.id) IS NULL
     FROM (({_AFTER.format(kind=records.TRANSACTION, table="transactions")})
         UNION ALL ({_AFTER.format(kind=records.REFUSAL, table="refusals")}) ORDER BY xid, id LIMIT %(limit)s) AS w
-    LEFT JOIN seals s ON s.subject_id = w.id ORDER BY w.xid, w.id"""
+    ORDER BY w.xid, w.id"""
 _CLOSE_COUNTS = """UPDATE refusal_counts SET open = false WHERE id IN (SELECT id FROM refusal_counts
     WHERE program_id = %(program_id)s AND open AND from_at <= %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
     RETURNING id"""
