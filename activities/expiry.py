@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from prometheus_client import Counter
 from temporalio import activity
 
 from domain.expiry import Due
 from domain.time import Clock
 from storage import expiry
 from storage.database import Database
+
+_DONE = Counter("laurel_expiry_total", "What expiry runs did, by duty", ["duty"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +57,5 @@ class ExpiryActivities:
     async def expire_page(self, at: PageAt) -> PageDone:
         """One page of a duty is done."""
         page = await expiry.take_page_alone(self._database, at.due, as_of=at.as_of, clock=self._clock)
+        _DONE.labels(at.due.duty).inc(page.done)
         return PageDone(page.done, page.after, timedelta(seconds=page.done / self._lots_per_second))

@@ -15,6 +15,7 @@ app = typer.Typer()
 # What each benchmark measures; the modules of the same names say against what.
 BENCHMARKS = {
     "bulk": "batches of 500 events by the one door, against raw SQL that writes the same rows",
+    "expiry": "lots that have lapsed, set by set, against raw SQL that writes the same rows",
     "http": "single events over keep-alive connections, against a FastAPI echo",
     "intake": "64 callers awaiting single events in process, against a batcher written by hand",
     "ledger": "transfers as commands, against single statements, a batcher written by hand, and django-hordak",
@@ -27,12 +28,18 @@ NAMES = "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())
 @app.command()
 def bench(
     name: Annotated[str, typer.Argument(help=f"Which one. {NAMES}.")],
+    lots: Annotated[
+        int | None, typer.Option("--lots", help="Of expiry: how many lots. From 100,000 on, once and not five times.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure one thing and its yardstick in turn, five times; tell the median ratio."""
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"known are {', '.join(BENCHMARKS)}", param_hint="NAME")
-    measured: Compared | Several = asyncio.run(import_module(f"bench.{name}").run())
+    if lots is not None and name != "expiry":
+        raise typer.BadParameter("only expiry has lots", param_hint="--lots")
+    size = {} if lots is None else {"lots": lots}
+    measured: Compared | Several = asyncio.run(import_module(f"bench.{name}").run(**size))
     if json:
         answer_json(measured.as_json())
         return
