@@ -300,7 +300,10 @@ class Execution:
         account = member_account(person.id, unit.key)
         before = self._before(account)
         self.book.expire_lapsed(account)
-        self.book.close(account, held_account(person.id, unit.key), pending_account(person.id, unit.key))
+        # What is held or promised to those who were merged into the member still comes to this account.
+        whole = [person.id, *(alias for alias, end in self._loaded.into.items() if end == person.id)]
+        standing = [kind(member, unit.key) for member in whole for kind in (held_account, pending_account)]
+        self.book.close(account, *standing)
         return self._accept(None, before)
 
     # -- What a command names --------------------------------------------------------------------------------------

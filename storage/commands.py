@@ -158,6 +158,8 @@ _ACCOUNTS_OF = """SELECT account_id FROM holds
         WHERE program_id = %(program_id)s AND id = ANY(CAST(%(pendings)s AS text[]))
     UNION SELECT unnest(ARRAY[from_account, to_account]) FROM transfers
         WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(transactions)s AS text[]))"""
+_ALIASES = """SELECT id, merged_into FROM members
+    WHERE program_id = %(program_id)s AND merged_into = ANY(CAST(%(ids)s AS text[]))"""
 _KNOWN = """SELECT reference, fingerprint, outcome FROM commands
     WHERE program_id = %(program_id)s AND reference = ANY(CAST(%(references)s AS text[]))"""
 
@@ -223,7 +225,11 @@ async def _lock_people(
     named = _Named.by(some)
     theirs = await _accounts_of(session, program_id, named) if named.any else set()
     everybody = {member for command in some for member in command.member_ids} | {member_of(one) for one in theirs}
-    return await people.follow(session, program_id, everybody)
+    persons, into = await people.follow(session, program_id, everybody)
+    closing = {into.get(m, m) for command in some if isinstance(command, CloseAccount) for m in command.member_ids}
+    if closing:
+        into |= dict(await run(session, _ALIASES, {"program_id": program_id, "ids": texts(sorted(closing))}))
+    return persons, into
 
 
 async def _accounts_of(session: AsyncSession, program_id: str, named: _Named) -> set[str]:
@@ -292,7 +298,8 @@ class _Accounts:
                 self._add(members, unit)
                 self._debit(members[0], unit, amount)
             case CloseAccount(unit=unit):
-                self._add(members, unit, held=True, pending=True)
+                aliases = [alias for alias, end in self._into.items() if end in members]
+                self._add([*members, *aliases], unit, held=True, pending=True)
             case Convert(conversion=key, amount=amount) if rate := configuration.conversions.get(key):
                 self._add(members, rate.from_unit)
                 self._add(members, rate.to_unit)
