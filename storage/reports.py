@@ -250,16 +250,19 @@ async def list_spend(
 
 # -- The books -----------------------------------------------------------------------------------------------------
 
+# Each transaction has a transfer, and of the first all may have been told.
 _JOURNAL = text(f"""
     SELECT t.id AS transaction_id, f.n, t.recorded_at, t.effective_at, t.kind, f.unit, f.amount,
-        (SELECT {ACCOUNT_KIND} FROM accounts a WHERE a.id = f.from_account) AS from_kind,
-        (SELECT {ACCOUNT_KIND} FROM accounts a WHERE a.id = f.to_account) AS to_kind,
-        (SELECT a.member_id FROM accounts a WHERE a.id = f.from_account) AS from_member,
-        (SELECT a.member_id FROM accounts a WHERE a.id = f.to_account) AS to_member,
-        t.event_id, t.order_id, t.reverses_id
-    FROM transactions t JOIN transfers f ON f.transaction_id = t.id
-    WHERE t.program_id = :program_id AND t.recorded_at >= :from_at AND t.recorded_at < :until_at
-        AND t.id >= :id AND (t.id > :id OR f.n > :n)
+        source.kind, target.kind, source.member_id, target.member_id, t.event_id, t.order_id, t.reverses_id
+    FROM (
+        SELECT * FROM transactions
+        WHERE program_id = :program_id AND recorded_at >= :from_at AND recorded_at < :until_at AND id >= :id
+        ORDER BY id LIMIT :limit + 1
+    ) t
+    CROSS JOIN LATERAL (SELECT * FROM transfers WHERE transaction_id = t.id OFFSET 0) f
+    CROSS JOIN LATERAL (SELECT a.member_id, {ACCOUNT_KIND} AS kind FROM accounts a WHERE a.id = f.from_account) source
+    CROSS JOIN LATERAL (SELECT a.member_id, {ACCOUNT_KIND} AS kind FROM accounts a WHERE a.id = f.to_account) target
+    WHERE t.id > :id OR f.n > :n
     ORDER BY t.id, f.n LIMIT :limit""")
 Place = tuple[str, int]
 FIRST: Place = ("", 0)
