@@ -5,9 +5,11 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from redis.asyncio import Redis
 
+from connectors.checkpoints import CheckpointFile
 from domain.outbox import ClaimedRow, Lane
 from relay.lanes import handlers
 from relay.relay import Handler, Relay
@@ -37,11 +39,12 @@ def killed_after(handlers: Mapping[Lane, Handler], rows: int) -> Mapping[Lane, H
     return {lane: never_returning(handler) for lane, handler in handlers.items()}
 
 
-async def main(database_url: str, redis_url: str, address: str, namespace: str, rows: str) -> None:
+async def main(database_url: str, redis_url: str, address: str, namespace: str, kept: str, rows: str) -> None:
     database = Database(database_url)
     keyring = Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS))
     client = await connect(address, namespace, keyring)
-    lanes = handlers(client, database, Redis.from_url(redis_url), clock=now)
+    keepers = [CheckpointFile(Path(kept))]
+    lanes = handlers(client, database, Redis.from_url(redis_url), clock=now, keepers=keepers)
     await Relay(database, killed_after(lanes, int(rows)), clock=now, wakeups=Wakeups(database_url)).run()
 
 

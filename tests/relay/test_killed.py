@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from sqlalchemy import func, insert, select
 from temporalio.client import Client
 
+from connectors.checkpoints import CheckpointFile
 from domain.leaderboards import Standing
 from domain.outbox import LANES, Kind, Lane, OutboxRow
 from relay.lanes import handlers
@@ -18,7 +19,7 @@ from storage import intake, leaderboards, outbox
 from storage.database import Database
 from storage.ids import new_id
 from storage.leaderboards import Board
-from storage.tables import decisions, events, notifications, transactions
+from storage.tables import checkpoints, decisions, events, notifications, transactions
 from storage.tables import outbox as rows
 from storage.wakeups import Wakeups
 from tests.programs import deal, make_member, make_program
@@ -41,11 +42,12 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
         Kind.NOTIFICATION: {"notification_id": notification_id},
         Kind.IDENTITY_ARRIVED: {"identities": [["crm", "bob"]]},
         Kind.DECIDE: {"event_ids": parked},
+        Kind.CHECKPOINT: {"size": 1},
     }
 
 
 async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
-    db: Database, database_url: str, redis: Redis, redis_url: str, client: Client, temporal_address: str
+    db: Database, database_url: str, redis: Redis, redis_url: str, client: Client, temporal_address: str, tmp_path: Path
 ) -> None:
     async with db.begin() as session:
         program_id = await make_program(session)
@@ -55,19 +57,23 @@ async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
         await session.execute(
             insert(notifications).values(**told, program_id=program_id, reference="r", created_at=now())
         )
+        signed = {"size": 1, "roots": b"", "note": "laurel/one\n", "key_id": "k"}
+        await session.execute(insert(checkpoints).values(**signed, program_id=program_id, created_at=now()))
         effects = payloads(bob, notification_id, [outcome.event_id or "" for outcome in outcomes])
         effects[Kind.WAKE_ORDER] = effects[Kind.START_ORDER]
         added = [OutboxRow(program_id, LANES[kind], kind, payload) for kind, payload in effects.items()]
         await outbox.add(session, added, now=now())
         count = (await session.execute(select(func.count()).select_from(rows))).scalar_one()
 
-    command = ["-m", "tests.relay.killed", database_url, redis_url, temporal_address, client.namespace, str(count)]
+    kept = tmp_path / "kept"
+    servers = database_url, redis_url, temporal_address, client.namespace
+    command = ["-m", "tests.relay.killed", *servers, str(kept), str(count)]
     killed = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT)
     await killed.wait()
     async with db.begin() as session:
         left = (await session.execute(select(func.count()).where(rows.c.state == "open"))).scalar_one()
     first = {id: await _run_id(client, id) for id in _workflow_ids(effects)}
-    lanes = handlers(client, db, redis, clock=now)
+    lanes = handlers(client, db, redis, clock=now, keepers=[CheckpointFile(kept)])
     relay = Relay(db, lanes, clock=lambda: now() + LEASE, wakeups=Wakeups(database_url))
     answers = [answer for lane in Lane for answer in await relay.work(lane)]
 
@@ -76,6 +82,7 @@ async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
     assert {answer.row.kind for answer in answers} == set(Kind)
     assert [answer.error for answer in answers if answer.error] == []
     assert {id: await _run_id(client, id) for id in first} == first
+    assert set(kept.read_text().split()) == {"laurel/one"}
     assert [place.points for place in await leaderboards.top(redis, Board(program_id), 10)] == [100]
     async with db.begin() as session:
         decided = select(func.count()).select_from(decisions).where(decisions.c.program_id == program_id)
