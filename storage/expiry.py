@@ -45,7 +45,7 @@ from storage.sets import texts
 
 PAGE = 200  # commands, accounts or warnings in one transaction: their members wait for it
 SCANNED = 20_000  # accounts that one page looks at for who has been idle
-MAX_DUE = 2_000  # duties of programs in one run
+MAX_DUE = 6_000  # duties of programs in one run: every one of a thousand programs
 
 
 class Page(NamedTuple):
