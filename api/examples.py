@@ -74,6 +74,7 @@ _DECISION = {
     "reason": None,
     "not_derived": None,
 }
+_TOKEN = {"token": "lrl_member_a2V5XzAx.c2lnbmVk", "member_id": _MEMBER, "expires_at": _AT}
 _MEMBER_OUTCOME = {"external_id": "ada", "status": "created", "id": _MEMBER}
 _PLACE = {"rank": 1, "member_id": _MEMBER, "name": "Ada Example", "points": 550, "reached_at": _AT}
 
@@ -167,6 +168,15 @@ BY_MODEL: Mapping[str, Any] = {
         "identities": [{"source": "email", "external_id": "ada@example.com"}],
     },
     "BalanceDocument": _BALANCE,
+    "MergeDocument": {
+        "id": f"mrg_{EXAMPLE_ID}",
+        "from_member_id": "mem_01a1fd1cfa630082c74091f5d2",
+        "to_member_id": _MEMBER,
+        "undoes": None,
+        "actor": "key:key_01a1fd1cfa630081c74091f5d2",
+        "reason": "Hired twice: the same person",
+        "recorded_at": _AT,
+    },
     "BalancesDocument": {"member_id": _MEMBER, "balances": [_BALANCE]},
     "LotDocument": {
         "id": f"lot_{EXAMPLE_ID}",
@@ -427,8 +437,10 @@ BY_MODEL: Mapping[str, Any] = {
         "daily_limit_minor": 50000,
         "monthly_limit_minor": None,
         "limit_currency": "USD",
+        "origins": ["https://app.example.com"],
         "created_at": _AT,
     },
+    "MemberTokenDocument": _TOKEN,
 }
 
 NOTIFICATION = {

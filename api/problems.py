@@ -199,6 +199,14 @@ TABLE = {
             "Value, a debt, a hold or a promise stands in the way of closing.",
         ),
         Kind(
+            "already_merged", 409, False, "The member was merged into another.",
+            "Who is an alias already is merged no more; undo that merge first.",
+        ),
+        Kind(
+            "not_merged", 409, False, "There is no such merge to undo.",
+            "It undoes another itself, or the alias belongs to somebody else by now.",
+        ),
+        Kind(
             "needs_approval", 409, False, "The adjustment needs a second person.",
             "It is above the unit's `approval_above`. Propose it by POST /v1/adjustments.",
         ),
@@ -271,6 +279,10 @@ TABLE = {
         Kind(
             "amount_too_small", 422, False, "The amount converts to nothing.",
             "At the declared rate it is less than one of the other unit.",
+        ),
+        Kind(
+            "self_merge", 422, False, "Both are the same member.",
+            "Also if one of them was merged into the other's alias.",
         ),
         Kind(
             "self_transfer", 422, False, "Giver and taker are the same member.",

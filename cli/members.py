@@ -1,28 +1,32 @@
-"""`laurel members`: people from a file into a program."""
+"""`laurel members`: people from a file into a program, and two who are one."""
 
 import asyncio
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.errors import CommandFailed
 from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
+from domain.commands import Refused
 from domain.member_changes import ChangeStatus, Fault, InvalidMember, MemberChange, check_columns, read_texts
+from domain.merges import Merge
 from settings import Settings
-from storage import member_changes
+from storage import member_changes, merges
 from storage.member_changes import MAX_IMPORT
 
 app = typer.Typer(name="members", help="Members: the employees of a program.", no_args_is_help=True)
 
+ACTOR = "operator"
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_SHOWN_FAULTS = 200
 
@@ -65,6 +69,64 @@ def import_members(
         _show(counts, faults, dry_run)
     if faults:
         raise typer.Exit(1)
+
+
+Why = Annotated[str, typer.Option("--reason", help="Why; kept for ever.")]
+
+
+@app.command()
+def merge(
+    member: Annotated[str, typer.Argument(help="The member who becomes an alias, by id.")],
+    into: Annotated[str, typer.Argument(help="The member whom that one is, by id.")],
+    reason: Why,
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """Merge a member into another: names, value, counters and crossings move over. Undone by `unmerge`."""
+
+    async def run(session: AsyncSession, program_id: str) -> Merge | Refused:
+        named = {"source": member, "destination": into, "actor": ACTOR, "reason": reason}
+        return await merges.merge(session, program_id, as_of=now(), **named)
+
+    _tell(asyncio.run(_change(Settings(), program, run)), json)
+
+
+@app.command()
+def unmerge(
+    merge_id: Annotated[str, typer.Argument(metavar="MERGE", help="The merge's id.")],
+    reason: Why,
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """Undo a merge: the alias is a member again, with what was moved and is still there."""
+
+    async def run(session: AsyncSession, program_id: str) -> Merge | Refused:
+        return await merges.undo(session, program_id, merge_id, actor=ACTOR, reason=reason, as_of=now())
+
+    _tell(asyncio.run(_change(Settings(), program, run)), json)
+
+
+async def _change(
+    settings: Settings, wanted: str | None, run: Callable[[AsyncSession, str], Awaitable[Merge | Refused]]
+) -> Merge:
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        try:
+            found = await run(session, program.id)
+        except LookupError as error:
+            raise CommandFailed(str(error)) from None
+    if isinstance(found, Refused):
+        raise CommandFailed(found.detail)
+    return found
+
+
+def _tell(merge: Merge, json: bool) -> None:
+    if json:
+        answer_json(asdict(merge))
+    elif merge.undoes:
+        typer.echo(f"{merge.id}: {merge.to_member_id} is a member again.")
+    else:
+        typer.echo(f"{merge.id}: {merge.from_member_id} is {merge.to_member_id}.")
 
 
 def read(file: Path) -> Iterator[Line]:

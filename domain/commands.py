@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import orjson
@@ -36,7 +35,7 @@ class Command:
     @property
     def fingerprint(self) -> bytes:
         """A digest of what is ordered: the same under one reference is a repeat."""
-        content = {name: _plain(getattr(self, name)) for name in _content(type(self))}
+        content = {name: _plain(getattr(self, name)) for name in _content(self)}
         return hashlib.sha256(orjson.dumps([self.kind, content], option=orjson.OPT_SORT_KEYS)).digest()
 
     @property
@@ -226,9 +225,14 @@ class KeptCommand:
     outcome: Accepted
 
 
-@lru_cache
-def _content(kind: type[Command]) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind) if one.name not in _NOT_CONTENT)
+# By kind, the fields that are what is ordered.
+_CONTENT: dict[str, tuple[str, ...]] = {}
+
+
+def _content(command: Command) -> tuple[str, ...]:
+    if command.kind not in _CONTENT:
+        _CONTENT[command.kind] = tuple(one.name for one in fields(command) if one.name not in _NOT_CONTENT)
+    return _CONTENT[command.kind]
 
 
 def _plain(value: Any) -> Any:

@@ -561,6 +561,34 @@ class Book:
             theirs.debt += owed - self._take(transaction, self._open_lots(destination), owed, "merge")
         return transaction
 
+    def part(
+        self,
+        *,
+        source: str,
+        destination: str,
+        amount: int,
+        lifetime: int,
+        **cause: Unpack[Cause],
+    ) -> Transaction | None:
+        """Undo a merge: of what it moved, as much as is there goes back, or (below zero) the debt; None if nothing."""
+        self.expire_lapsed(source)
+        self._before_credit(destination)
+        theirs, ours = self.accounts[source], self.accounts[destination]
+        theirs.lifetime, ours.lifetime = theirs.lifetime - lifetime, ours.lifetime + lifetime
+        self.changed_accounts |= {source: theirs, destination: ours}
+        back = min(amount, max(theirs.balance, 0)) if amount > 0 else amount
+        if back == 0:
+            return None
+        transaction = self._transaction("merge", **cause)
+        if back > 0:
+            self._move(transaction, source, destination, back)
+            self._move_lots(transaction, source, destination, back, "merge")
+        else:
+            self._move(transaction, destination, source, -back)
+            ours.debt -= back
+            self._grant(transaction, source, Grant(-back))
+        return transaction
+
     def expire_lapsed(self, account_id: str) -> list[Transaction]:
         """Expire what has lapsed of the account's lots: a transaction for each instant at which something has."""
         lapsed = sorted(
@@ -689,9 +717,7 @@ class Book:
     def _parts_to_reverse(self, original: Posted, wanted: int) -> list[Transfer]:
         """What must move now: from where it went, to where it came from, one for each pair of accounts."""
         parts = []
-        for (source, destination), transfers in groupby(
-            original.transfers, key=lambda t: (t.from_account, t.to_account)
-        ):
+        for (_, destination), transfers in groupby(original.transfers, key=lambda t: (t.from_account, t.to_account)):
             first, *others = transfers
             amount = min(wanted, first.amount + sum(transfer.amount for transfer in others))
             back_to = self._origin(original.transaction, first)

@@ -381,13 +381,20 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
     program_id = batch.program_id
     owners = _owners(batch, work)
     involved = sorted(work.debited.union(*owners.values()))
-    everybody = await people.lock(session, program_id, involved)
+    everybody, into = await people.lock(session, program_id, involved)
+    if into:
+        # Whoever was merged is the other member from here on.
+        owners = {key: {into.get(one, one) for one in whose} for key, whose in owners.items()}
+        work.debited = {into.get(one, one) for one in work.debited}
+        involved = sorted({into.get(one, one) for one in involved})
+        for fact in work.facts.values():
+            fact.member_id = into.get(fact.member_id, fact.member_id) if fact.member_id else None
     with on_paper():
         keys = _counted(batch.configuration, work, owners, everybody)
     standing_ids = [fact.event_id for fact in work.standing]
     return Loaded(
         facts=work.facts,
-        members=batch.members,
+        members={name: into.get(one, one) for name, one in batch.members.items()},
         people=everybody,
         counters=await facts.counters_of(session, program_id, keys),
         marks=await facts.marks(session, program_id, involved) if batch.configuration.milestones else {},

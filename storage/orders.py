@@ -42,7 +42,7 @@ from domain.outbox import Kind, Lane, OutboxRow
 from domain.programs import ProgramKind
 from domain.time import zone
 from domain.vendors import DeliveryMethod, GiftLink, Money, VendorRequest
-from storage import catalog, configurations, connections, ledger, outbox
+from storage import catalog, configurations, connections, ledger, outbox, people
 from storage.hot_path import Found, run, run_together
 from storage.ids import new_id
 from storage.keyring import Keyring, binding
@@ -170,7 +170,7 @@ def _draft(program_id: str, request: OrderRequest, admitted: _Admitted, now: dat
     )
 
 
-_LOCK_MEMBER = """SELECT id, name, email, country, status FROM members
+_LOCK_MEMBER = """SELECT merged_into, id, name, email, country, status FROM members
     WHERE program_id = %(program_id)s AND id = %(member_id)s FOR NO KEY UPDATE"""
 
 
@@ -178,7 +178,8 @@ async def _lock_member(session: AsyncSession, program_id: str, member_id: str) -
     found = await run(session, _LOCK_MEMBER, {"program_id": program_id, "member_id": member_id})
     if not found:
         raise LookupError(f"no member {member_id}")
-    return _Member(*found[0])
+    into, *member = found[0]
+    return _Member(*member) if into is None else await _lock_member(session, program_id, into)
 
 
 async def _get_item(session: AsyncSession, program_id: str, key: str) -> CatalogItem:
@@ -544,13 +545,18 @@ async def give_back(session: AsyncSession, order: Order, *, now: datetime) -> No
     hold = await ledger.find_hold(session, order.program_id, order.hold_id) if order.hold_id else None
     if hold is None or hold.state == "released":
         return
+    _, into = await people.follow(session, order.program_id, [order.member_id])
+    whose = [order.member_id, *into.values()]
     book = await ledger.open_book(
-        session, order.program_id, [order.member_id], recorded_at=now, lot_ids=list(hold.lots)
+        session, order.program_id, whose, recorded_at=now, debited=into, lot_ids=list(hold.lots)
     )
     if hold.state == "open":
-        book.release(hold, business_key=f"release:{order.id}", effective_at=now)
+        done = book.release(hold, business_key=f"release:{order.id}", effective_at=now)
     else:
-        book.refund(hold, business_key=f"refund:{order.id}", effective_at=now)
+        done = book.refund(hold, business_key=f"refund:{order.id}", effective_at=now)
+    for member in into.values():
+        key = f"follow:{done.id}:{hold.account_id}"
+        book.merge(source=hold.account_id, destination=member_account(member, UNIT), business_key=key, effective_at=now)
     await ledger.write(session, book)
     await ledger.close_hold(session, order.program_id, hold)
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.deciding import Person
 from domain.members import ATTRIBUTES, as_attributes, custom_from_json
-from storage.hot_path import run
+from storage.hot_path import Found, run
 from storage.isolation import Overtaken
 from storage.sets import texts
 
@@ -19,27 +19,35 @@ MAX_VERSIONS = 100
 
 _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
-_LOCK = f"""SELECT id, version, {", ".join(ATTRIBUTES)} FROM members
-    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
+# The members and those they were merged into.
+_THESE = """program_id = %(program_id)s AND id = ANY(ARRAY(
+        SELECT unnest(CAST(%(ids)s AS text[])) UNION SELECT merged_into FROM members
+        WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) AND merged_into IS NOT NULL))"""
+_LOCK = f"""SELECT merged_into, id, version, {", ".join(ATTRIBUTES)} FROM members
+    WHERE {_THESE} ORDER BY id FOR NO KEY UPDATE"""
 # What the ledger asks of a member: who has left, where a day begins, on whose boards points count.
 _ASKED = ("time_zone", "status", "department")
 _FOLLOW = f"""SELECT merged_into, id, version, {", ".join(_ASKED)} FROM members
-    WHERE program_id = %(program_id)s AND id = ANY(ARRAY(
-        SELECT unnest(CAST(%(ids)s AS text[])) UNION SELECT merged_into FROM members
-        WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) AND merged_into IS NOT NULL))
-    ORDER BY id FOR NO KEY UPDATE"""
+    WHERE {_THESE} ORDER BY id FOR NO KEY UPDATE"""
 _VERSIONS = """SELECT member_id, version, attributes, effective_at FROM member_versions
     WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) ORDER BY member_id, version DESC"""
 
 
-async def lock(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[str, Versions]:
-    """Lock the members in id order; by member, each version with the instant since which it is in effect."""
+async def lock(
+    session: AsyncSession, program_id: str, member_ids: Sequence[str]
+) -> tuple[dict[str, Versions], dict[str, str]]:
+    """Lock the members, and those they were merged into, in id order; and who became whom.
+
+    By member, each version with the instant since which it is in effect. Raises Overtaken if somebody was merged while
+    this waited.
+    """
     if not member_ids:
-        return {}
+        return {}, {}
     found = await run(session, _LOCK, {"program_id": program_id, "ids": texts(member_ids)})
-    versions: dict[str, Versions] = {row[0]: [(_ALWAYS, _current(*row))] for row in found}
-    changed = [row[0] for row in found if row[1] > 1]
-    return versions | await _dated(session, program_id, changed) if changed else versions
+    versions: dict[str, Versions] = {row[1]: [(_ALWAYS, _current(*row[1:]))] for row in found}
+    changed = [row[1] for row in found if row[2] > 1]
+    into = _into(found)
+    return (versions | await _dated(session, program_id, changed) if changed else versions), into
 
 
 async def follow(
@@ -56,10 +64,14 @@ async def follow(
     everybody = {
         id: Person(id, version, asked[0], dict(zip(_ASKED, asked, strict=True))) for _, id, version, *asked in found
     }
+    return everybody, _into(found)
+
+
+def _into(found: Found) -> dict[str, str]:
     into = {row[1]: row[0] for row in found if row[0] is not None}
-    if not everybody.keys() >= set(into.values()):
+    if not {row[1] for row in found} >= set(into.values()):
         raise Overtaken
-    return everybody, into
+    return into
 
 
 async def _dated(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[str, Versions]:

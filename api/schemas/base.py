@@ -97,6 +97,7 @@ HoldId = identifier("hld")
 PendingId = identifier("pnd")
 TransactionId = identifier("txn")
 AdjustmentId = identifier("adj")
+MergeId = identifier("mrg")
 
 Item = TypeVar("Item")
 

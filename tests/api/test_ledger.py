@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from domain.scopes import Scope
 from storage.tables import members
 from tests.api.conftest import Client, MakeClient
+from tests.programs import make_member
 from tests.storage.test_commands import UNITS
 
 
@@ -132,3 +133,21 @@ async def test_reading_and_ordering_take_different_scopes(make_client: MakeClien
     assert (await reader.get("/v1/holds")).status_code == 200
     assert (await reader.post("/v1/ledger/commands", {})).status_code == 403
     assert (await writer.get("/v1/holds")).status_code == 403
+
+
+async def test_two_members_become_one_and_two_again(client: Client, ada: str, engine: AsyncEngine):
+    async with AsyncSession(engine) as session, session.begin():
+        ben = await make_member(session, client.program_id, "ben")
+    await done(client, "/v1/earnings", "a", member_id=ada, amount=100)
+
+    merged = await client.post(f"/v1/members/{ada}/merge", {"into_member_id": ben, "reason": "hired twice"})
+    again = await client.post(f"/v1/members/{ada}/merge", {"into_member_id": ben, "reason": "hired twice"})
+    held = await done(client, "/v1/holds", "b", member_id=ada, amount=30)
+    undone = await client.post(f"/v1/merges/{merged.json()['id']}/undo", {"reason": "namesakes"})
+
+    assert (merged.status_code, again.json()) == (200, merged.json())
+    assert held["balances"] == [{"member_id": ben, "unit": "points", "balance": 70}]
+    assert undone.json()["undoes"] == merged.json()["id"]
+    assert (await client.get(f"/v1/members/{ada}/balance")).json()["available"] == 70
+    refused = await client.post(f"/v1/members/{ada}/merge", {"into_member_id": ada, "reason": "x"})
+    assert refused.json()["code"] == "self_merge"

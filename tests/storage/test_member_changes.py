@@ -107,9 +107,9 @@ async def test_deciding_sees_the_attributes_that_were_written(program: Program) 
         _row("boss"), _row("ada", manager="boss", hired_on="2020-02-29", custom={"d": {"date": "2021-01-01"}})
     )
     member = await program.member("ada")
-    [(_, now)] = (await people.lock(program.session, program.id, [member.id]))[member.id]
+    [(_, now)] = (await people.lock(program.session, program.id, [member.id]))[0][member.id]
     await program.write({"external_id": "ada", "department": "Legal"}, at=LATER)
-    [(_, first), (_, second)] = (await people.lock(program.session, program.id, [member.id]))[member.id]
+    [(_, first), (_, second)] = (await people.lock(program.session, program.id, [member.id]))[0][member.id]
 
     assert now.attributes == first.attributes
     assert second.attributes == {**first.attributes, "department": "Legal"}

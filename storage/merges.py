@@ -1,0 +1,336 @@
+"""Merges of members: one becomes an alias of the other, and what was theirs moves over; undone by another merge.
+
+Everything happens in one transaction under both members' locks. Holds, promises and orders stay where they are: what
+comes back from them later is moved on by whoever gives it back. Entries never move.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+import orjson
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.commands import Refused
+from domain.configuration import Configuration
+from domain.deciding import Inputs, Person, crossings
+from domain.intake import Crossing, GivenReward
+from domain.ledger import AccountClosed, Book, Cause, member_account, member_of
+from domain.merges import Merge, Moved, unite
+from domain.units import policies
+from storage import configurations, decisions, facts, ledger, outbox, people
+from storage.hot_path import run, savepoint
+from storage.ids import new_id
+from storage.isolation import MAX_RACES, Overtaken
+from storage.sets import insert_all
+from storage.tables import accounts, identities, members, merges, rewards
+from storage.tables import crossings as crossings_table
+
+_COLUMNS = [merges.c[name] for name in Merge.__dataclass_fields__]
+
+
+async def merge(
+    session: AsyncSession,
+    program_id: str,
+    *,
+    source: str,
+    destination: str,
+    actor: str,
+    reason: str,
+    as_of: datetime,
+) -> Merge | Refused:
+    """Make `source` an alias of `destination`; who was merged into the source follows. Done already, it is that merge.
+
+    Raises LookupError for an unknown member, Overtaken if somebody was merged meanwhile.
+    """
+    configuration = await configurations.get_active(session, program_id)
+    persons, into = await _lock(session, program_id, [source, destination])
+    for member in (source, destination):
+        if member not in persons:
+            raise LookupError(f"no member {member}")
+    destination = into.get(destination, destination)
+    if source == destination:
+        return Refused("self_merge", "both are the same member", source)
+    if source in into:
+        found = await _standing(session, program_id, source, destination)
+        return found or Refused("already_merged", f"{source} was merged into {into[source]}", source)
+    merged = Merge(new_id("mrg"), source, destination, None, actor, reason, as_of)
+    moved = Moved(aliases=await _aliases(session, program_id, source))
+    uniting = await _unite(session, program_id, source, destination, moved, as_of)
+    await _add_counters(session, program_id, source, destination, moved)
+    book = await _open(session, program_id, configuration, source, destination, as_of)
+    before = {account.id: (account.lifetime, account.balance) for account in book.accounts.values()}
+    try:
+        moved.units = _move(book, merged)
+    except AccountClosed as closed:
+        return Refused("account_closed", str(closed), destination)
+    marks = await facts.marks(session, program_id, [destination])
+    gained = _crossed(configuration, book, destination, before, {mark: n for (_, mark), n in marks.items()})
+    await _write(session, configuration.number, book, merged, persons, gained, uniting)
+    await _rename(session, program_id, source, destination, moved, as_of)
+    await _insert(session, program_id, merged, moved)
+    return merged
+
+
+async def undo(
+    session: AsyncSession, program_id: str, merge_id: str, *, actor: str, reason: str, as_of: datetime
+) -> Merge | Refused:
+    """Make the alias a member again, with what was moved and is still there. Raises LookupError, Overtaken."""
+    configuration = await configurations.get_active(session, program_id)
+    own = merges.c.program_id == program_id, merges.c.id == merge_id
+    row = (await session.execute(select(*_COLUMNS, merges.c.moved).where(*own))).one_or_none()
+    if row is None:
+        raise LookupError(f"no merge {merge_id}")
+    first, moved = Merge(*row[:-1]), Moved.from_json(row.moved)
+    persons, into = await _lock(session, program_id, [first.from_member_id, first.to_member_id])
+    if (again := await _find_undoing(session, program_id, merge_id)) is not None:
+        return again
+    if first.undoes is not None or into.get(first.from_member_id) != first.to_member_id:
+        return Refused("not_merged", f"{first.from_member_id} is no alias of {first.to_member_id}")
+    undone = Merge(new_id("mrg"), first.to_member_id, first.from_member_id, first.id, actor, reason, as_of)
+    await _take_along(session, program_id, moved, first.from_member_id)
+    await _return_counters(session, program_id, first, moved)
+    book = await _open(session, program_id, configuration, first.from_member_id, first.to_member_id, as_of)
+    await _part(session, book, undone, moved)
+    await _write(session, configuration.number, book, undone, persons, [], [])
+    await _restore(session, program_id, first, moved, as_of)
+    await _insert(session, program_id, undone, Moved())
+    return undone
+
+
+async def _lock(
+    session: AsyncSession, program_id: str, both: Sequence[str]
+) -> tuple[dict[str, Person], dict[str, str]]:
+    for _ in range(MAX_RACES):
+        with suppress(Overtaken):
+            async with savepoint(session):
+                return await people.follow(session, program_id, both)
+    raise Overtaken
+
+
+# -- Value ---------------------------------------------------------------------------------------------------------
+
+_EARNED = """SELECT coalesce(sum(f.amount), 0)::bigint - coalesce(sum(r.amount), 0)::bigint
+    FROM transactions t JOIN transfers f ON f.transaction_id = t.id AND f.to_account = %(account_id)s
+    LEFT JOIN LATERAL (SELECT sum(b.amount) AS amount FROM transactions o JOIN transfers b ON b.transaction_id = o.id
+        WHERE o.program_id = t.program_id AND o.reverses_id = t.id AND f.n = 1) r ON true
+    WHERE t.program_id = %(program_id)s AND t.kind IN ('earn', 'confirm')"""
+
+
+async def _open(
+    session: AsyncSession, program_id: str, configuration: Configuration, source: str, destination: str, as_of: datetime
+) -> Book:
+    """All accounts of available value of both, with all their lots."""
+    query = select(accounts.c.unit).where(
+        accounts.c.program_id == program_id, accounts.c.member_id.in_((source, destination))
+    )
+    units = sorted(set((await session.execute(query)).scalars()))
+    wanted = {member_account(member, unit) for member in (source, destination) for unit in units}
+    return await ledger.open_accounts(
+        session,
+        program_id,
+        wanted,
+        recorded_at=as_of,
+        debited=dict.fromkeys(wanted),
+        policies=policies(configuration),
+    )
+
+
+def _cause(merged: Merge, unit: str) -> Cause:
+    return {
+        "business_key": f"merge:{merged.id}:{unit}",
+        "effective_at": merged.recorded_at,
+        "actor": merged.actor,
+        "reason": merged.reason,
+    }
+
+
+def _units(book: Book) -> list[str]:
+    return sorted({account.unit for account in book.accounts.values()})
+
+
+def _move(book: Book, merged: Merge) -> dict[str, int]:
+    """Everything of the one to the other; by unit, what moved, below zero a debt."""
+    moved = {}
+    for unit in _units(book):
+        source, destination = (member_account(one, unit) for one in (merged.from_member_id, merged.to_member_id))
+        book.expire_lapsed(source)
+        moved[unit] = book.accounts[source].balance
+        book.merge(source=source, destination=destination, **_cause(merged, unit))
+    return moved
+
+
+async def _part(session: AsyncSession, book: Book, undone: Merge, moved: Moved) -> None:
+    for unit in _units(book):
+        source, destination = (member_account(one, unit) for one in (undone.from_member_id, undone.to_member_id))
+        query = {"program_id": book.program_id, "account_id": destination}
+        [(lifetime,)] = await run(session, _EARNED, query)
+        amount = moved.units.get(unit, 0)
+        book.part(source=source, destination=destination, amount=amount, lifetime=lifetime, **_cause(undone, unit))
+
+
+def _crossed(
+    configuration: Configuration, book: Book, member: str, before: dict[str, tuple[int, int]], marks: dict[str, int]
+) -> list[tuple[Crossing, str]]:
+    """What both have passed together and neither had alone."""
+    found: list[tuple[Crossing, str]] = []
+    for unit in _units(book):
+        account = book.accounts[member_account(member, unit)]
+        lifetime, balance = before[account.id]
+        inputs = Inputs({}, lifetime, balance, marks)
+        passed = crossings(configuration, unit, inputs, account.lifetime - lifetime)
+        found += [
+            (Crossing(new_id("crs"), member, milestone.mark, n, None), milestone.reward)
+            for milestone, n in passed
+            if milestone.on == "lifetime"
+        ]
+    return found
+
+
+async def _write(
+    session: AsyncSession,
+    number: int,
+    book: Book,
+    merged: Merge,
+    persons: dict[str, Person],
+    gained: Sequence[tuple[Crossing, str]],
+    withdrawn: Sequence[GivenReward],
+) -> None:
+    as_of, program_id = merged.recorded_at, book.program_id
+    new = [GivenReward(new_id("rwd"), c.member_id, reward, None, c.id) for c, reward in gained]
+    ranked = (account for account in book.changed_accounts.values() if account.running)
+    scores = [decisions.score(program_id, one, persons[member_of(one.id)], as_of=as_of) for one in ranked]
+    effects = [*decisions.reward_effects(program_id, new, withdrawn), *scores]
+    await insert_all(
+        session,
+        [
+            *ledger.rows(book),
+            decisions.crossing_rows(program_id, [crossing for crossing, _ in gained], number, as_of=as_of),
+            decisions.reward_rows(program_id, new, number, as_of=as_of),
+            outbox.rows(session, effects, now=as_of),
+        ],
+    )
+    await ledger.update_lots(session, book)
+
+
+# -- Crossings, rewards, counters, names ---------------------------------------------------------------------------
+
+
+async def _unite(
+    session: AsyncSession, program_id: str, source: str, destination: str, moved: Moved, as_of: datetime
+) -> list[GivenReward]:
+    """Crossings and open rewards go along; of one that both have crossed one goes, with its reward if it is open."""
+    standing = await facts.lock_crossings(session, program_id, [source, destination])
+    theirs, ours = ([one for one in standing if one.member_id == member] for member in (source, destination))
+    along, twins = unite(theirs, ours)
+    given = await facts.lock_rewards(session, program_id, [], [source])
+    gone = [reward for reward in given if reward.crossing_id in {twin.id for twin in twins}]
+    await decisions.withdraw(session, program_id, twins, gone, as_of=as_of)
+    moved.crossings, moved.twins = [one.id for one in along], [one.id for one in twins]
+    moved.rewards = [reward.id for reward in given if reward not in gone]
+    await _take_along(session, program_id, moved, destination)
+    return gone
+
+
+async def _take_along(session: AsyncSession, program_id: str, moved: Moved, member: str) -> None:
+    for table, ids in ((crossings_table, moved.crossings), (rewards, moved.rewards)):
+        if ids:
+            these = table.c.program_id == program_id, table.c.id.in_(ids)
+            await session.execute(update(table).where(*these).values(member_id=member))
+
+
+_ADD_COUNTERS = """INSERT INTO counters (program_id, member_id, name, period, period_on, uses, total)
+    SELECT program_id, %(to)s, name, period, period_on, uses, total FROM counters
+    WHERE program_id = %(program_id)s AND member_id = %(from)s AND (uses <> 0 OR total <> 0)
+    ON CONFLICT (member_id, name, period, period_on)
+    DO UPDATE SET uses = counters.uses + excluded.uses, total = counters.total + excluded.total"""
+_EMPTY_COUNTERS = """UPDATE counters SET uses = 0, total = 0 FROM counters was
+    WHERE counters.program_id = %(program_id)s AND counters.member_id = %(from)s AND (was.uses <> 0 OR was.total <> 0)
+        AND (was.member_id, was.name, was.period, was.period_on)
+            = (counters.member_id, counters.name, counters.period, counters.period_on)
+    RETURNING was.name, was.period, was.period_on::text, was.uses, was.total"""
+_RETURN_COUNTERS = """UPDATE counters SET uses = counters.uses + k.sign * k.uses,
+        total = counters.total + k.sign * k.total
+    FROM (SELECT m.member_id, m.sign, c.* FROM (VALUES (%(from)s, 1), (%(to)s, -1)) AS m(member_id, sign)
+        CROSS JOIN jsonb_to_recordset(CAST(%(counters)s AS jsonb))
+            AS c(name text, period text, period_on date, uses bigint, total bigint)) AS k
+    WHERE counters.program_id = %(program_id)s AND counters.member_id = k.member_id AND counters.name = k.name
+        AND counters.period = k.period AND counters.period_on = k.period_on"""
+
+
+async def _add_counters(session: AsyncSession, program_id: str, source: str, destination: str, moved: Moved) -> None:
+    query = {"program_id": program_id, "from": source, "to": destination}
+    await run(session, _ADD_COUNTERS, query)
+    moved.counters = [(*row,) for row in await run(session, _EMPTY_COUNTERS, query)]
+
+
+async def _return_counters(session: AsyncSession, program_id: str, first: Merge, moved: Moved) -> None:
+    names = ("name", "period", "period_on", "uses", "total")
+    kept = orjson.dumps([dict(zip(names, one, strict=True)) for one in moved.counters]).decode()
+    query = {"program_id": program_id, "from": first.from_member_id, "to": first.to_member_id, "counters": kept}
+    await run(session, _RETURN_COUNTERS, query)
+
+
+async def _aliases(session: AsyncSession, program_id: str, member: str) -> list[str]:
+    """Who was merged into the member before, locked."""
+    query = select(members.c.id).where(members.c.program_id == program_id, members.c.merged_into == member)
+    return list((await session.execute(query.order_by(members.c.id).with_for_update(key_share=True))).scalars())
+
+
+async def _rename(
+    session: AsyncSession, program_id: str, source: str, destination: str, moved: Moved, as_of: datetime
+) -> None:
+    """The other member is known by all names of the alias."""
+    known = identities.c.program_id == program_id, identities.c.member_id == source
+    named = update(identities).where(*known).values(member_id=destination)
+    found = await session.execute(named.returning(identities.c.source, identities.c.external_id))
+    moved.identities = [(one.source, one.external_id) for one in found]
+    await _become(session, program_id, [source, *moved.aliases], destination, as_of)
+
+
+async def _restore(session: AsyncSession, program_id: str, first: Merge, moved: Moved, as_of: datetime) -> None:
+    """The alias is a member again, with its names, its aliases and its crossings."""
+    member = first.from_member_id
+    names = tuple_(identities.c.source, identities.c.external_id).in_(moved.identities)
+    known = identities.c.program_id == program_id, identities.c.member_id == first.to_member_id, names
+    await session.execute(update(identities).where(*known).values(member_id=member))
+    twins = crossings_table.c.program_id == program_id, crossings_table.c.id.in_(moved.twins)
+    await session.execute(update(crossings_table).where(*twins).values(state="standing"))
+    await _become(session, program_id, [member], None, as_of)
+    await _become(session, program_id, moved.aliases, member, as_of)
+
+
+async def _become(
+    session: AsyncSession, program_id: str, several: Sequence[str], into: str | None, as_of: datetime
+) -> None:
+    these = members.c.program_id == program_id, members.c.id.in_(several)
+    await session.execute(update(members).where(*these).values(merged_into=into, updated_at=as_of))
+
+
+# -- Rows ----------------------------------------------------------------------------------------------------------
+
+
+async def _insert(session: AsyncSession, program_id: str, merged: Merge, moved: Moved) -> None:
+    values = {name: getattr(merged, name) for name in Merge.__dataclass_fields__}
+    await session.execute(merges.insert().values(program_id=program_id, moved=moved.as_json(), **values))
+
+
+async def _standing(session: AsyncSession, program_id: str, source: str, destination: str) -> Merge | None:
+    """The newest merge of these two that nothing undoes."""
+    undone = select(merges.c.undoes).where(merges.c.program_id == program_id, merges.c.undoes.is_not(None))
+    query = select(*_COLUMNS).where(
+        merges.c.program_id == program_id,
+        merges.c.from_member_id == source,
+        merges.c.to_member_id == destination,
+        merges.c.undoes.is_(None),
+        merges.c.id.not_in(undone),
+    )
+    row = (await session.execute(query.order_by(merges.c.id.desc()).limit(1))).one_or_none()
+    return Merge(*row) if row else None
+
+
+async def _find_undoing(session: AsyncSession, program_id: str, merge_id: str) -> Merge | None:
+    query = select(*_COLUMNS).where(merges.c.program_id == program_id, merges.c.undoes == merge_id)
+    row = (await session.execute(query)).one_or_none()
+    return Merge(*row) if row else None
