@@ -79,7 +79,8 @@ _CLOSE_COUNTS = """UPDATE refusal_counts SET open = false WHERE id IN (SELECT id
 _FIRST = """SELECT recorded_at FROM {} WHERE program_id = p.id AND xid >= p.xid
     AND xid < pg_snapshot_xmax(pg_current_snapshot()) ORDER BY xid LIMIT 1"""
 _WAITING = f"""SELECT p.id, least(({_FIRST.format("transactions")}), ({_FIRST.format("refusals")}),
-        (SELECT min(from_at) FROM refusal_counts WHERE program_id = p.id AND open)) AS since
+        (SELECT min(from_at) + CAST(%(open)s AS interval) FROM refusal_counts
+            WHERE program_id = p.id AND open)) AS since
     FROM unnest(CAST(%(ids)s AS text[]), CAST(%(xids)s AS xid8[])) AS p(id, xid)"""
 _WAITING = f"SELECT * FROM ({_WAITING}) AS w WHERE since IS NOT NULL"
 _HEAD = "SELECT position, link FROM seals WHERE program_id = %(program_id)s ORDER BY position DESC LIMIT 1"
@@ -109,9 +110,16 @@ async def look(session: AsyncSession, program_id: str, after: Cursor, limit: int
 
 
 async def list_waiting(session: AsyncSession, cursors: Mapping[str, Cursor]) -> dict[str, datetime]:
-    """Of these programs, those with something after their cursor, ready or not; since when the first of it waits."""
+    """Of these programs, those with something after their cursor, ready or not; since when the first of it waits.
+
+    A count of refusals waits from when it can be sealed.
+    """
     programs = [(program_id, cursor.xid) for program_id, cursor in cursors.items()]
-    query = {"ids": texts([one for one, _ in programs]), "xids": texts([str(xid) for _, xid in programs])}
+    query = {
+        "ids": texts([one for one, _ in programs]),
+        "xids": texts([str(xid) for _, xid in programs]),
+        "open": COUNT_OPEN,
+    }
     return {row[0]: row[1] for row in await run(session, _WAITING, query)}
 
 

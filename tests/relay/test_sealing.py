@@ -215,3 +215,14 @@ async def test_a_signed_checkpoint_is_kept_outside_by_the_relay(program: SealedP
         pass
 
     assert [KEYS.open(note).size for note in split(kept.read_text())] == [2, 4]
+
+
+async def test_a_count_that_is_still_open_waits_for_nobody(program: SealedProgram):
+    refused = [Refusal("again", "hold", "insufficient_points", "key_1", NOW)] * (refusals.REFUSALS_PER_MINUTE + 1)
+    async with program.database.begin() as session:
+        await refusals.record(session, program.id, refused)
+    await program.seal()
+    program.clock.go_on(seconds=59)
+    await program.sealer.measure()
+
+    assert delay() == 0
