@@ -36,8 +36,9 @@ check: $(INSTALLED) ## Check format, style, types, layers, dead code and that th
 bench: $(INSTALLED) ## Print each of our figures beside its yardstick, measured in the same run
 	@for name in intake http bulk expiry orders verify; do $(BIN)/laurel bench $$name || exit 1; done
 
-soak: $(INSTALLED) ## Run the long tests: full API fuzzing and endurance
+soak: $(INSTALLED) ## Run the long tests: full API fuzzing, endurance, and faults under load
 	@$(BIN)/pytest -m soak
+	@$(BIN)/laurel chaos --rounds 32
 
 clean: ## Delete what was installed here and the embedded stack's data and logs
 	rm -rf .venv .laurel .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis

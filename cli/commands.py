@@ -7,11 +7,12 @@ from cli import (
     api_keys,
     apply,
     bench,
+    chaos,
     connections,
     db,
     demo,
-    explain,
     expiry,
+    explain,
     leaderboards,
     ledger,
     members,
@@ -51,5 +52,6 @@ for noun in (
     orders,
     outbox,
     bench,
+    chaos,
 ):
     app.add_typer(noun.app)

@@ -86,6 +86,14 @@ class Cluster:
                 statement = sql.SQL("CREATE DATABASE {} OWNER {}")
                 connection.execute(statement.format(sql.Identifier(name), sql.Identifier(OWNER)))
 
+    def terminate_connections(self) -> int:
+        """End every client's connection but this one, as an administrator does; how many those were."""
+        with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+            return connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            ).rowcount
+
     def _initdb(self) -> None:
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         command = [str(_binaries() / "initdb"), "--auth=trust", "-U", SUPERUSER, "-D", str(self.data), *locale]

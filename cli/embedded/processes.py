@@ -88,9 +88,19 @@ class Child:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def status(self) -> int | None:
+        """How it ended: its exit status, or a signal's number below zero; None while it runs."""
+        return self._process.poll()
+
+    def wait(self, seconds: float) -> None:
+        """Returns when it has ended by itself, or after so long."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
     def obituary(self) -> str:
         """How it ended, with the last lines of its log."""
-        return f"{self.program.name} ended with status {self._process.poll()}\n{log_tail(self.program.log)}"
+        return f"{self.program.name} ended with status {self.status}\n{log_tail(self.program.log)}"
 
     def stop(self) -> None:
         """End it and everything that it started; returns when it is gone."""
