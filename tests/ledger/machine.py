@@ -431,7 +431,7 @@ def assert_thorough(came: Counter[tuple[str, str]], *, at_least: int) -> None:
     rare = {kind for kind in DONE if done[kind] < at_least}
     rare |= {f"refused {kind}" for kind in REFUSED if refused[kind] < at_least}
     rare |= (CODES | {"replayed"}) - {code for _, code in came}
-    assert rare == set(), shown(came)
+    assert not rare, f"too seldom: {sorted(rare)}\n{shown(came)}"
 
 
 def shown(came: Counter[tuple[str, str]]) -> str:
