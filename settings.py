@@ -244,8 +244,8 @@ class Settings(BaseSettings):
         ge=1,
         le=100_000,
         description="TCP connections that one API process keeps open; beyond them a newcomer takes the place of who "
-        "has kept it waiting longest. Danger: each takes a file descriptor, so the process's limit (`ulimit -n`) must be "
-        "higher.",
+        "has kept it waiting longest. Danger: each takes a file descriptor, so the process's limit (`ulimit -n`) must "
+        "be higher.",
     )
     http_patience_seconds: int = Field(
         20,
