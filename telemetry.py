@@ -36,6 +36,7 @@ SECRET_FORMS = tuple(
         r"(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)",  # a URL's password
         rf"(/rewards/payout/|/claims?/){_UNQUOTED}+",  # whoever has the link has the gift card
         r"(\blrl_(?:live|test)_)[0-9a-z]+",
+        r"(\blrl_member_)[0-9a-z._-]+",
         r"(\bwhsec_)[0-9a-z+/=_-]+",
         r"(\b(?-i:TEST|PROD)_)[0-9a-z_-]{8,}",  # a vendor's key
         r"(\bpat-[a-z0-9]+-)[0-9a-f-]{20,}",  # a CRM's access token

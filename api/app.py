@@ -17,6 +17,7 @@ from api import operations, problems
 from api.auth import Authentication, Keys
 from api.backends import Backends
 from api.charts import read_chart
+from api.cors import Preflights
 from api.cursors import Cursors
 from api.limits import Allowance, RateLimits
 from api.plain import PlainRoutes
@@ -25,6 +26,7 @@ from api.requests import Requests
 from api.routes import ROUTERS
 from api.routes.health import VERSION
 from api.writer import Writer
+from domain.member_tokens import TokenSigner
 from domain.reports import Chart
 from domain.time import Clock
 from settings import Settings
@@ -53,7 +55,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
     allowance = Allowance(settings.redis_url, settings.requests_per_minute, clock)
     chart = read_chart(settings.general_ledger_chart)
-    lifespan = _lifespan(settings, database, wakeups, allowance, chart, clock)
+    signer = TokenSigner(settings.laurel_secret_keys)
+    lifespan = _lifespan(settings, database, wakeups, allowance, chart, signer, clock)
     app = FastAPI(
         title="Laurel", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
@@ -63,7 +66,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     # The last one added stands outermost.
     app.add_middleware(PlainRoutes, routers=ROUTERS)
     app.add_middleware(RateLimits, allowance=allowance)
-    app.add_middleware(Authentication, keys=Keys(database, clock))
+    app.add_middleware(Authentication, keys=Keys(database, clock), signer=signer, clock=clock)
+    app.add_middleware(Preflights, paths=operations.paths_for_members(ROUTERS))
     app.add_middleware(Requests)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
@@ -71,7 +75,13 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, database: Database, wakeups: Wakeups, allowance: Allowance, chart: Chart, clock: Clock
+    settings: Settings,
+    database: Database,
+    wakeups: Wakeups,
+    allowance: Allowance,
+    chart: Chart,
+    signer: TokenSigner,
+    clock: Clock,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -91,7 +101,7 @@ def _lifespan(
         )
         cursors = Cursors(settings.laurel_secret_keys)
         app.state.backends = Backends(
-            settings, clock, database, redis, temporal, keyring, writer, cursors, allowance, chart
+            settings, clock, database, redis, temporal, keyring, writer, cursors, allowance, chart, signer
         )
         ringing = asyncio.create_task(wakeups.send())
         try:

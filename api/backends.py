@@ -9,6 +9,7 @@ from temporalio.client import Client
 from api.cursors import Cursors
 from api.limits import Allowance
 from api.writer import Writer
+from domain.member_tokens import TokenSigner
 from domain.reports import Chart
 from domain.time import Clock
 from settings import Settings
@@ -30,6 +31,7 @@ class Backends:
     cursors: Cursors
     allowance: Allowance
     chart: Chart
+    signer: TokenSigner
 
 
 def backends(request: Request) -> Backends:

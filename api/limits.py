@@ -117,7 +117,10 @@ class RateLimits:
         key: ApiKey | None = scope.get("api_key")
         if key is not None:
             try:
-                await self.allowance.spend(scope, "key", key.id)
+                if token := scope.get("member_token"):  # no member uses up what is the key's
+                    await self.allowance.spend(scope, "member", token.member_id)
+                else:
+                    await self.allowance.spend(scope, "key", key.id)
             except Problem as refusal:
                 await problems.answer(refusal, scope["path"])(scope, receive, send)
                 return

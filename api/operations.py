@@ -4,11 +4,12 @@ Bodies are read by the routes themselves (`api.bodies`): strictly, within a limi
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import re
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -21,6 +22,7 @@ from api.schemas.problems import ProblemDocument
 from domain.scopes import Scope
 
 SECURITY_SCHEME = "api_key"
+MEMBER_SCHEME = "member_token"
 # Every operation below /v1 may be answered with these.
 COMMON = (
     "unauthenticated",
@@ -44,6 +46,11 @@ SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "description": "An API key: `Authorization: Bearer lrl_...`. It names the program and what may be done.",
+    },
+    MEMBER_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A member token: `Authorization: Bearer lrl_member_...`. It opens this for its own member only.",
     },
     "hubspot_signature": {
         "type": "apiKey",
@@ -82,6 +89,11 @@ class Operation(APIRoute):
         """Whether the endpoint takes the request alone: it needs nothing of what FastAPI would work out for it."""
         return list(inspect.signature(self.endpoint).parameters) == ["request"]
 
+    @property
+    def for_members(self) -> bool:
+        """Whether a member token opens it for its own member."""
+        return {MEMBER_SCHEME: []} in (self.openapi_extra or {}).get("security", ())
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         needed = scope_of(self)
         handle = self.endpoint if self.is_plain else super().get_route_handler()
@@ -89,7 +101,7 @@ class Operation(APIRoute):
             return handle
 
         async def guarded(request: Request) -> Response:
-            require(request, needed)
+            require(request, needed, for_members=self.for_members)
             if request.path_params:
                 structlog.contextvars.bind_contextvars(**_ids(request.path_params))
             answer: Response = await handle(request)
@@ -111,6 +123,12 @@ def scope_of(route: APIRoute) -> Scope | None:
     return Scope(scopes[0][0]) if scopes else None
 
 
+def paths_for_members(routers: Iterable[APIRouter]) -> list[re.Pattern[str]]:
+    """The paths that member tokens open."""
+    routes = (route for router in routers for route in router.routes)
+    return [route.path_regex for route in routes if isinstance(route, Operation) and route.for_members]
+
+
 def operation(
     scope: Scope,
     answers: Mapping[int, Any],
@@ -120,10 +138,13 @@ def operation(
     refusals: Sequence[str] = (),
     takes_key: bool = False,
     takes_etag: bool = False,
+    for_members: bool = False,
 ) -> dict[str, Any]:
     """Arguments of a route's decorator: its scope, body, answers by status (the first is the usual one), problems."""
     codes = [*COMMON, *refusals]
     extra: dict[str, Any] = {"security": [{SECURITY_SCHEME: [scope.value]}]}
+    if for_members:
+        extra["security"].append({MEMBER_SCHEME: []})
     if body is not None:
         codes += WITH_BODY
         extra["requestBody"] = _request_body(body, examples or {})

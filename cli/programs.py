@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.errors import CommandFailed
-from cli.work import Json, answer_json, now, opened
+from cli.work import InProgram, Json, answer_json, now, opened
 from domain.programs import Program, ProgramKind
 from domain.scopes import Scope
 from settings import Settings
@@ -73,6 +73,24 @@ async def _init(settings: Settings, name: str, kind: ProgramKind, time_zone: str
         return program, key
 
 
+@app.command("origins")
+def set_origins(
+    allowed: Annotated[list[str] | None, typer.Argument(help="Origins, such as https://app.example.com.")] = None,
+    program: InProgram = None,
+) -> None:
+    """Let web pages of just these origins read with member tokens; none at all if none is given."""
+    asyncio.run(_set_origins(Settings(), program, allowed or []))
+
+
+async def _set_origins(settings: Settings, wanted: str | None, allowed: list[str]) -> None:
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        try:
+            await programs.set_origins(session, program.id, allowed)
+        except ValueError as error:
+            raise CommandFailed(str(error)) from None
+
+
 @app.command("list")
 def list_programs(json: Json = False) -> None:
     """List every program, oldest first."""
@@ -95,5 +113,5 @@ async def _list(settings: Settings) -> list[Program]:
 
 
 def _described(program: Program) -> dict[str, Any]:
-    columns = ("id", "name", "kind", "time_zone", "configuration", "created_at")
+    columns = ("id", "name", "kind", "time_zone", "configuration", "origins", "created_at")
     return {name: getattr(program, name) for name in columns}

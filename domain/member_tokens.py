@@ -62,7 +62,7 @@ class TokenSigner:
             plain, given = _decode(said), _decode(mac)
         except ValueError:
             return None
-        if not any([hmac.compare_digest(given, _mac(key, plain)) for key in self._keys]):
+        if not any(hmac.compare_digest(given, _mac(key, plain)) for key in self._keys):
             return None
         key_id, member_id, seconds = plain.decode().split(" ")
         return MemberToken(key_id, member_id, datetime.fromtimestamp(int(seconds), UTC))

@@ -16,6 +16,7 @@ class Scope(StrEnum):
     LEDGER_READ = "ledger:read"
     LEDGER_WRITE = "ledger:write"
     ADJUSTMENTS_APPROVE = "adjustments:approve"
+    TOKENS_WRITE = "tokens:write"
     CATALOG_READ = "catalog:read"
     ORDERS_WRITE = "orders:write"
     ORDERS_READ = "orders:read"
@@ -36,6 +37,7 @@ DESCRIPTIONS = {
     Scope.LEDGER_READ: "Read lots, holds, promised value and adjustments.",
     Scope.LEDGER_WRITE: "Order what the ledger does: grant, adjust, hold, spend, transfer, convert, reverse, close.",
     Scope.ADJUSTMENTS_APPROVE: "Approve or reject large adjustments that somebody else proposed.",
+    Scope.TOKENS_WRITE: "Give out member tokens: each reads one member's balance, for minutes.",
     Scope.CATALOG_READ: "Read the catalog: what can be redeemed, and for how many points.",
     Scope.ORDERS_WRITE: "Place orders and choose rewards, which spends points and money.",
     Scope.ORDERS_READ: "Read orders and rewards.",

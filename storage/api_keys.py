@@ -46,6 +46,12 @@ async def find_by_digest(session: AsyncSession, digest: bytes) -> ApiKey | None:
     return _key(row) if row else None
 
 
+async def find(session: AsyncSession, key_id: str) -> ApiKey | None:
+    """The key of this id, of whichever program, valid or not; None if there never was one."""
+    row = (await session.execute(select(api_keys).where(api_keys.c.id == key_id))).mappings().first()
+    return _key(row) if row else None
+
+
 async def list_of(session: AsyncSession, program_id: str) -> list[ApiKey]:
     """The program's keys, oldest first, revoked ones included, at most MAX_LISTED."""
     oldest_first = select(api_keys).where(api_keys.c.program_id == program_id).order_by(api_keys.c.id)

@@ -1,13 +1,13 @@
 """Programs: the tenants of this deployment."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.programs import Program, ProgramKind, check_name, check_time_zone
+from domain.programs import Program, ProgramKind, check_name, check_origins, check_time_zone
 from storage.ids import new_id
 from storage.tables import programs
 
@@ -55,6 +55,12 @@ async def set_limits(
     await session.execute(update(programs).where(programs.c.program_id == program_id).values(values))
 
 
+async def set_origins(session: AsyncSession, program_id: str, origins: Collection[str]) -> None:
+    """Let web pages of just these origins call with member tokens; raises ValueError for what is no origin."""
+    values = {"origins": list(check_origins(origins))}
+    await session.execute(update(programs).where(programs.c.program_id == program_id).values(values))
+
+
 def _program(row: Mapping[Any, Any]) -> Program:
-    values = {name: value for name, value in row.items() if name not in ("program_id", "kind")}
-    return Program(id=row["program_id"], kind=ProgramKind(row["kind"]), **values)
+    values = {name: value for name, value in row.items() if name not in ("program_id", "kind", "origins")}
+    return Program(id=row["program_id"], kind=ProgramKind(row["kind"]), origins=tuple(row["origins"]), **values)

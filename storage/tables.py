@@ -100,6 +100,8 @@ programs = Table(
     Column("daily_limit_minor", BigInteger),
     Column("monthly_limit_minor", BigInteger),
     Column("limit_currency", Text, nullable=False, server_default="USD"),
+    # Of web pages that may call with member tokens.
+    Column("origins", JSONB, nullable=False, server_default=text("'[]'")),
     Column("created_at", Instant, nullable=False),
     CheckConstraint("kind IN ('sandbox', 'live')", name="kind"),
 )

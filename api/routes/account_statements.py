@@ -34,7 +34,10 @@ router = APIRouter(route_class=Operation, tags=["members"])
     operation_id="get_account_statement",
     summary="Read a member's statement",
     **operation(
-        Scope.BALANCES_READ, {200: AccountStatementDocument}, refusals=("not_found", "invalid_cursor", "invalid_period")
+        Scope.BALANCES_READ,
+        {200: AccountStatementDocument},
+        refusals=("not_found", "invalid_cursor", "invalid_period"),
+        for_members=True,
     ),
 )
 async def get_account_statement(
@@ -78,7 +81,7 @@ def _position(last: Line, among: Span, period: Period) -> tuple[Any, ...]:
     "/v1/members/{member_id:mem}/expiry",
     operation_id="get_expiry",
     summary="Read when a member's value lapses",
-    **operation(Scope.BALANCES_READ, {200: ExpiryDocument}, refusals=("not_found",)),
+    **operation(Scope.BALANCES_READ, {200: ExpiryDocument}, refusals=("not_found",), for_members=True),
 )
 async def get_expiry(request: Request, member_id: MemberId, query: Annotated[MomentQuery, Query()]) -> Response:
     """By month and year of the member's zone; of a past moment, by the lots as they were."""

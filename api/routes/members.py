@@ -180,7 +180,7 @@ async def get_member_by_identity(
     "/v1/members/{member_id:mem}/balance",
     operation_id="get_balance",
     summary="Read a member's balance",
-    **operation(Scope.BALANCES_READ, {200: BalanceDocument}, refusals=("not_found",)),
+    **operation(Scope.BALANCES_READ, {200: BalanceDocument}, refusals=("not_found",), for_members=True),
 )
 async def get_balance(request: Request, member_id: MemberId, query: Annotated[MomentQuery, Query()]) -> Response:
     """What can be spent now, what is held, and what expires next; or the same as of any moment."""
@@ -200,7 +200,9 @@ async def get_balance(request: Request, member_id: MemberId, query: Annotated[Mo
     "/v1/members/{member_id:mem}/history",
     operation_id="list_history",
     summary="List what a member earned and redeemed, newest first",
-    **operation(Scope.BALANCES_READ, {200: Page[HistoryDocument]}, refusals=("not_found", "invalid_cursor")),
+    **operation(
+        Scope.BALANCES_READ, {200: Page[HistoryDocument]}, refusals=("not_found", "invalid_cursor"), for_members=True
+    ),
 )
 async def list_history(request: Request, member_id: MemberId, query: Annotated[PageQuery, Query()]) -> Response:
     """Each transaction of the ledger with the event or the order behind it."""

@@ -30,6 +30,7 @@ class ProgramDocument(Document):
     daily_limit_minor: int | None
     monthly_limit_minor: int | None
     limit_currency: str
+    origins: list[str] = Field(description="Web pages of these origins may read with member tokens.")
     created_at: datetime
 
 

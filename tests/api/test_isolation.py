@@ -22,6 +22,7 @@ BODIES: dict[str, Any] = {
     "record_events": {"events": [deal()]},
     "write_member": {"external_id": "ada", "name": "Somebody else"},
     "write_members": {"members": [{"external_id": "ada", "name": "Somebody else"}]},
+    "make_member_token": {"seconds": 60},
     "choose_reward": {"item": "mug"},
     "resolve_order": {"action": "retry", "note": "why not"},
     "readdress_order": {"recipient_email": "thief@example.com"},
