@@ -94,16 +94,16 @@ async def take_turn(session: AsyncSession, program_id: str) -> bool:
     return bool(mine)
 
 
-async def look(session: AsyncSession, program_id: str, after: Cursor, limit: int = TURN_ROWS) -> Window:
-    """The next rows after the cursor that are ready, and which of them are not sealed; in the turn."""
+async def look(session: AsyncSession, program_id: str, after: Cursor) -> Window:
+    """The next TURN_ROWS rows after the cursor that are ready, and which of them are not sealed; in the turn."""
     ((horizon,),) = await run(session, _HORIZON, {})
     if horizon < after.xid and not after.sweeping:  # the database was set back under our feet
         after = Cursor()
     below = _NO_XID if after.sweeping else horizon
     query = {"xid": str(after.xid), "id": after.id, "below": str(below), "horizon": str(horizon)}
-    rows = await run(session, _WINDOW, query | {"program_id": program_id, "limit": limit})
+    rows = await run(session, _WINDOW, query | {"program_id": program_id, "limit": TURN_ROWS})
     unsealed = [Subject(kind, subject_id) for kind, subject_id, _, waits in rows if waits]
-    if len(rows) < limit:
+    if len(rows) < TURN_ROWS:
         return Window(unsealed, Cursor(horizon, sweeping=False), ended=True)
     _, last_id, last_xid, _ = rows[-1]
     return Window(unsealed, Cursor(last_xid, last_id, after.sweeping), ended=False)

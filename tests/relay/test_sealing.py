@@ -112,7 +112,7 @@ async def test_a_program_with_much_to_seal_does_not_hold_up_another(
     program: SealedProgram, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("relay.sealing.ROUNDS", 1)
-    monkeypatch.setattr("storage.seals.look.__defaults__", (2,), raising=False)
+    monkeypatch.setattr("storage.seals.TURN_ROWS", 2)
     await program.win(9)
     async with program.database.begin() as session:
         other = await make_program(session)
