@@ -81,6 +81,7 @@ class Report:
             "refused": sum(not request.accepted for request in answered),
             "unanswered": len(self.requests) - len(answered),
             "retried": sum(request.attempts > 1 for request in self.requests),
+            "answered_from_an_earlier_attempt": sum(request.replayed for request in answered),
             "answers_lost_after_commit": self.answers_lost,
             "by_kind": counted(self.requests),
             "recovery_p50_seconds": percentile(recoveries, 50),

@@ -38,10 +38,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a caller was told in the end."""
+    """What a caller was told in the end; `replayed` says that an attempt before had done it already."""
 
     status: int
     body: Json
+    replayed: bool = field(default=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -64,6 +65,10 @@ class Request:
     @property
     def accepted(self) -> bool:
         return self.answer is not None and self.answer.status < 300
+
+    @property
+    def replayed(self) -> bool:
+        return self.answer is not None and self.answer.replayed
 
 
 class Person(NamedTuple):
@@ -152,7 +157,7 @@ async def send(client: httpx.AsyncClient, request: Request, key: str) -> Answer 
         return None
     if not answer.is_success and (body.get("code") not in TABLE or answer.status_code == 500):
         request.faults.append(f"{request.name}: {answer.status_code} {body}")
-    return None if body.get("retryable") else Answer(answer.status_code, body)
+    return None if body.get("retryable") else Answer(answer.status_code, body, "idempotent-replayed" in answer.headers)
 
 
 class Caller:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import CheckConstraint
 
 from activities.failpoints import Point
+from cli.chaos.faults import FAULTS
 from domain.connections import KINDS
 from domain.outbox import Kind, Lane
 from domain.outcomes import AMENDED, CONFLICT, QUARANTINED, RECORDED, REJECTED, REPLAYED
@@ -111,6 +112,11 @@ def test_the_noun_of_every_scope_is_a_word(scope: Scope) -> None:
 @pytest.mark.parametrize("point", get_args(Point))
 def test_every_failpoint_is_told(point: str) -> None:
     assert f"`{point}`" in RELIABILITY
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_under_load_is_told(fault: str) -> None:
+    assert f"| `{fault}` |" in RELIABILITY
 
 
 @pytest.mark.parametrize("status", [AMENDED, CONFLICT, QUARANTINED, RECORDED, REJECTED, REPLAYED])
