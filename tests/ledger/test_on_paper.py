@@ -43,7 +43,7 @@ from tests.programs import definitions
 PROGRAM = "prg_acme"
 DEFINED = snapshot(PROGRAM, 1, definitions(CONFIGURATION))
 STEPS = 100  # of one program
-SEED = 6
+SEED = 4
 
 
 class Paper:
@@ -181,8 +181,8 @@ def search(seed_: int, examples: int) -> None:
 
 
 def test_the_ledger_on_paper_does_what_the_oracle_says():
-    """10,000 steps."""
-    search(SEED, 125)
+    """About 20,000 steps."""
+    search(SEED, 200)
 
     assert_thorough(OnPaper.came, at_least=3)
 
