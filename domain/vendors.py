@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NoReturn
 
 # ISO 4217 list one; every other currency's minor unit is a hundredth.
-_MINOR_DIGITS = (
+MINOR_DIGITS = (
     dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0)
     | dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0)
     | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
@@ -21,7 +21,7 @@ _MINOR_DIGITS = (
 
 def minor_digits(currency: str) -> int:
     """How many decimal places the currency's minor unit has (2 for USD, 0 for JPY)."""
-    return _MINOR_DIGITS.get(currency, 2)
+    return MINOR_DIGITS.get(currency, 2)
 
 
 # What fits into the database's bigint.

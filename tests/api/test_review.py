@@ -1,0 +1,235 @@
+"""The page of the review: a person sees why an order stands still and decides it, and the page keeps no secret."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Page, Route, async_playwright, expect
+
+from api.app import create_app
+from api.routes.review import FILES
+from domain.orders import Order, OrderEvent, OrderState
+from domain.scopes import Scope
+from settings import Settings
+from storage import api_keys, orders
+from storage.database import Database
+from tests.sandboxes import running
+from tests.shop import Shop, open_shop
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+PATIENCE_MILLISECONDS = 60_000
+MARKUP = '<img src="/x" onerror="alert(1)">'  # a recipient's name that must stay a name
+STATES = Path(__file__).parents[2] / "docs" / "states.md"
+
+in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
+
+
+# -- What is served ------------------------------------------------------------------------------------------------
+
+
+async def test_the_page_is_public_and_may_run_nothing_but_its_own_files(anyone: httpx.AsyncClient) -> None:
+    page = await anyone.get("/admin/review")
+
+    policy = page.headers["content-security-policy"]
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    files = [await anyone.get(f"/admin/{name}") for name in named]
+    assert page.status_code == 200
+    assert {file.status_code for file in files} == {200}
+    assert {name.removeprefix("review/") for name in named} == set(FILES)
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';")
+    assert "unsafe" not in policy
+    assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]+src=)", page.text)
+
+
+async def test_a_file_that_is_no_part_of_the_page_is_not_found(anyone: httpx.AsyncClient) -> None:
+    assert (await anyone.get("/admin/review/review.html")).json()["code"] == "not_found"
+    assert (await anyone.get("/admin/review/..%2F..%2Fapp.py")).json()["code"] == "not_found"
+
+
+def test_the_page_explains_every_reason_of_a_review_that_the_docs_list() -> None:
+    told = STATES.read_text().partition("A review's reasons: ")[2].partition("\n\n")[0]
+    listed = re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", told))
+
+    script = FILES["review.js"][0].decode().partition("const REASONS = {")[2].partition("};")[0]
+
+    assert len(listed) > 5
+    assert set(re.findall(r"^  (\w+): \[", script, re.MULTILINE)) == set(listed)
+
+
+# -- In a browser --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Desk:
+    """The page in a browser; what went wrong in it, and what it asked of whom."""
+
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda said: self.faults.append(said.text))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    async def sign_in(self, key: str) -> None:
+        await self.page.goto(f"{self.url}/admin/review")
+        await self.page.get_by_label("API key").fill(key)
+        await self.page.get_by_role("button", name="Sign in").click()
+
+    async def decide(self, button: str, note: str) -> None:
+        await self.page.get_by_role("button", name=button).click()
+        await self.page.get_by_role("dialog").get_by_role("textbox").fill(note)
+        await self.confirm(button)
+
+    async def confirm(self, button: str) -> None:
+        await self.page.get_by_role("dialog").get_by_role("button", name=button).click()
+
+
+@pytest.fixture
+def url(settings: Settings) -> Iterator[str]:
+    with running(create_app(settings)) as url:
+        yield url
+
+
+@pytest.fixture
+async def desk(url: str) -> AsyncIterator[Desk]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = await browser.new_page(viewport={"width": 1360, "height": 900})
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        yield Desk(page, url)
+        await browser.close()
+
+
+@pytest.fixture
+async def shop(database_url: str) -> AsyncIterator[Shop]:
+    database = Database(database_url, pool_size=2)
+    yield await open_shop(database)
+    await database.dispose()
+
+
+async def a_key(shop: Shop, *scopes: Scope) -> str:
+    async with shop.database.begin() as session:
+        _, key = await api_keys.insert(session, shop.program, name="a person", scopes=scopes, now=shop.clock())
+    return key
+
+
+async def in_review(shop: Shop) -> Order:
+    """An order whose card came back with another value than was ordered."""
+    placed = await shop.place(await shop.member(points=500), recipient_name=MARKUP)
+    async with shop.database.begin() as session:
+        order = await orders.lock(session, shop.id, placed.id)
+        return await orders.move(
+            session,
+            order,
+            OrderEvent.REVIEW,
+            actor="workflow",
+            now=shop.clock(),
+            reason="difference",
+            detail={"differences": ["amount 2.50 USD, ordered 25.00 USD"]},
+            changes={"vendor_order_id": "VENDORS-OWN-ID"},
+        )
+
+
+@in_a_browser
+async def test_an_order_in_review_is_shown_with_its_evidence_refunded_by_a_click_and_gone(
+    desk: Desk, shop: Shop
+) -> None:
+    order, key, page = await in_review(shop), await a_key(shop, Scope.PROGRAMS_ADMIN), desk.page
+
+    await desk.sign_in(key)
+    await page.get_by_role("button", name="Example Coffee").click()
+
+    shown = page.get_by_label("The chosen order")
+    for text in ("Example Coffee, 25.00 USD", MARKUP, "Not as ordered", "VENDORS-OWN-ID", order.id, order.member_id):
+        await expect(shown.get_by_text(text).first).to_be_visible()
+    await expect(shown.get_by_text("amount 2.50 USD, ordered 25.00 USD")).to_be_visible()
+    await expect(shown.get_by_role("heading", name="Example Coffee")).to_be_focused()
+    await desk.decide("Refund", "the vendor agreed to cancel")
+    await expect(page.get_by_role("status")).to_contain_text("is being refunded")
+    await expect(page.get_by_text("Nothing needs a decision.")).to_be_visible()
+    assert await page.get_by_role("button", name="Example Coffee").count() == 0
+    async with shop.database.begin() as session:
+        *_, last = await orders.list_steps(session, shop.id, order.id)
+    assert (last.state, last.detail["note"]) == (OrderState.CANCELLING, "the vendor agreed to cancel")
+    assert last.actor.startswith("key:")
+    assert desk.faults == []
+    assert [one for one in desk.asked if not one.startswith(desk.url)] == []
+
+
+@in_a_browser
+async def test_the_key_is_nowhere_but_in_the_pages_memory_and_gone_after_signing_out(desk: Desk, shop: Shop) -> None:
+    key, page = await a_key(shop, Scope.PROGRAMS_ADMIN), desk.page
+
+    await desk.sign_in(key)
+    await page.get_by_text("Nothing needs a decision.").wait_for()
+
+    kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, history.state])")
+    assert key not in kept + page.url + await page.content() + "".join(desk.asked)
+    assert await page.get_by_label("API key").input_value() == ""
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("API key")).to_be_focused()
+    await expect(page.get_by_text("Nothing needs a decision.")).to_be_hidden()
+
+
+@in_a_browser
+async def test_a_wrong_key_is_told_what_is_wrong_with_it(desk: Desk) -> None:
+    await desk.sign_in("lrl_test_wrong")
+
+    await expect(desk.page.get_by_role("alert")).to_have_text("A valid API key is needed.")
+    await expect(desk.page.get_by_role("button", name="Refresh")).to_be_hidden()
+
+
+@in_a_browser
+async def test_a_key_that_may_only_read_sees_the_orders_and_no_way_to_decide(desk: Desk, shop: Shop) -> None:
+    await in_review(shop)
+
+    await desk.sign_in(await a_key(shop, Scope.ORDERS_READ))
+    await desk.page.get_by_role("button", name="Example Coffee").click()
+
+    await expect(desk.page.get_by_text("This key may read, not decide")).to_be_visible()
+    await expect(desk.page.get_by_role("heading", name="Evidence")).to_be_visible()
+    assert await desk.page.get_by_role("button", name="Refund").count() == 0
+
+
+@in_a_browser
+async def test_a_decision_whose_answer_was_lost_is_sent_again_and_taken_once(desk: Desk, shop: Shop) -> None:
+    order = await in_review(shop)
+    await desk.sign_in(await a_key(shop, Scope.PROGRAMS_ADMIN))
+    await desk.page.get_by_role("button", name="Example Coffee").click()
+
+    async def lose(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await desk.page.route("**/resolve", lose, times=1)
+    await desk.decide("Mark as fulfilled", "handed over on 3 March")
+    await expect(desk.page.get_by_role("dialog").get_by_role("alert")).to_contain_text("cannot be reached")
+    await desk.confirm("Mark as fulfilled")
+
+    await expect(desk.page.get_by_role("status")).to_contain_text("is fulfilled")
+    assert await shop.steps(order.id) == ["place", "review", "fulfil"]
+
+
+@in_a_browser
+async def test_what_somebody_else_decided_meanwhile_is_told_and_read_anew(desk: Desk, shop: Shop) -> None:
+    order = await in_review(shop)
+    await desk.sign_in(await a_key(shop, Scope.PROGRAMS_ADMIN))
+    await desk.page.get_by_role("button", name="Example Coffee").click()
+    await desk.page.get_by_role("button", name="Try again").wait_for()
+    async with shop.database.begin() as session:
+        await orders.fulfil(session, shop.id, order.id, actor="operator", proof="it arrived", now=shop.clock())
+
+    await desk.decide("Try again", "the vendor is back")
+
+    await expect(desk.page.get_by_role("dialog").get_by_role("alert")).to_contain_text("that is delivered cannot retry")
+    await desk.page.get_by_role("button", name="Back").click()
+    await expect(desk.page.get_by_text("Nothing needs a decision.")).to_be_visible()
