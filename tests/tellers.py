@@ -22,6 +22,7 @@ from domain.ledger import (
     pending_account,
 )
 from storage import ledger
+from storage.hot_path import run
 from storage.sets import insert_all
 from tests.programs import NOW
 
@@ -69,7 +70,9 @@ class Teller:
         book = await self._open(f"mem_{promise.account_id[4:30]}")
         getattr(book, how)(promise, **self._cause(cause))
         await ledger.write(self.session, book)
-        await ledger.close_pendings(self.session, self.program_id, [promise])
+        closing = ledger.closing_pendings(self.program_id, [promise])
+        assert closing
+        await run(self.session, *closing)
 
     async def hold(self, member: str, amount: int, **cause: Any) -> None:
         book = await self._open(member)

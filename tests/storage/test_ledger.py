@@ -12,6 +12,7 @@ from domain.events import SourcePolicy
 from domain.ledger import Grant, Hold, held_account, member_account, pending_account
 from storage import intake, ledger, verification
 from storage.database import Database
+from storage.hot_path import run
 from storage.sets import insert_all
 from tests.programs import NOW, deal, make_member, make_program, retraction
 
@@ -55,7 +56,9 @@ async def promise_and(closing: str, session: AsyncSession, program_id: str, memb
         book = await ledger.open_book(session, program_id, [member], recorded_at=NOW, pending=True)
         book.confirm(promise, business_key=closing, effective_at=NOW)
         await ledger.write(session, book)
-        await ledger.close_pendings(session, program_id, [promise])
+        ending = ledger.closing_pendings(program_id, [promise])
+        assert ending
+        await run(session, *ending)
 
 
 async def hold_and(closing: str, session: AsyncSession, program_id: str, member: str, key: str) -> Hold:
