@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from api.problems import Problem
 from api.schemas.base import (
@@ -25,6 +25,7 @@ from api.schemas.members import BalanceDocument
 from api.schemas.problems import ProblemDocument
 from domain import commands
 from domain.commands import MAX_REFERENCE, Accepted, Command, Outcome, Refused, Replayed
+from domain.expiry import OWN_REFERENCES
 from domain.ledger import Lot
 from storage.accounts import StoredHold, StoredPending
 from storage.adjustments import Adjustment
@@ -34,7 +35,19 @@ MAX_AMOUNT = 10**15
 
 OptionalMember = Annotated[str, StringConstraints(pattern=r"^mem_[0-9a-z]{26}$")] | None
 
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REFERENCE, pattern=NAME_PATTERN)]
+
+def not_ours(reference: str) -> str:
+    """Refuse what Laurel calls its own commands: whoever took the name of a refill would keep it from happening."""
+    if reference.startswith(OWN_REFERENCES):
+        raise ValueError(f"begins with {OWN_REFERENCES}, which is for Laurel's own")
+    return reference
+
+
+Reference = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_REFERENCE, pattern=NAME_PATTERN),
+    AfterValidator(not_ours),
+]
 Amount = Annotated[
     int,
     Field(ge=1, le=MAX_AMOUNT, description="In the unit's smallest part: points, or cents of money."),

@@ -57,6 +57,12 @@ async def test_a_reference_is_answered_with_the_first_outcome_for_ever(client: C
     assert other.json()["code"] == "duplicate_request"
 
 
+async def test_what_laurel_calls_its_own_commands_is_refused(client: Client, ada: str):
+    answer = await client.post("/v1/earnings", {"reference": "laurel:refill:kudos", "member_id": ada, "amount": 1})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 async def test_a_refusal_has_its_code_and_its_numbers(client: Client, ada: str):
     answer = await client.post("/v1/holds", {"reference": "a", "member_id": ada, "amount": 60}, Idempotency_Key="k")
     again = await client.post("/v1/holds", {"reference": "a", "member_id": ada, "amount": 60}, Idempotency_Key="k")
