@@ -28,7 +28,7 @@ from storage import api_keys, configurations, member_changes, programs
 from storage.database import Database
 from storage.verification import Check
 
-ANSWERS = 120
+ANSWERS = 80
 # Few, so that callers meet at the same accounts.
 MEMBERS = 8
 

@@ -3,9 +3,12 @@ were told beside what the ledger did."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
+import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.chaos.load import Answer, Deployment, Request, send
@@ -21,10 +24,11 @@ from storage.verification import MAX_EXAMPLES, Check
 UNIT, TIME_ZONE = "points", "UTC"
 # How many requests of a round are sent once more; those that took several attempts come first.
 MAX_REPEATED = 60
-REPEAT_ATTEMPTS = 20
+ATTEMPTS = 50
 PAUSE_SECONDS = 0.1
 
 Effects = Mapping[str, Sequence[Effect]]
+Got = TypeVar("Got")
 
 
 class Inspection:
@@ -52,12 +56,19 @@ class Inspection:
     async def _seal(self) -> None:
         """Seal all there is, and keep a signed checkpoint outside of the database."""
         await Sealer(self._database, self._keys, clock=now).seal()
-        async with self._database.begin() as session:
-            assert await seals.take_turn(session, self._program_id), "somebody else seals"
-            await checkpoints.make(session, self._program_id, self._keys, now=now())
-            note = await checkpoints.find_last(session, self._program_id)
-        if note is not None and note not in self._notes:
+        note = await _until(self._sign)
+        if note is None:
+            raise TimeoutError("no turn to sign a checkpoint")
+        if note not in self._notes:
             self._notes.append(note)
+
+    async def _sign(self) -> str | None:
+        """None while the connection of the round's own sealer still has the turn."""
+        async with self._database.begin() as session:
+            if not await seals.take_turn(session, self._program_id):
+                return None
+            await checkpoints.make(session, self._program_id, self._keys, now=now())
+            return await checkpoints.find_last(session, self._program_id)
 
     async def _statements(self, session: AsyncSession, since: datetime) -> Check:
         people = [person.id for person in self._deployment.members]
@@ -79,22 +90,27 @@ class Inspection:
     async def _repeat(self, requests: Sequence[Request]) -> Check:
         """Under the same key the same answer; what was done is told under another key as well, by its own name."""
         answered = sorted((one for one in requests if one.answer), key=lambda one: -one.attempts)[:MAX_REPEATED]
-        wrong = []
         async with self._deployment.client() as client:
+            otherwise = [await _answered_otherwise(client, request) for request in answered]
+        return _check("I8 what is asked again is answered the same", answered, [one for one in otherwise if one])
 
-            async def again(request: Request, key: str) -> Answer | None:
-                for _ in range(REPEAT_ATTEMPTS):
-                    if (answer := await send(client, request, key)) is not None:
-                        return answer
-                    await asyncio.sleep(PAUSE_SECONDS)
-                return None
 
-            for request in answered:
-                same = await again(request, request.name)
-                other = await again(request, f"{request.name}-again") if request.accepted else None
-                if same != request.answer or (request.accepted and not _tells_the_same(request, other)):
-                    wrong.append(f"{request.name}: {request.answer}, then {same}, then {other}")
-        return _check("I8 what is asked again is answered the same", answered, wrong)
+async def _answered_otherwise(client: httpx.AsyncClient, request: Request) -> str | None:
+    """How a request is answered now, if that is not as before."""
+    again = await _until(partial(send, client, request, request.name))
+    if again == request.answer and request.accepted:
+        other = await _until(partial(send, client, request, f"{request.name}-again"))
+        return None if _tells_the_same(request, other) else f"{request.name}: {request.answer}, then {other}"
+    return None if again == request.answer else f"{request.name}: {request.answer}, then {again}"
+
+
+async def _until(attempt: Callable[[], Awaitable[Got | None]]) -> Got | None:
+    """What the first attempt gives that gives anything; None after so many."""
+    for _ in range(ATTEMPTS):
+        if (got := await attempt()) is not None:
+            return got
+        await asyncio.sleep(PAUSE_SECONDS)
+    return None
 
 
 def _tells_the_same(request: Request, answer: Answer | None) -> bool:

@@ -106,10 +106,10 @@ class Load:
     async def run(self) -> None:
         """Returns when `stop` was called and everybody has been answered."""
         self._stopping = False
-        self._answered.clear()
         async with asyncio.TaskGroup() as callers:
             for caller in self._callers:
                 callers.create_task(self._go_on(caller))
+        self._answered.clear()
 
     def stop(self) -> None:
         """Ask for nothing more."""

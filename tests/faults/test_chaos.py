@@ -8,7 +8,7 @@ from cli.chaos.faults import FAULTS, kill_before_acknowledging, kill_postgres, l
 SHARPEST = [fault.__name__ for fault in (lose_answers_to_commits, kill_before_acknowledging, kill_postgres)]
 SEED = 11
 # Before and after each fault: enough that callers wait in every lane.
-ANSWERS = 60
+ANSWERS = 40
 SOAK_ROUNDS = 32
 
 
