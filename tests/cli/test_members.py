@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
 from typer.testing import Result
 
+from settings import Settings
 from tests.cli.conftest import Laurel
 
 GOOD = """external_id,name,email,country,manager,identity:crm,custom:level:integer
@@ -104,3 +106,17 @@ def test_more_members_than_one_import_takes_are_refused(laurel: Laurel, file: Pa
     refused = _import(laurel, file, "external_id,name\n" + "".join(f"m{n},M\n" for n in range(10_001)))
 
     assert "more than 10000 members" in str(refused.exception)
+
+
+def test_two_members_are_merged_and_parted_again(laurel: Laurel, file: Path, settings: Settings) -> None:
+    _import(laurel, file, GOOD)
+    with psycopg.connect(settings.database_url) as connection:
+        (ada, bob) = (one for (one,) in connection.execute("SELECT id FROM members ORDER BY external_id").fetchall())
+
+    merged = laurel("members", "merge", ada, bob, "--reason", "hired twice", "--json")
+    told = laurel("members", "unmerge", orjson.loads(merged.stdout)["id"], "--reason", "namesakes")
+    alone = laurel("members", "merge", ada, ada, "--reason", "why not")
+
+    assert orjson.loads(merged.stdout)["to_member_id"] == bob
+    assert f"{ada} is a member again." in told.stdout
+    assert alone.exit_code == 1
