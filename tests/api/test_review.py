@@ -233,3 +233,25 @@ async def test_what_somebody_else_decided_meanwhile_is_told_and_read_anew(desk: 
     await expect(desk.page.get_by_role("dialog").get_by_role("alert")).to_contain_text("that is delivered cannot retry")
     await desk.page.get_by_role("button", name="Back").click()
     await expect(desk.page.get_by_text("Nothing needs a decision.")).to_be_visible()
+
+
+@in_a_browser
+async def test_orders_that_wait_are_listed_page_by_page_and_can_be_refunded_at_once(desk: Desk, shop: Shop) -> None:
+    member_id, count = await shop.member(points=20_000), 51
+    waiting = [await shop.place(member_id, recipient_name=f"Number {number}") for number in range(count)]
+    for order in waiting:
+        await shop.set_order(order.id, state=OrderState.AWAITING_FUNDS)
+    page = desk.page
+
+    await desk.sign_in(await a_key(shop, Scope.PROGRAMS_ADMIN))
+    await page.get_by_role("button", name="50+ Awaiting funds").click()
+    await page.get_by_role("button", name="Show more").click()
+    await page.get_by_role("button", name="51 Awaiting funds").wait_for()
+    await page.get_by_role("button", name="Number 0").click()
+    await page.get_by_role("button", name="Refund").wait_for()
+
+    assert await page.get_by_role("button", name="Show more").count() == 0
+    assert await page.get_by_role("button", name="Try again").count() == 0
+    await desk.decide("Refund", "the member left")
+    await expect(page.get_by_role("status")).to_contain_text("is being refunded")
+    assert (await shop.order(waiting[0].id)).state == OrderState.CANCELLING
