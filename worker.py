@@ -40,6 +40,7 @@ from relay.relay import Relay
 from relay.sealing import Sealer
 from relay.workers import Workers
 from settings import Settings
+from storage.balance_changes import BalanceChanges
 from storage.database import Database
 from storage.keyring import Keyring
 from storage.wakeups import Wakeups
@@ -58,8 +59,12 @@ ACTIVITIES_AT_ONCE = 20
 async def run(settings: Settings, *, clock: Clock) -> None:
     """Work until SIGTERM or Ctrl-C."""
     keyring = Keyring.from_setting(settings.laurel_secret_keys)
+    changes = BalanceChanges(settings.redis_url)
     database = Database(
-        settings.database_url, pool_size=settings.database_pool_size, ring=lambda lanes: relay.wake(lanes)
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        ring=lambda lanes: relay.wake(lanes),
+        tell=changes.tell,
     )
     redis = Redis.from_url(settings.redis_url)
     vendors, hubspots = Vendors(), HubSpots()
@@ -85,7 +90,15 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     sealer = Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock)
     clearing = ClearingMeter(database)
 
-    loops = reconcile.run(), catalogs.run(), intake.run_sweep(), boards.run(), sealer.run(), clearing.run()
+    loops = (
+        reconcile.run(),
+        catalogs.run(),
+        intake.run_sweep(),
+        boards.run(),
+        sealer.run(),
+        clearing.run(),
+        changes.send(),
+    )
     try:
         await serve(workers, relay, beside=loops)
     finally:
@@ -94,6 +107,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         await vendors.aclose()
         await hubspots.aclose()
         await redis.aclose()
+        await changes.aclose()
         await database.dispose()
 
 

@@ -20,6 +20,7 @@ from api.charts import read_chart
 from api.cors import Preflights
 from api.cursors import Cursors
 from api.limits import Allowance, RateLimits
+from api.live import Live
 from api.plain import PlainRoutes
 from api.problems import Problem
 from api.requests import Requests
@@ -30,6 +31,7 @@ from domain.member_tokens import TokenSigner
 from domain.reports import Chart
 from domain.time import Clock
 from settings import Settings
+from storage.balance_changes import BalanceChanges, Changed
 from storage.database import Database
 from storage.keyring import Keyring
 from storage.wakeups import Wakeups
@@ -52,11 +54,18 @@ def utc_now() -> datetime:
 def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     """The application; `python -m api` serves it."""
     wakeups = Wakeups(settings.listen_url)
-    database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
+    changes = BalanceChanges(settings.redis_url)
+    database = Database(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        ring=wakeups.ring,
+        tell=lambda changed: _tell(changed, changes, live),
+    )
+    live = Live(database, changes, clock)
     allowance = Allowance(settings.redis_url, settings.requests_per_minute, clock)
     chart = read_chart(settings.general_ledger_chart)
     signer = TokenSigner(settings.laurel_secret_keys)
-    lifespan = _lifespan(settings, database, wakeups, allowance, chart, signer, clock)
+    lifespan = _lifespan(settings, database, wakeups, changes, live, allowance, chart, signer, clock)
     app = FastAPI(
         title="Laurel", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
@@ -78,6 +87,8 @@ def _lifespan(
     settings: Settings,
     database: Database,
     wakeups: Wakeups,
+    changes: BalanceChanges,
+    live: Live,
     allowance: Allowance,
     chart: Chart,
     signer: TokenSigner,
@@ -101,18 +112,27 @@ def _lifespan(
         )
         cursors = Cursors(settings.laurel_secret_keys)
         app.state.backends = Backends(
-            settings, clock, database, redis, temporal, keyring, writer, cursors, allowance, chart, signer
+            settings, clock, database, redis, temporal, keyring, writer, cursors, allowance, chart, signer, live
         )
-        ringing = asyncio.create_task(wakeups.send())
+        beside = [asyncio.create_task(loop) for loop in (wakeups.send(), changes.send(), live.run())]
         try:
             yield
         finally:
             await writer.close()
-            ringing.cancel()
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
             await redis.aclose()
+            await changes.aclose()
             await database.dispose()
 
     return lifespan
+
+
+def _tell(changed: Changed, changes: BalanceChanges, live: Live) -> None:
+    """Others over Redis, and at once whoever watches here: also while Redis is away."""
+    changes.tell(changed)
+    live.changed(changed)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from starlette.requests import HTTPConnection
@@ -114,6 +115,7 @@ class Authentication:
         if scope["type"] == "http" and scope["path"].startswith(GUARDED):
             try:
                 scope["api_key"] = await self._authenticate(scope)
+                scope["authenticate"] = partial(self._authenticate, scope)  # again, for answers that take long
             except Exception as error:
                 await problems.answer(problems.of(error), scope["path"])(scope, receive, send)
                 return

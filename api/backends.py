@@ -8,6 +8,7 @@ from temporalio.client import Client
 
 from api.cursors import Cursors
 from api.limits import Allowance
+from api.live import Live
 from api.writer import Writer
 from domain.member_tokens import TokenSigner
 from domain.reports import Chart
@@ -32,6 +33,7 @@ class Backends:
     allowance: Allowance
     chart: Chart
     signer: TokenSigner
+    live: Live
 
 
 def backends(request: Request) -> Backends:

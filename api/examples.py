@@ -110,6 +110,7 @@ _BALANCE = {
     "lifetime": 550,
     "next_expiry_at": "2027-03-04T11:59:00Z",
     "next_expiry_amount": 250,
+    "version": 7,
 }
 _COMMAND = {
     "reference": "booking-12",

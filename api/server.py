@@ -115,6 +115,12 @@ class Peer(HttpToolsProtocol):
         if self.cycle.response_complete:  # no further request is waiting for its turn
             self._late.add(self)
 
+    def shutdown(self) -> None:
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.close()  # a stream, which has no end of its own: its caller connects again
+        else:
+            super().shutdown()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._late.add(self)

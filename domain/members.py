@@ -52,7 +52,7 @@ class Member:
 class Balance:
     """What a member has of one unit: to spend, set aside, promised, owed, earned in all, and what lapses next.
 
-    The lifetime of a past moment is not known (None).
+    Its version grows with each change. Lifetime and version of a past moment are not known (None).
     """
 
     unit: str
@@ -63,6 +63,7 @@ class Balance:
     lifetime: int | None = 0
     next_expiry_at: datetime | None = None
     next_expiry_amount: int = 0
+    version: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

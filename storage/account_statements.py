@@ -119,6 +119,7 @@ async def balance(session: AsyncSession, program_id: str, period: Period, time_z
         lifetime=None,
         next_expiry_at=lots.next.expires_at if lots.next else None,
         next_expiry_amount=lots.next.amount if lots.next else 0,
+        version=None,
     )
 
 

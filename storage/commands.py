@@ -38,7 +38,7 @@ from domain.ledger import held_account, member_account, member_accounts, member_
 from domain.outbox import OutboxRow
 from domain.refusals import Refusal
 from domain.units import policies
-from storage import configurations, decisions, facts, ledger, measures, outbox, people, refusals
+from storage import balance_changes, configurations, decisions, facts, ledger, measures, outbox, people, refusals
 from storage.database import Database
 from storage.failures import retry, sqlstate
 from storage.hot_path import run, run_together
@@ -356,6 +356,7 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
     if queries := [query for query in (insert, *updates) if query]:
         await run_together(session, *queries)
     measures.note_postings(session, book)
+    balance_changes.note(session, book)
 
 
 def _effects(program_id: str, execution: Execution, as_of: datetime) -> list[OutboxRow]:

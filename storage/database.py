@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage import measures
+from storage.balance_changes import CHANGED, Changed
 
 # A statement that runs longer than this is ended by the server: milliseconds.
 STATEMENT_TIMEOUT_MS = 30_000
@@ -35,11 +36,20 @@ def with_driver(url: str) -> str:
 class Database:
     """The application's engine. Every session is one READ COMMITTED transaction on one connection.
 
-    `ring` is called after each commit that left rows in the outbox, with their lanes.
+    `ring` is called after each commit that left rows in the outbox, with their lanes; `tell` after each that
+    changed balances, with whose.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, ring: Callable[[Collection[str]], None] = lambda _: None):
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        ring: Callable[[Collection[str]], None] = lambda _: None,
+        tell: Callable[[Changed], None] = lambda _: None,
+    ) -> None:
         self._ring = ring
+        self._tell = tell
         self.engine = create_async_engine(
             with_driver(url),
             pool_size=pool_size,
@@ -62,6 +72,8 @@ class Database:
             async with session.begin():
                 yield session
             measures.count_committed(session)
+            if changed := session.info.get(CHANGED):
+                self._tell(changed)
             if lanes := session.info.get(LANES):
                 self._ring(lanes)
 

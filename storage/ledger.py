@@ -29,7 +29,7 @@ from domain.ledger import (
     pending_account,
     unit_of,
 )
-from storage import measures
+from storage import balance_changes, measures
 from storage.hot_path import Query, run, run_together
 from storage.ids import new_id
 from storage.sets import Rows, array, insert_all, texts
@@ -206,6 +206,7 @@ async def write(session: AsyncSession, book: Book) -> None:
     await insert_all(session, rows(book))
     await update_lots(session, book)
     measures.note_postings(session, book)
+    balance_changes.note(session, book)
 
 
 def _account_rows(book: Book, *, running: bool) -> list[tuple[Any, ...]]:
@@ -331,12 +332,6 @@ def closing_pendings(program_id: str, closed: Sequence[Pending]) -> Query | None
         "closers": texts([p.closed_by or "" for p in closed]),
     }
     return _CLOSE_PENDINGS, {"program_id": program_id, **columns}
-
-
-async def close_pendings(session: AsyncSession, program_id: str, closed: Sequence[Pending]) -> None:
-    """Keep that these promises were confirmed or cancelled; their Book is written first."""
-    if query := closing_pendings(program_id, closed):
-        await run(session, *query)
 
 
 # -- What was posted -----------------------------------------------------------------------------------------------

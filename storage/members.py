@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import MEMBER_ID, Identity
 from domain.ledger import held_account, member_account, pending_account
 from domain.members import Balance, HistoryItem, Member, MemberStatus, custom_from_json
-from storage.tables import identities, members
+from storage.tables import accounts, identities, members
 
 MAX_PAGE = 200  # members, or items of history
 UNIT = "points"
@@ -96,7 +96,9 @@ _BALANCE = text("""
         COALESCE((SELECT balance FROM accounts WHERE program_id = :program_id AND id = :held_id), 0) AS held,
         COALESCE((SELECT balance FROM accounts WHERE program_id = :program_id AND id = :pending_id), 0) AS pending,
         (SELECT expires_at FROM next) AS next_expiry_at,
-        COALESCE((SELECT amount FROM next), 0)::bigint AS next_expiry_amount
+        COALESCE((SELECT amount FROM next), 0)::bigint AS next_expiry_amount,
+        (SELECT sum(version) FROM accounts
+            WHERE program_id = :program_id AND id IN (:account_id, :held_id, :pending_id))::bigint AS version
     FROM own
 """)
 
@@ -114,6 +116,13 @@ async def balance(
     }
     row = (await session.execute(_BALANCE, parameters)).mappings().first()
     return Balance(unit, **row) if row else Balance(unit)
+
+
+async def balance_version(session: AsyncSession, program_id: str, member_id: str, unit: str) -> int:
+    """The version of `balance`, at the price of three rows."""
+    ids = [account(member_id, unit) for account in (member_account, held_account, pending_account)]
+    own = select(func.sum(accounts.c.version)).where(accounts.c.program_id == program_id, accounts.c.id.in_(ids))
+    return int(await session.scalar(own) or 0)
 
 
 # A transaction's last entry on the account stands for it: versions are dense, so the page is one walk down an index.

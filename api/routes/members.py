@@ -1,6 +1,9 @@
 """Members: written by external id, read by any of their names, with what they have."""
 
+import math
+import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -31,11 +34,16 @@ from api.schemas.members import (
 )
 from domain.events import Identity
 from domain.member_changes import ChangeStatus, InvalidMember, MemberChange, MemberResult, read
-from domain.members import HistoryItem
+from domain.members import Balance, HistoryItem
 from domain.scopes import Scope
 from storage import account_statements, member_changes, members
 
 router = APIRouter(route_class=Operation, tags=["members"])
+
+REVALIDATED = {"Cache-Control": "private, no-cache"}
+NEVER = 2**53  # seconds
+# Proxies that compress make tags weak, which is good enough here.
+_ETAG = re.compile(r'(?:W/)?"([0-9]{1,19})\.([0-9]{1,16})"', re.ASCII)
 
 EXAMPLE = {
     "external_id": "e-1042",
@@ -180,20 +188,46 @@ async def get_member_by_identity(
     "/v1/members/{member_id:mem}/balance",
     operation_id="get_balance",
     summary="Read a member's balance",
-    **operation(Scope.BALANCES_READ, {200: BalanceDocument}, refusals=("not_found",), for_members=True),
+    **operation(
+        Scope.BALANCES_READ,
+        {200: BalanceDocument, 304: None},
+        refusals=("not_found",),
+        takes_etag=True,
+        for_members=True,
+    ),
 )
 async def get_balance(request: Request, member_id: MemberId, query: Annotated[MomentQuery, Query()]) -> Response:
-    """What can be spent now, what is held, and what expires next; or the same as of any moment."""
+    """What can be spent now, what is held, and what expires next; or the same as of any moment.
+
+    Of now with an ETag: sent back as If-None-Match it is answered with 304 while nothing has changed.
+    """
     here, program_id = backends(request), caller(request).program_id
     now = here.clock()
     async with here.database.begin() as session:
         member = await known(session, program_id, member_id, query.unit)
-        if query.at is None and query.known_at is None:
-            balance = await members.balance(session, program_id, member_id, as_of=now, unit=query.unit)
-        else:
+        if query.at is not None or query.known_at is not None:
             period = query.period(member_id, now)
-            balance = await account_statements.balance(session, program_id, period, member.time_zone)
-    return answer(balance_document(balance))
+            return answer(
+                balance_document(await account_statements.balance(session, program_id, period, member.time_zone))
+            )
+        version = await members.balance_version(session, program_id, member_id, query.unit)
+        given = request.headers.get("if-none-match", "")
+        if still_right(given, version, now):
+            return Response(status_code=304, headers=REVALIDATED | {"ETag": given})
+        balance = await members.balance(session, program_id, member_id, as_of=now, unit=query.unit)
+    return answer(balance_document(balance), headers=REVALIDATED | {"ETag": etag(balance)})
+
+
+def etag(balance: Balance) -> str:
+    """The version, and the second from which on it is another balance though nothing was posted: value lapses then."""
+    until = math.floor(balance.next_expiry_at.timestamp()) if balance.next_expiry_at else NEVER
+    return f'"{balance.version}.{until}"'
+
+
+def still_right(given: str, version: int, now: datetime) -> bool:
+    """Whether the caller has the balance of this version, and nothing has lapsed of it since."""
+    tag = _ETAG.fullmatch(given)
+    return tag is not None and int(tag[1]) == version and now.timestamp() < int(tag[2])
 
 
 @router.get(

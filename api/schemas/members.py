@@ -166,6 +166,7 @@ class BalanceDocument(Document):
     lifetime: int | None = Field(description="Earned in all, less what was taken back. Null if `at` is given.")
     next_expiry_at: datetime | None
     next_expiry_amount: int
+    version: int | None = Field(description="Grows with each change. Null if `at` is given.")
 
 
 class HistoryDocument(Document):

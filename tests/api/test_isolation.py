@@ -113,7 +113,9 @@ async def test_ids_of_another_program_lead_nowhere_and_nothing_there_changes(
 
 async def test_the_same_requests_are_answered_to_their_own_program(theirs: Theirs) -> None:
     """Or the test above would prove nothing."""
-    reads = [path.format(**theirs.ids) for method, path in NAMED if method == "get"]
+    # Streams have no end; tests/api/test_live.py reads them.
+    named = [path for method, path in NAMED if method == "get" and not path.endswith("/stream")]
+    reads = [path.format(**theirs.ids) for path in named]
 
     answers = [await theirs.client.get(path) for path in reads]
 

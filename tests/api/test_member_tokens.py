@@ -68,6 +68,7 @@ async def allow(engine: AsyncEngine, program_id: str, *origins: str) -> None:
 def test_tokens_open_what_a_member_may_read() -> None:
     assert sorted(path.removeprefix("/v1/members/{member_id}/") for path in OPENED) == [
         "balance",
+        "balance/stream",
         "expiry",
         "history",
         "statement",
@@ -78,9 +79,9 @@ async def test_a_token_reads_all_that_its_member_may(app: FastAPI, client: Clien
     member_id = await ada_of(client)
 
     async with bearing(app, await token_for(client, member_id)) as phone:
-        answers = [await phone.get(path.format(member_id=member_id)) for path in OPENED]
+        answers = [await phone.get(path.format(member_id=member_id)) for path in OPENED if not path.endswith("/stream")]
 
-    assert [answer.status_code for answer in answers] == [200] * len(OPENED)
+    assert [answer.status_code for answer in answers] == [200] * (len(OPENED) - 1)
 
 
 @pytest.mark.parametrize(("method", "path"), CLOSED)

@@ -1,0 +1,152 @@
+"""Live balances: who watches a member's balance is told the newest one after each change, and misses none that lasts.
+
+PostgreSQL is read for what changed: on a hint (`storage.balance_changes`), when value lapses, and every POLL_SECONDS in
+case a hint was lost or Redis is away. A watch holds one balance, the newest, so a slow reader skips what is older.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from api.problems import Problem
+from domain.members import Balance
+from domain.time import Clock
+from storage import members
+from storage.balance_changes import BalanceChanges, Changed
+from storage.database import Database
+from storage.failures import is_transient
+
+POLL_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+# Of one API process.
+MAX_STREAMS = 300
+MAX_STREAMS_OF_PROGRAM = 200
+MAX_STREAMS_OF_MEMBER = 5
+
+log = structlog.get_logger()
+
+_OPEN = Gauge("laurel_live_streams", "Live balances that somebody watches")
+_PUSHED = Counter("laurel_live_balances_total", "Balances handed to live streams, by what came of them", ["outcome"])
+
+
+class Watch:
+    """What one stream waits for: the newest balance that it has not seen."""
+
+    def __init__(self, program_id: str, member_id: str, unit: str) -> None:
+        self.program_id = program_id
+        self.member_id = member_id
+        self.unit = unit
+        self.known: Balance | None = None
+        self._newest: Balance | None = None
+        self._there = asyncio.Event()
+
+    def put(self, balance: Balance) -> None:
+        """Keep the balance for the stream, instead of one that it has not taken yet."""
+        if balance == self.known:
+            return
+        if self._newest is not None:
+            _PUSHED.labels("overtaken").inc()
+        self.known = self._newest = balance
+        self._there.set()
+
+    async def next(self, seconds: float) -> Balance | None:
+        """The newest balance as soon as there is one that was not taken; None if there is none within the time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._there.wait()
+        self._there.clear()
+        newest, self._newest = self._newest, None
+        if newest is not None:
+            _PUSHED.labels("sent").inc()
+        return newest
+
+
+class Live:
+    """All watches of this process; `run` feeds them."""
+
+    def __init__(self, database: Database, changes: BalanceChanges, clock: Clock) -> None:
+        self._database = database
+        self._changes = changes
+        self._clock = clock
+        self._watches: defaultdict[tuple[str, str], set[Watch]] = defaultdict(set)
+        self._due: set[tuple[str, str]] = set()
+        self._woken = asyncio.Event()
+
+    @contextmanager
+    def watch(self, program_id: str, member_id: str, unit: str) -> Iterator[Watch]:
+        """A watch that is fed, with the present balance first; raises Problem rate_limited."""
+        self._check_room(program_id, member_id)
+        watch, of = Watch(program_id, member_id, unit), (program_id, member_id)
+        self._watches[of].add(watch)
+        self.changed([of])
+        _OPEN.inc()
+        try:
+            yield watch
+        finally:
+            _OPEN.dec()
+            self._watches[of].discard(watch)
+            if not self._watches[of]:
+                del self._watches[of]
+
+    def _check_room(self, program_id: str, member_id: str) -> None:
+        numbers = {of: len(watches) for of, watches in self._watches.items()}
+        of_program = sum(number for of, number in numbers.items() if of[0] == program_id)
+        if (
+            numbers.get((program_id, member_id), 0) >= MAX_STREAMS_OF_MEMBER
+            or of_program >= MAX_STREAMS_OF_PROGRAM
+            or sum(numbers.values()) >= MAX_STREAMS
+        ):
+            raise Problem("rate_limited", "too many live balances are open", retry_after_seconds=POLL_SECONDS)
+
+    def changed(self, changed: Changed) -> None:
+        """These balances changed, or may have: read those that are watched."""
+        if due := self._watches.keys() & set(changed):
+            self._due |= due
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Feed the watches until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hear())
+            tasks.create_task(self._feed())
+
+    async def _hear(self) -> None:
+        async for changed in self._changes.listen():
+            self.changed(list(self._watches) if changed is None else changed)
+
+    async def _feed(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._woken.wait()
+            except TimeoutError:
+                self._due |= self._watches.keys()
+            self._woken.clear()
+            due, self._due = self._due, set()
+            try:
+                await self._read(due)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.info("live balances wait for the database", error=type(error).__name__)
+                self._due |= due
+                await asyncio.sleep(RETRY_SECONDS)
+                self._woken.set()
+
+    async def _read(self, due: Changed) -> None:
+        if not due:
+            return
+        async with self._database.begin() as session:
+            for program_id, member_id in due:
+                by_unit = defaultdict(list)
+                for watch in self._watches.get((program_id, member_id), ()):
+                    by_unit[watch.unit].append(watch)
+                for unit, watches in by_unit.items():
+                    now = self._clock()
+                    balance = await members.balance(session, program_id, member_id, as_of=now, unit=unit)
+                    for watch in watches:
+                        watch.put(balance)

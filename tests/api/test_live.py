@@ -1,0 +1,221 @@
+"""Live balances on a real server: the present one at once, then each newer one, whatever is lost in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from redis.asyncio import Redis
+
+from api import live
+from api.app import create_app
+from api.routes.members import etag, still_right
+from api.server import Server
+from cli.embedded.ports import free_port
+from domain.members import Balance
+from settings import Settings
+from storage.balance_changes import CHANNEL
+from tests.api.conftest import Client
+from tests.api.facts import deal
+from tests.api.test_member_tokens import ada_of, token_for
+from tests.programs import NOW
+
+BOUND_SECONDS = 60  # of a machine that does much else
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """An API on a port of its own, beside the one in this process: they share PostgreSQL and Redis."""
+    port = free_port()
+    server = Server(
+        lambda: create_app(settings.model_copy(update={"laurel_port": port}), clock=lambda: NOW),
+        settings.model_copy(update={"laurel_port": port}),
+    )
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        async with asyncio.timeout(BOUND_SECONDS):
+            yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+class Streamed:
+    """The events of one stream, as they come."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._lines = answer.aiter_lines()
+
+    async def balance(self) -> dict[str, Any]:
+        """The next balance."""
+        async for line in self._lines:
+            if line.startswith("data: "):
+                found: dict[str, Any] = orjson.loads(line[6:])
+                return found
+        raise EOFError
+
+
+@asynccontextmanager
+async def streamed(url: str, member_id: str, token: str) -> AsyncIterator[Streamed]:
+    headers = {"Authorization": f"Bearer {token}"}
+    path = f"{url}/v1/members/{member_id}/balance/stream"
+    async with httpx.AsyncClient(timeout=BOUND_SECONDS) as http, http.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Streamed(answer)
+
+
+async def test_a_stream_tells_the_present_balance_and_what_another_process_changes(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "POLL_SECONDS", 3600)
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    async with serving(settings) as url, streamed(url, member_id, token) as stream:
+        first = await stream.balance()
+
+        await client.post("/v1/events", deal(2))
+        second = await stream.balance()
+    read = (await client.get(f"/v1/members/{member_id}/balance")).json()
+
+    assert second["available"] > first["available"] > 0
+    assert second["version"] > first["version"]
+    assert read == second
+
+
+async def test_holds_are_told_though_they_change_no_board(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "POLL_SECONDS", 3600)
+    member_id = await ada_of(client)
+    await client.post("/v1/events/batch", {"events": [deal(n, amount_minor=2_000_000) for n in range(2, 12)]})
+    token = await token_for(client, member_id)
+    async with serving(settings) as url, streamed(url, member_id, token) as stream:
+        before = await stream.balance()
+
+        placed = await client.post("/v1/orders", {"member_id": member_id, "item": "mug", "value_minor": 500})
+        after = await stream.balance()
+
+    assert placed.is_success
+    assert (before["held"], after["held"]) == (0, placed.json()["price_points"])
+
+
+async def test_what_no_hint_told_is_found_by_looking(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream's process never reaches Redis."""
+    monkeypatch.setattr(live, "POLL_SECONDS", 0.2)
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    alone = settings.model_copy(update={"redis_url": NOBODY})
+    async with serving(alone) as url, streamed(url, member_id, token) as stream:
+        first = await stream.balance()
+
+        await client.post("/v1/events", deal(2))
+
+        assert (await stream.balance())["available"] > first["available"]
+
+
+async def test_a_stream_goes_on_when_redis_drops_its_listeners(
+    settings: Settings, client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "POLL_SECONDS", 3600)
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    async with serving(settings) as url, streamed(url, member_id, token) as stream:
+        first = await stream.balance()
+
+        await redis.flushdb()
+        await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        await client.post("/v1/events", deal(2))
+
+        assert (await stream.balance())["available"] > first["available"]
+
+
+async def test_an_api_that_stops_ends_its_streams_and_the_next_one_tells_what_was_missed(
+    settings: Settings, client: Client
+) -> None:
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    async with serving(settings) as url:
+        stop = asyncio.Event()
+
+        async def follow() -> dict[str, Any]:
+            async with streamed(url, member_id, token) as stream:
+                first = await stream.balance()
+                stop.set()
+                with pytest.raises((EOFError, httpx.RemoteProtocolError)):
+                    await stream.balance()
+                return first
+
+        following = asyncio.create_task(follow())
+        await stop.wait()
+    first = await following
+    await client.post("/v1/events", deal(2))
+
+    async with serving(settings) as url, streamed(url, member_id, token) as stream:
+        assert (await stream.balance())["available"] > first["available"]
+
+
+async def test_a_member_has_so_many_streams_at_most(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MAX_STREAMS_OF_MEMBER", 1)
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serving(settings) as url, httpx.AsyncClient() as http, streamed(url, member_id, token):
+        refused = await http.get(f"{url}/v1/members/{member_id}/balance/stream", headers=headers)
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+
+
+async def test_a_hint_names_members_and_nothing_else(client: Client, redis: Redis) -> None:
+    async with redis.pubsub(ignore_subscribe_messages=True) as hearing:
+        await hearing.subscribe(CHANNEL)
+        member_id = await ada_of(client)
+        async with asyncio.timeout(BOUND_SECONDS):
+            async for message in hearing.listen():
+                if client.program_id in (said := message["data"].decode()):
+                    break
+
+    assert said == f"{client.program_id} {member_id}"
+
+
+# -- Polling, where there is no stream -----------------------------------------------------------------------------
+
+
+async def test_a_balance_that_has_not_changed_is_not_told_again(client: Client) -> None:
+    path = f"/v1/members/{await ada_of(client)}/balance"
+    first = await client.get(path)
+
+    same = await client.http.get(path, headers={"If-None-Match": first.headers["etag"]})
+    await client.post("/v1/events", deal(2))
+    newer = await client.http.get(path, headers={"If-None-Match": first.headers["etag"]})
+
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert newer.status_code == 200
+    assert newer.json()["available"] > first.json()["available"]
+    assert newer.headers["etag"] != first.headers["etag"]
+
+
+def test_a_tag_ends_when_something_lapses_though_nothing_is_posted() -> None:
+    tag = etag(Balance("points", available=5, next_expiry_at=NOW, version=3))
+
+    assert still_right(tag, 3, NOW - timedelta(seconds=1))
+    assert not still_right(tag, 3, NOW)
+    assert not still_right(tag, 4, NOW - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("tag", ["", "*", '"x"', '"1"', '"-1.5"', '"' + "9" * 40 + '.1"'])
+async def test_a_tag_that_is_none_of_ours_is_ignored(client: Client, tag: str) -> None:
+    path = f"/v1/members/{await ada_of(client)}/balance"
+
+    assert (await client.http.get(path, headers={"If-None-Match": tag})).status_code == 200
