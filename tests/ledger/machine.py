@@ -129,7 +129,7 @@ WHO = st.sampled_from(["ada"] * 4 + ["ben"] * 4 + ["cyd"] * 3 + ["dot"] * 2 + ["
 UNIT = st.sampled_from(["points"] * 5 + ["kudos"] * 5 + ["miles"] * 3 + ["cash"] * 3 + ["nothing"])
 # 0 is all that there is.
 AMOUNT = st.sampled_from([0, 0, 0, 1, 2, 3, 5, 7, 10, 10, 20, 25, 30, 40, 50, 60, 70, 80, 100, 150, 200, 300, 501, 900])
-PART = st.sampled_from([None, None, None, 1, 3, 10, 20, 40, 80, 500])
+PART = st.sampled_from([None, None, None, None, 1, 1, 2, 3, 10, 500])
 LAPSES = st.sampled_from([None, None, None, None, 1, 2, 3, 4, 5, 8, 13, 40, -1])  # days from now
 WHEN = st.sampled_from([None] * 12 + [0, -1, -30, -100, -900, 1])  # hours from now
 NUMBER = st.integers(0, 999)
