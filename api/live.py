@@ -22,6 +22,7 @@ from storage.failures import is_transient
 
 POLL_SECONDS = 5.0
 RETRY_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 5
 # Of one API process.
 MAX_STREAMS = 300
 MAX_STREAMS_OF_PROGRAM = 200
@@ -100,7 +101,7 @@ class Live:
             or of_program >= MAX_STREAMS_OF_PROGRAM
             or sum(numbers.values()) >= MAX_STREAMS
         ):
-            raise Problem("rate_limited", "too many live balances are open", retry_after_seconds=POLL_SECONDS)
+            raise Problem("rate_limited", "too many live balances are open", retry_after_seconds=RETRY_AFTER_SECONDS)
 
     def changed(self, changed: Changed) -> None:
         """These balances changed, or may have: read those that are watched."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 from playwright.async_api import async_playwright
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -21,7 +22,7 @@ from tests import test_telemetry
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.test_openapi import IDS, OPERATIONS
-from tests.api.test_reference import ARGUMENTS, CHROMIUM
+from tests.browser import ARGUMENTS, CHROMIUM
 from tests.programs import NOW
 from tests.sandboxes import running
 
@@ -178,7 +179,7 @@ async def test_no_line_of_the_log_shows_a_token(app: FastAPI, client: Client, li
     token = await token_for(client, member_id)
     async with bearing(app, token) as phone:
         await phone.get(f"/v1/members/{member_id}/balance")
-    test_telemetry.structlog.get_logger().info(f"presented {token}")
+    structlog.get_logger().info(f"presented {token}")
 
     assert token.partition("_member_")[2] not in lines.getvalue()
     assert "lrl_member_[redacted]" in lines.getvalue()
