@@ -1,20 +1,14 @@
 """The reference of the API: a page that needs nobody else's server, and may run nothing but its own files."""
 
 import re
-import shutil
 
 import httpx
-import pytest
-from playwright.async_api import async_playwright
 
 from api.app import create_app
 from settings import Settings
 from tests.api.test_openapi import OPERATIONS
+from tests.browser import empty_page, in_a_browser
 from tests.sandboxes import running
-
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-PATIENCE_MILLISECONDS = 60_000
 
 
 async def test_the_page_names_files_that_are_there_and_nothing_elsewhere(anyone: httpx.AsyncClient) -> None:
@@ -34,15 +28,12 @@ async def test_a_file_that_is_no_part_of_the_page_is_not_found(anyone: httpx.Asy
     assert (await anyone.get("/docs/..%2Fmain.py")).json()["code"] == "not_found"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
+@in_a_browser
 async def test_a_browser_shows_every_operation_asks_nobody_else_and_is_forbidden_nothing(settings: Settings) -> None:
     asked: list[str] = []
     faults: list[str] = []
     with running(create_app(settings)) as url:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            page = await browser.new_page()
-            page.set_default_timeout(PATIENCE_MILLISECONDS)
+        async with empty_page() as page:
             page.on("request", lambda request: asked.append(request.url))
             page.on("console", lambda said: faults.append(said.text) if said.type in ("error", "warning") else None)
             page.on("pageerror", lambda error: faults.append(str(error)))
@@ -53,6 +44,5 @@ async def test_a_browser_shows_every_operation_asks_nobody_else_and_is_forbidden
             await page.get_by_text("Try it out").wait_for()
 
             assert await page.locator(".opblock").count() == len(OPERATIONS)
-            await browser.close()
     assert faults == []
     assert {one for one in asked if not one.startswith((url, "data:"))} == set()

@@ -1,14 +1,13 @@
 """The page of the review: a person sees why an order stands still and decides it, and the page keeps no secret."""
 
 import re
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Page, Route, async_playwright, expect
+from playwright.async_api import Page, Route, expect
 
 from api.app import create_app
 from api.routes.review import FILES
@@ -17,16 +16,12 @@ from domain.scopes import Scope
 from settings import Settings
 from storage import api_keys, orders
 from storage.database import Database
+from tests.browser import empty_page, in_a_browser
 from tests.sandboxes import running
 from tests.shop import Shop, open_shop
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-PATIENCE_MILLISECONDS = 60_000
 MARKUP = '<img src="/x" onerror="alert(1)">'  # a recipient's name that must stay a name
 STATES = Path(__file__).parents[2] / "docs" / "states.md"
-
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
 
 
 # -- What is served ------------------------------------------------------------------------------------------------
@@ -100,13 +95,8 @@ def url(settings: Settings) -> Iterator[str]:
 
 @pytest.fixture
 async def desk(url: str) -> AsyncIterator[Desk]:
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": 1360, "height": 900})
-        page.set_default_timeout(PATIENCE_MILLISECONDS)
+    async with empty_page() as page:
         yield Desk(page, url)
-        await browser.close()
 
 
 @pytest.fixture
