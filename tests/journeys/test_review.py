@@ -1,31 +1,22 @@
 """A person decides in a browser what no machine can, on the stack as it is: what follows is done by the worker."""
 
-import shutil
 from datetime import UTC, datetime
 
-import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from cli.demo.outside import Api, Json
+from tests.browser import empty_page, in_a_browser
 from tests.eventually import eventually
 from tests.journeys.conftest import RunningStack
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-PATIENCE_MILLISECONDS = 60_000
 
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
+@in_a_browser
 async def test_a_lunch_that_cannot_be_had_is_refunded_on_the_page_and_its_points_are_back(stack: RunningStack) -> None:
     api = Api(stack.url, stack.company)
     order = await in_review(api)
     before = (await api.balance(order["member_id"]))["available"]
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = await browser.new_page()
-        page.set_default_timeout(PATIENCE_MILLISECONDS)
+    async with empty_page() as page:
         await page.goto(f"{stack.url}/admin/review")
         await page.get_by_label("API key").fill(stack.company.key)
         await page.keyboard.press("Enter")
@@ -34,7 +25,6 @@ async def test_a_lunch_that_cannot_be_had_is_refunded_on_the_page_and_its_points
         await page.keyboard.type("the restaurant has closed")
         await page.get_by_role("dialog").get_by_role("button", name="Refund").click()
         await expect(page.get_by_role("status")).to_contain_text("is being refunded")
-        await browser.close()
 
     async def refunded() -> None:
         assert (await api.order(order["id"]))["state"] == "refunded"

@@ -1,37 +1,27 @@
 """Temporal's own web UI shows an engineer what an order does, though all that Temporal keeps of it is encrypted."""
 
 import base64
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from cli.demo.outside import Api, Json
+from tests.browser import empty_page, in_a_browser
 from tests.eventually import eventually
 from tests.journeys.conftest import RunningStack
 
-# Debian's; it must not ask the internet for anything.
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-PATIENCE_MILLISECONDS = 60_000
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
+pytestmark = in_a_browser
 
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     """An empty page of a browser."""
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(PATIENCE_MILLISECONDS)
+    async with empty_page() as page:
         yield page
-        await browser.close()
 
 
 async def test_an_orders_summary_and_an_activitys_input_are_read_through_the_codec_endpoint(
