@@ -140,8 +140,10 @@ class OrderWorkflow:
             return await self._until_readdressed(order, waited)
         if waited > DELIVERY_PATIENCE:
             return await self._review("delivery_unknown")
-        if await self._wait(order, "until the card arrives or bounces"):  # the vendor's notice: its word is stored
-            return await self._step(OrderActivities.read_order, "Read what became of the card")
+        if await self._wait(order, "until the card arrives or bounces"):
+            found = await self._step(OrderActivities.read_order, "Read what became of the card")
+            if found != order:  # else the notice was quicker than the order was sent, and its word could not be stored
+                return found
         return await self._at_vendor(OrderActivities.check_delivery, "Ask the vendor where the card is")
 
     async def _until_readdressed(self, order: OrderStatus, waited: timedelta) -> OrderStatus:

@@ -295,6 +295,19 @@ async def test_a_cancellation_whose_answer_was_lost_refunds_once(
     assert await shop.balance(member) == 300
 
 
+async def test_a_notice_that_was_quicker_than_the_order_was_sent_has_the_vendor_asked(
+    begin: Begin, shop: Shop, knobs: Knobs
+) -> None:
+    order = await shop.place(await shop.member(points=300))
+    handle = await follow(begin, order, waits=True)
+    await until(shop, order, OrderState.SENT)
+    await knobs.delivered(1)
+
+    await wake(handle)  # as after a notice whose word found the order not sent yet
+
+    await until(shop, order, OrderState.DELIVERED)
+
+
 async def test_a_card_that_nobody_gives_an_address_for_comes_to_a_person(
     begin: Begin, shop: Shop, time: TimeSkipper
 ) -> None:
