@@ -46,7 +46,7 @@ class OrderWorkflow:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._woken = False
-        self._shown = workflow.info().typed_search_attributes.get(STATUS)
+        self._marked = workflow.info().typed_search_attributes.get(STATUS)
         self._away_since: datetime | None = None
 
     @workflow.signal
@@ -70,6 +70,7 @@ class OrderWorkflow:
             if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
                 workflow.continue_as_new(subject)
         self._show(order)
+        self._mark(order)
         return order.state
 
     async def _continue(self, order: OrderStatus) -> OrderStatus:
@@ -178,6 +179,7 @@ class OrderWorkflow:
 
     async def _wait(self, order: OrderStatus, for_what: str, long: timedelta | None = None) -> bool:
         """Until somebody wakes it, or it was so long, or it is time to look without being woken: whether it was."""
+        self._mark(order)
         waited = workflow.now() - order.since
         timeout = long or min(max(waited / 2, FIRST_LOOK), LAST_LOOK)
         with suppress(TimeoutError):
@@ -186,8 +188,11 @@ class OrderWorkflow:
         return woken
 
     def _show(self, order: OrderStatus) -> None:
-        if order.state != self._shown and order.state is not OrderState.ACCEPTED:  # which lasts for one transaction
-            workflow.upsert_search_attributes([STATUS.value_set(order.state)])
-            self._shown = order.state
         because = f" ({order.reason})" if order.reason else ""
         workflow.set_current_details(f"**{order.title}**: {order.state}{because}; delivery {order.delivery}")
+
+    def _mark(self, order: OrderStatus) -> None:
+        """The status by which orders are searched, once an order stays in it: each change costs the server a write."""
+        if order.state != self._marked:
+            workflow.upsert_search_attributes([STATUS.value_set(order.state)])
+            self._marked = order.state
