@@ -304,8 +304,9 @@ async def test_a_notice_that_was_quicker_than_the_order_was_sent_has_the_vendor_
     await knobs.delivered(1)
 
     await wake(handle)  # as after a notice whose word found the order not sent yet
-
     await until(shop, order, OrderState.DELIVERED)
+
+    assert await handle.result() == OrderState.DELIVERED
 
 
 async def test_a_card_that_nobody_gives_an_address_for_comes_to_a_person(
