@@ -1,5 +1,6 @@
 """One program's key sees and changes nothing of another's: every route is called with the other program's ids."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from storage.tables import rewards as reward_rows
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.test_openapi import OPERATIONS
-from tests.programs import NOW
+from tests.programs import NOW, SAMPLE
+from tests.storage.test_commands import UNITS
 
 BODIES: dict[str, Any] = {
     "record_event": deal(),
@@ -23,6 +25,11 @@ BODIES: dict[str, Any] = {
     "write_member": {"external_id": "ada", "name": "Somebody else"},
     "write_members": {"members": [{"external_id": "ada", "name": "Somebody else"}]},
     "make_member_token": {"seconds": 60},
+    "settle_hold": {"reference": "not ours"},
+    "release_hold": {"reference": "not ours"},
+    "confirm_pending": {"reference": "not ours"},
+    "cancel_pending": {"reference": "not ours"},
+    "undo_merge": {"reason": "why not"},
     "choose_reward": {"item": "mug"},
     "resolve_order": {"action": "retry", "note": "why not"},
     "readdress_order": {"recipient_email": "thief@example.com"},
@@ -38,6 +45,10 @@ OWN = [operation for _, path, operation in OPERATIONS if path.startswith("/v1/")
 NAMED = [(method, path) for method, path, _ in OPERATIONS if path.startswith("/v1/") and "{" in path]
 LISTS = [path for method, path, operation in OPERATIONS if method == "get" and operation in OWN]
 
+# Those whose answer takes more than rows: a stream has no end (tests/api/test_live.py reads them), and a proof needs a
+# checkpoint (tests/api/test_proofs.py).
+UNREAD = ("/stream", "/proof")
+
 LEAKS = ("event_id", "member_id", "order_id", "reward_id", "notification_id", "external_id")
 
 
@@ -51,7 +62,7 @@ class Theirs:
 
 @pytest.fixture
 async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
-    client = await make_client()
+    client = await make_client(body=SAMPLE | UNITS)
     events = [deal(number, amount_minor=2_000_000) for number in range(12)]
     done = (await client.post("/v1/events/batch", {"events": events})).json()["results"]
     member_id = done[0]["event"]["member_id"]
@@ -75,9 +86,50 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
         "source": "email",
         "external_id": "only-theirs@example.com",
         "board": "company",
+        **await in_ledger(client, member_id),
     }
     await client.post("/v1/members", {"external_id": "ada", "name": "Ada", "email": ids["external_id"]})
     return Theirs(client, ids)
+
+
+async def in_ledger(client: Client, member_id: str) -> dict[str, str]:
+    """A transaction, a hold, a promise, an adjustment that waits for a second person, and a merge."""
+    ben = (await client.post("/v1/members", {"external_id": "ben", "name": "Ben"})).json()["id"]
+    wanted = {"member_id": member_id, "amount": 40}
+    made = {
+        "transaction": await client.post("/v1/earnings", {"reference": "a", **wanted}),
+        "hold": await client.post("/v1/holds", {"reference": "b", **wanted}),
+        "pending": await client.post("/v1/earnings", {"reference": "c", **wanted, "awaits_approval": True}),
+        "adjustment": await client.post(
+            "/v1/adjustments", {"reference": "d", "member_id": member_id, "amount": 5_000, "reason": "a mistake"}
+        ),
+        "merge": await client.post(f"/v1/members/{ben}/merge", {"into_member_id": member_id, "reason": "the same"}),
+    }
+    bodies = {name: answer.json() for name, answer in made.items()}
+    return {f"{name}_id": body.get(f"{name}_id") or body["id"] for name, body in bodies.items()}
+
+
+def commands(ids: Mapping[str, str]) -> dict[str, Any]:
+    """By operation, what a stranger would send who knows these ids."""
+    whom = {"reference": "not ours", "member_id": ids["member_id"]}
+    earning = {**whom, "amount": 5}
+    return {
+        "place_order": {"member_id": ids["member_id"], "item": "mug", "value_minor": 500},
+        "grant_earning": earning,
+        "place_hold": earning,
+        "transfer": {
+            "reference": "not ours",
+            "from_member_id": ids["member_id"],
+            "to_member_id": ids["member_id"],
+            "amount": 5,
+        },
+        "convert": {**earning, "conversion": "to-cashback"},
+        "reverse": {"reference": "not ours", "transaction_id": ids["transaction_id"]},
+        "close_account": {**whom, "unit": "points"},
+        "adjust": {**earning, "reason": "why not"},
+        "merge_member": {"into_member_id": ids["member_id"], "reason": "why not"},
+        "execute_commands": {"commands": [{"kind": "earn", **earning}]},
+    }
 
 
 async def rows_of(engine: AsyncEngine, program_id: str) -> dict[str, list[Any]]:
@@ -97,10 +149,17 @@ async def test_ids_of_another_program_lead_nowhere_and_nothing_there_changes(
     """Every route that names something in its path answers 404, or an empty board."""
     ours = await make_client(body={"catalog": {}, "event_types": {}})
     before = await rows_of(engine, theirs.client.program_id)
-    bodies = {(method, path): BODIES.get(operation["operationId"]) for method, path, operation in OPERATIONS}
+    known = BODIES | commands(theirs.ids)
+    bodies = {(method, path): known.get(operation["operationId"]) for method, path, operation in OPERATIONS}
+    asked = {"transaction_id": theirs.ids["transaction_id"]}
 
     answers = {
-        (method, path): await ours.http.request(method, path.format(**theirs.ids), json=bodies[method, path])
+        (method, path): await ours.http.request(
+            method,
+            path.format(**theirs.ids),
+            json=bodies[method, path],
+            params=asked if path.endswith("/proof") else None,
+        )
         for method, path in NAMED
     }
 
@@ -113,8 +172,7 @@ async def test_ids_of_another_program_lead_nowhere_and_nothing_there_changes(
 
 async def test_the_same_requests_are_answered_to_their_own_program(theirs: Theirs) -> None:
     """Or the test above would prove nothing."""
-    # Streams have no end; tests/api/test_live.py reads them.
-    named = [path for method, path in NAMED if method == "get" and not path.endswith("/stream")]
+    named = [path for method, path in NAMED if method == "get" and not path.endswith(UNREAD)]
     reads = [path.format(**theirs.ids) for path in named]
 
     answers = [await theirs.client.get(path) for path in reads]
@@ -134,9 +192,7 @@ async def test_lists_and_commands_without_an_id_work_on_the_callers_program_only
         assert not [name for name in LEAKS if theirs.ids[name] in shown], path
     for method, path, operation in OPERATIONS:
         if operation in OWN and method != "get":
-            body = BODIES.get(operation["operationId"])
-            if operation["operationId"] == "place_order":
-                body = {"member_id": theirs.ids["member_id"], "item": "mug", "value_minor": 500}
+            body = (BODIES | commands(theirs.ids)).get(operation["operationId"])
             await ours.http.request(method, path, json=body)
 
     assert await rows_of(engine, theirs.client.program_id) == before
