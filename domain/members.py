@@ -52,7 +52,8 @@ class Member:
 class Balance:
     """What a member has of one unit: to spend, set aside, promised, owed, earned in all, and what lapses next.
 
-    Its version grows with each change. Lifetime and version of a past moment are not known (None).
+    Its version grows with each change and makes no balance another: equal amounts are equal. Lifetime and version of a
+    past moment are not known (None).
     """
 
     unit: str
@@ -63,7 +64,7 @@ class Balance:
     lifetime: int | None = 0
     next_expiry_at: datetime | None = None
     next_expiry_amount: int = 0
-    version: int | None = 0
+    version: int | None = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
