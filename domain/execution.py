@@ -50,11 +50,9 @@ from domain.ledger import (
     member_of,
     pending_account,
 )
-from domain.time import period_on
+from domain.time import CLOCK_TOLERANCE, period_on
 
 HOLD_DAYS = 7  # until a hold expires whose caller does not say when
-# Clocks differ: what takes effect so much later or earlier than now takes effect now.
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 _CODES: Mapping[type[Exception], str] = {
     InsufficientPoints: "insufficient_points",

@@ -9,6 +9,9 @@ from domain.configuration import Period
 
 Clock = Callable[[], datetime]
 
+# Clocks differ: what is so much later than now is taken as now, what is later still is refused.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
 # The one bucket of a lifetime.
 LIFETIME_ON = date(1, 1, 1)
 

@@ -38,12 +38,12 @@ from domain.ledger import held_account, member_account, member_accounts, member_
 from domain.outbox import OutboxRow
 from domain.refusals import Refusal
 from domain.units import policies
-from storage import balance_changes, configurations, decisions, facts, ledger, measures, outbox, people, refusals
+from storage import configurations, decisions, facts, ledger, measures, outbox, people, refusals
 from storage.database import Database
-from storage.failures import retry, sqlstate
+from storage.failures import retry
 from storage.hot_path import run, run_together
 from storage.ids import new_id
-from storage.isolation import isolate, on_paper
+from storage.isolation import isolate, on_paper, why
 from storage.sets import Rows, inserting, texts
 from storage.tables import commands as commands_table
 
@@ -89,9 +89,7 @@ async def execute(
 
 
 async def _give_up(command: Command, error: Exception) -> Outcome:
-    cause = error.__cause__ or error
-    reason = f"{type(cause).__name__} {sqlstate(error) or ''}".strip()
-    shown = cause if sqlstate(error) is None else None
+    reason, shown = why(error)
     log.error("command failed", kind=command.kind, reference=command.reference, reason=reason, exc_info=shown)
     return Refused("command_failed", reason)
 
@@ -355,8 +353,7 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
     )
     if queries := [query for query in (insert, *updates) if query]:
         await run_together(session, *queries)
-    measures.note_postings(session, book)
-    balance_changes.note(session, book)
+    ledger.note(session, book)
 
 
 def _effects(program_id: str, execution: Execution, as_of: datetime) -> list[OutboxRow]:

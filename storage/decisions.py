@@ -12,7 +12,7 @@ from domain.leaderboards import Standing
 from domain.ledger import Account, member_of
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.rewards import about
-from storage import amendments, balance_changes, facts, ledger, measures, outbox
+from storage import amendments, facts, ledger, outbox
 from storage.sets import Rows, insert_all
 from storage.tables import counters, crossings, decisions, event_revisions, rewards
 
@@ -38,8 +38,7 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
         ],
     )
     await ledger.update_lots(session, intake.book)
-    measures.note_postings(session, intake.book)
-    balance_changes.note(session, intake.book)
+    ledger.note(session, intake.book)
 
 
 async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Intake) -> None:

@@ -8,7 +8,7 @@ deciding its events one by one in order.
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -22,18 +22,18 @@ from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, Fact
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
+from domain.time import CLOCK_TOLERANCE
 from domain.units import policies
 from storage import amendments, configurations, decisions, facts, ledger, measures, people
 from storage.database import Database
-from storage.failures import retry, sqlstate
+from storage.failures import retry
 from storage.hot_path import run
 from storage.ids import new_id
-from storage.isolation import isolate, on_paper
+from storage.isolation import isolate, on_paper, why
 from storage.sets import texts
 from storage.tables import members
 
 MAX_BATCH = 500  # events
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 log = structlog.get_logger(__name__)
 
@@ -203,8 +203,7 @@ async def _hold_events(session: AsyncSession, batch: Batch, events: Sequence[Eve
 
 async def _quarantine(session: AsyncSession, batch: Batch, item: Told | Fact, error: Exception) -> Outcome:
     """Keep an event or an amendment that could not be decided, for a later try."""
-    cause = error.__cause__ or error
-    reason = f"{type(cause).__name__} {sqlstate(error) or ''}".strip()
+    reason, shown = why(error)
     if isinstance(item, Fact):
         fact = item
         fact.state = QUARANTINED
@@ -217,7 +216,6 @@ async def _quarantine(session: AsyncSession, batch: Batch, item: Told | Fact, er
             if item.event.retracts is None and fact.fingerprint != stood.fingerprint:
                 await amendments.keep(session, batch.program_id, stood.event_id, item, reason, recorded_at=batch.as_of)
             fact = stood
-    shown = cause if sqlstate(error) is None else None
     log.error("event quarantined", event_id=fact.event_id, program_id=batch.program_id, reason=reason, exc_info=shown)
     return Outcome(
         WAS_QUARANTINED, fact.event_id, fact.state, fact.member_id, fact.points, (), "event_quarantined", reason

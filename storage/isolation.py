@@ -20,6 +20,12 @@ class Undecidable(Exception):
     """The domain raised on this data; its cause is attached."""
 
 
+def why(error: Exception) -> tuple[str, BaseException | None]:
+    """Why an item failed alone, without its data, and the exception where a log may show it: the database's may not."""
+    cause, state = error.__cause__ or error, sqlstate(error)
+    return f"{type(cause).__name__} {state or ''}".strip(), cause if state is None else None
+
+
 class Overtaken(Exception):
     """Another transaction has changed whom this one must lock."""
 

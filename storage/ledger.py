@@ -205,6 +205,11 @@ async def write(session: AsyncSession, book: Book) -> None:
     """Write all that the Book's operations made, holds excepted."""
     await insert_all(session, rows(book))
     await update_lots(session, book)
+    note(session, book)
+
+
+def note(session: AsyncSession, book: Book) -> None:
+    """Count what the Book posted, and tell whoever watches its balances, once the session's transaction commits."""
     measures.note_postings(session, book)
     balance_changes.note(session, book)
 
