@@ -146,8 +146,7 @@ async def serve(workers: Workers, relay: Relay, beside: Iterable[Coroutine[Any, 
             await stopping.wait()
             workers.stop()
             relay.stop()
-        for task in endless:
-            task.cancel()
+        await runtime.end(endless)
 
 
 def main() -> None:

@@ -114,14 +114,13 @@ def _lifespan(
         app.state.backends = Backends(
             settings, clock, database, redis, temporal, keyring, writer, cursors, allowance, chart, signer, live
         )
-        beside = [asyncio.create_task(loop) for loop in (wakeups.send(), changes.send(), live.run())]
+        loops = wakeups.send(), changes.send(), live.hear(), live.feed()
+        beside = [asyncio.create_task(loop) for loop in loops]
         try:
             yield
         finally:
             await writer.close()
-            for task in beside:
-                task.cancel()
-            await asyncio.wait(beside)
+            await runtime.end(beside)
             await redis.aclose()
             await changes.aclose()
             await database.dispose()

@@ -67,7 +67,7 @@ class Watch:
 
 
 class Live:
-    """All watches of this process; `run` feeds them."""
+    """All watches of this process; `hear` and `feed` run beside it."""
 
     def __init__(self, database: Database, changes: BalanceChanges, clock: Clock) -> None:
         self._database = database
@@ -109,17 +109,13 @@ class Live:
             self._due |= due
             self._woken.set()
 
-    async def run(self) -> None:
-        """Feed the watches until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hear())
-            tasks.create_task(self._feed())
-
-    async def _hear(self) -> None:
+    async def hear(self) -> None:
+        """Learn of changes that others made, until cancelled."""
         async for changed in self._changes.listen():
             self.changed(list(self._watches) if changed is None else changed)
 
-    async def _feed(self) -> None:
+    async def feed(self) -> None:
+        """Hand the watches what changed, until cancelled."""
         while True:
             try:
                 async with asyncio.timeout(POLL_SECONDS):

@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import runtime
 from domain.outbox import ClaimedRow, Lane
 from domain.time import Clock
 from relay.outages import is_outage
@@ -88,8 +89,7 @@ class Relay:
             async with asyncio.TaskGroup() as lanes:
                 for lane in self._handlers:
                     lanes.create_task(self._serve(lane), name=f"lane {lane}")
-            for task in beside:
-                task.cancel()
+            await runtime.end(beside)
 
     def stop(self) -> None:
         """Let `run` return once the batches in hand are settled."""

@@ -59,7 +59,6 @@ class BalanceChanges:
             except (RedisError, OSError, TimeoutError):
                 await asyncio.sleep(RETRY_SECONDS)
                 self._changed.clear()
-            _heed_cancellation()
 
     async def _publish(self, changed: Changed) -> None:
         by_program = defaultdict(list)
@@ -87,10 +86,3 @@ class BalanceChanges:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
-
-
-def _heed_cancellation() -> None:
-    """Redis's client may swallow a cancellation that comes while it connects: seen, and waited for without end."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
