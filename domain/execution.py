@@ -4,7 +4,7 @@ An Execution holds what one database transaction has locked and loaded, and coll
 merged into another is that other; what still comes back to the old accounts is moved on in the same breath.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -29,9 +29,9 @@ from domain.commands import (
     Settle,
     Transfer,
 )
-from domain.configuration import Configuration, Milestone, Period, Unit
+from domain.configuration import Configuration, Period, Unit
 from domain.deciding import CounterKey, Inputs, Person, crossings, still_crossed
-from domain.intake import Crossing, GivenReward
+from domain.ladders import Crossing, Ladders
 from domain.ledger import (
     AccountClosed,
     Book,
@@ -75,6 +75,7 @@ class Loaded:
     """What the transaction has locked and read for these commands; `into` are those who were merged."""
 
     book: Book
+    ladders: Ladders
     people: Mapping[str, Person]
     into: Mapping[str, str]
     known: dict[str, KeptCommand] = field(default_factory=dict)
@@ -83,9 +84,6 @@ class Loaded:
     posted: Mapping[str, Posted] = field(default_factory=dict)
     reversed: set[str] = field(default_factory=set)
     counters: dict[tuple[str, CounterKey], tuple[int, int]] = field(default_factory=dict)
-    marks: dict[tuple[str, str], int] = field(default_factory=dict)
-    crossings: list[Crossing] = field(default_factory=list)
-    rewards: list[GivenReward] = field(default_factory=list)
 
 
 # By account, its lifetime and balance.
@@ -95,23 +93,19 @@ _Before = Mapping[str, tuple[int, int]]
 class Execution:
     """Carries commands out in order; afterwards its lists hold all that must be written."""
 
-    def __init__(self, configuration: Configuration, loaded: Loaded, new_id: Callable[[str], str]):
+    def __init__(self, configuration: Configuration, loaded: Loaded):
         self.configuration = configuration
         self.book = loaded.book
+        self.ladders = loaded.ladders
         self.done: list[tuple[Command, KeptCommand]] = []
         self.new_holds: list[Hold] = []
         self.new_pendings: list[Pending] = []
         self.changed_holds: dict[str, Hold] = {}
         self.closed_pendings: list[Pending] = []
-        self.new_crossings: list[Crossing] = []
-        self.new_rewards: list[GivenReward] = []
-        self.withdrawn_crossings: list[Crossing] = []
-        self.withdrawn_rewards: list[GivenReward] = []
         self.changed_counters: dict[tuple[str, CounterKey], tuple[int, int]] = {}
         # Member accounts whose lifetime changed.
         self.ranked: set[str] = set()
         self._loaded = loaded
-        self._new_id = new_id
         self._now = loaded.book.recorded_at
 
     def carry_out(self, command: Command) -> Outcome:
@@ -442,39 +436,18 @@ class Execution:
             self._withdraw(member_of(account_id), account.unit, account.lifetime)
 
     def _cross(self, member_id: str, unit: str, lifetime: int, balance: int, gained: int) -> None:
-        marks = {mark: n for (member, mark), n in self._loaded.marks.items() if member == member_id}
-        inputs = Inputs({}, lifetime, balance, marks)
+        inputs = Inputs({}, lifetime, balance, self.ladders.marks_of(member_id))
         for milestone, n in crossings(self.configuration, unit, inputs, gained):
-            crossing = Crossing(self._new_id("crs"), member_id, milestone.mark, n, None)
-            reward = GivenReward(self._new_id("rwd"), member_id, milestone.reward, None, crossing.id)
-            self._loaded.marks[member_id, milestone.mark] = n
-            self._loaded.crossings.append(crossing)
-            self._loaded.rewards.append(reward)
-            self.new_crossings.append(crossing)
-            self.new_rewards.append(reward)
+            self.ladders.cross(member_id, milestone, n)
 
     def _withdraw(self, member_id: str, unit: str, lifetime: int) -> None:
-        """Withdraw what no longer stands, from the highest down to the first that was placed or stands."""
-        for milestone in self.configuration.milestones:
-            if milestone.unit == unit and milestone.on == "lifetime":
-                for crossing in self._fallen(member_id, milestone, lifetime):
-                    crossing.state = "withdrawn"
-                    self.withdrawn_crossings.append(crossing)
-                    self._loaded.marks[member_id, milestone.mark] = crossing.n - 1
-                    self._withdraw_reward(crossing)
+        fallen = {one.mark: one for one in self.configuration.milestones if one.unit == unit and one.on == "lifetime"}
 
-    def _fallen(self, member_id: str, milestone: Milestone, lifetime: int) -> Iterator[Crossing]:
-        standing = [one for one in self._loaded.crossings if one.stands_under((member_id, milestone.mark))]
-        for crossing in sorted(standing, key=lambda one: one.n, reverse=True):
-            if crossing.placed or still_crossed(milestone, crossing.n, lifetime):
-                return
-            yield crossing
+        def stands(crossing: Crossing) -> bool:
+            milestone = fallen.get(crossing.mark)
+            return milestone is None or still_crossed(milestone, crossing.n, lifetime)
 
-    def _withdraw_reward(self, crossing: Crossing) -> None:
-        for reward in self._loaded.rewards:
-            if reward.crossing_id == crossing.id and reward.state in ("unlocked", "offered"):
-                reward.state = "withdrawn"
-                self.withdrawn_rewards.append(reward)
+        self.ladders.withdraw(member_id, stands)
 
 
 def transfer_limits(unit: Unit, at: datetime, time_zone: str) -> list[tuple[int, CounterKey]]:

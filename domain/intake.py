@@ -4,7 +4,7 @@ An Intake holds what one database transaction has locked and loaded, and collect
 once: a repeat replays, another fingerprint amends or conflicts, a retraction takes back, before or after its original.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from domain.deciding import (
     still_crossed,
 )
 from domain.events import Event, Identity, SourcePolicy, fingerprint, member_named
+from domain.ladders import Crossing, Ladders
 from domain.ledger import Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
 from domain.schemas import values
@@ -63,36 +64,6 @@ class Fact:
         return self.event.source, self.event.external_id
 
 
-@dataclass(slots=True)
-class Crossing:
-    """A milestone that a member crossed for the n-th time; placed once its reward was ordered."""
-
-    id: str
-    member_id: str
-    mark: str
-    n: int
-    event_id: str | None
-    state: str = "standing"
-    placed: bool = False
-
-    def stands_under(self, mark: tuple[str, str]) -> bool:
-        """Whether it counts for this member and milestone."""
-        return self.state == "standing" and (self.member_id, self.mark) == mark
-
-
-@dataclass(slots=True)
-class GivenReward:
-    """A reward that a crossing or a rule gave."""
-
-    id: str
-    member_id: str
-    reward: str
-    event_id: str | None
-    crossing_id: str | None = None
-    rule: str | None = None
-    state: str = "unlocked"
-
-
 class DecisionRow(NamedTuple):
     """What is kept of one decision; `n` counts the decisions of one event."""
 
@@ -125,39 +96,25 @@ class Loaded:
     members: Mapping[Identity, str]
     people: Mapping[str, Sequence[tuple[datetime, Person]]]
     counters: dict[tuple[str, CounterKey], tuple[int, int]]
-    marks: dict[tuple[str, str], int]
-    crossings: list[Crossing]
-    rewards: list[GivenReward]
+    ladders: Ladders
     book: Book
 
 
 class Intake:
     """Takes events in order; afterwards its lists hold all that must be written."""
 
-    def __init__(
-        self,
-        configuration: Configuration,
-        loaded: Loaded,
-        new_id: Callable[[str], str],
-    ):
+    def __init__(self, configuration: Configuration, loaded: Loaded):
         self.configuration = configuration
         self.facts = loaded.facts
         self.book = loaded.book
+        self.ladders = loaded.ladders
         self.decisions: list[DecisionRow] = []
         self.revisions: list[Revision] = []
-        self.new_crossings: list[Crossing] = []
-        self.new_rewards: list[GivenReward] = []
-        self.withdrawn_crossings: list[Crossing] = []
-        self.withdrawn_rewards: list[GivenReward] = []
         self.changed_counters: dict[tuple[str, CounterKey], tuple[int, int]] = {}
         self._members = loaded.members
         self._people = loaded.people
         self._counters = loaded.counters
-        self._marks = loaded.marks
-        self._crossings = loaded.crossings
-        self._rewards = loaded.rewards
         self._milestones = {milestone.mark: milestone for milestone in configuration.milestones}
-        self._new_id = new_id
 
     # -- Doors -----------------------------------------------------------------------------------------------------
 
@@ -324,9 +281,8 @@ class Intake:
         account = self.book.accounts[member_account(person.id, UNIT)]
         keys = sorted(keys_needed(self.configuration, event, person))
         read = {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters}
-        marks = {mark: n for mark in self._milestones if (n := self._marks.get((person.id, mark), 0))}
         others = {unit: self._standing_in(unit, person) for unit in plan(self.configuration, event.type).others}
-        return Inputs(read, account.lifetime, account.balance, marks, others)
+        return Inputs(read, account.lifetime, account.balance, self.ladders.marks_of(person.id), others)
 
     def _standing_in(self, unit: str, person: Person) -> tuple[int, int]:
         account = self.book.accounts[member_account(person.id, unit)]
@@ -394,45 +350,25 @@ class Intake:
     def _cross(self, fact: Fact, verdict: Verdict) -> None:
         assert fact.member_id is not None
         for milestone, n in verdict.crossed:
-            crossing = Crossing(self._new_id("crs"), fact.member_id, milestone.mark, n, fact.event_id)
-            self._crossings.append(crossing)
-            self.new_crossings.append(crossing)
-            self._marks[fact.member_id, milestone.mark] = n
-            self._give(fact, milestone.reward, crossing=crossing)
+            self.ladders.cross(fact.member_id, milestone, n, fact.event_id)
 
     def _give_by_rule(self, fact: Fact, verdict: Verdict) -> None:
-        given = {reward.rule for reward in self._rewards_of(fact) if reward.state != "withdrawn"}
+        assert fact.member_id is not None
+        given = {reward.rule for reward in self.ladders.given_for(fact.event_id) if reward.state != "withdrawn"}
         for result in verdict.results:
             if result.reward and result.rule not in given:
-                self._give(fact, result.reward, rule=result.rule)
-
-    def _give(self, fact: Fact, reward: str, *, crossing: Crossing | None = None, rule: str | None = None) -> None:
-        assert fact.member_id is not None
-        crossing_id = crossing.id if crossing else None
-        given = GivenReward(self._new_id("rwd"), fact.member_id, reward, fact.event_id, crossing_id, rule)
-        self._rewards.append(given)
-        self.new_rewards.append(given)
-
-    def _rewards_of(self, fact: Fact) -> list[GivenReward]:
-        return [reward for reward in self._rewards if reward.event_id == fact.event_id]
+                self.ladders.give(fact.member_id, result.reward, fact.event_id, rule=result.rule)
 
     def _withdraw_rewards(self, fact: Fact, *, keep_rules: Iterable[str]) -> None:
         """Withdraw what rules gave for this fact and nobody has ordered yet."""
-        for reward in self._rewards_of(fact):
+        for reward in self.ladders.given_for(fact.event_id):
             if reward.rule is not None and reward.rule not in keep_rules:
-                self._withdraw(reward)
+                self.ladders.withdraw_reward(reward)
 
     def _withdraw_crossings(self, fact: Fact, member_id: str | None = None) -> None:
-        """Withdraw the crossings that no longer stand, from the highest down to the first that was placed or stands."""
         member = member_id or fact.member_id
         assert member is not None
-        standing = [c for c in self._crossings if c.member_id == member and c.state == "standing"]
-        for mark in {crossing.mark for crossing in standing}:
-            ladder = sorted((c for c in standing if c.mark == mark), key=lambda c: c.n, reverse=True)
-            for crossing in ladder:
-                if crossing.placed or self._stands(crossing, fact):
-                    break
-                self._withdraw_crossing(crossing)
+        self.ladders.withdraw(member, lambda crossing: self._stands(crossing, fact))
 
     def _stands(self, crossing: Crossing, fact: Fact) -> bool:
         milestone: Milestone | None = self._milestones.get(crossing.mark)
@@ -443,20 +379,6 @@ class Intake:
             earns = fact.state == DECIDED and fact.member_id == crossing.member_id
             return crossing.event_id != fact.event_id or (earns and account.balance >= (milestone.at or 0))
         return still_crossed(milestone, crossing.n, account.lifetime)
-
-    def _withdraw_crossing(self, crossing: Crossing) -> None:
-        crossing.state = "withdrawn"
-        self.withdrawn_crossings.append(crossing)
-        mark = crossing.member_id, crossing.mark
-        self._marks[mark] = max((c.n for c in self._crossings if c.stands_under(mark)), default=0)
-        for reward in self._rewards:
-            if reward.crossing_id == crossing.id:
-                self._withdraw(reward)
-
-    def _withdraw(self, reward: GivenReward) -> None:
-        if reward.state in ("unlocked", "offered"):
-            reward.state = "withdrawn"
-            self.withdrawn_rewards.append(reward)
 
     def _keep_decision(
         self, fact: Fact, kind: str, verdict: Verdict, inputs: Mapping[str, Any], transaction_id: str | None
@@ -489,7 +411,7 @@ class Intake:
         return replace(self._outcome(CONFLICT, fact), code="event_conflict", detail=detail)
 
     def _outcome(self, status: str, fact: Fact) -> Outcome:
-        rewards = tuple(reward.id for reward in self._rewards_of(fact) if reward.state != "withdrawn")
+        rewards = tuple(reward.id for reward in self.ladders.given_for(fact.event_id) if reward.state != "withdrawn")
         return Outcome(status, fact.event_id, fact.state, fact.member_id, fact.points, rewards)
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from domain.intake import Crossing
+from domain.ladders import Crossing
 
 
 @dataclass(slots=True)

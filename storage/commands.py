@@ -38,11 +38,10 @@ from domain.ledger import held_account, member_account, member_accounts, member_
 from domain.outbox import OutboxRow
 from domain.refusals import Refusal
 from domain.units import policies
-from storage import configurations, decisions, facts, ledger, measures, outbox, people, refusals
+from storage import configurations, decisions, facts, ladders, ledger, measures, outbox, people, refusals
 from storage.database import Database
 from storage.failures import retry
 from storage.hot_path import run, run_together
-from storage.ids import new_id
 from storage.isolation import isolate, on_paper, why
 from storage.sets import Rows, inserting, texts
 from storage.tables import commands as commands_table
@@ -116,7 +115,7 @@ def _refusals(commands: Sequence[Command], outcomes: Sequence[Outcome], as_of: d
 async def _carry_out(
     session: AsyncSession, configuration: Configuration, some: Sequence[Command], as_of: datetime
 ) -> list[Outcome]:
-    execution = Execution(configuration, await _load(session, configuration, some, as_of), new_id)
+    execution = Execution(configuration, await _load(session, configuration, some, as_of))
     with on_paper():
         outcomes = [execution.carry_out(command) for command in some]
     await _write(session, execution, as_of)
@@ -173,10 +172,8 @@ async def _load(
     pendings = await ledger.find_pendings(session, program_id, named.pendings)
     posted, reversed_ = await ledger.find_posted(session, program_id, named.transactions)
     taken_back = {into.get(m, m) for one in posted.values() for m in _members(program_id, one.accounts)}
-    has_milestones = bool(configuration.milestones)
-    marks = await facts.marks(session, program_id, sorted(persons)) if has_milestones and _may_rise(some) else {}
-    crossings = await facts.lock_crossings(session, program_id, taken_back) if taken_back else []
-    rewards = await facts.lock_rewards(session, program_id, [], taken_back) if taken_back else []
+    counting = sorted(persons) if _may_rise(some) else []
+    climbed = await ladders.lock(session, configuration, counting=counting, falling=taken_back)
     wanted = _Accounts(into)
     with on_paper():
         for command in some:
@@ -202,6 +199,7 @@ async def _load(
     )
     return Loaded(
         book=book,
+        ladders=climbed,
         people=persons,
         into=into,
         known=known,
@@ -210,9 +208,6 @@ async def _load(
         posted=posted,
         reversed=reversed_,
         counters=await facts.counters_of(session, program_id, _counted(configuration, some, persons, into, as_of)),
-        marks=marks,
-        crossings=crossings,
-        rewards=rewards,
     )
 
 
@@ -332,16 +327,14 @@ class _Accounts:
 async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -> None:
     """All that was decided, in one round trip; foreign keys are checked when all of a statement is there."""
     book, program_id, number = execution.book, execution.configuration.program_id, execution.configuration.number
-    gone = execution.withdrawn_crossings, execution.withdrawn_rewards
-    await decisions.withdraw(session, program_id, *gone, as_of=as_of)
+    await ladders.withdraw(session, program_id, execution.ladders, as_of=as_of)
     insert = inserting(
         [
             *ledger.rows(book),
             ledger.hold_rows(program_id, execution.new_holds, created_at=as_of),
             ledger.pending_rows(program_id, execution.new_pendings, created_at=as_of),
             decisions.counter_rows(program_id, execution.changed_counters),
-            decisions.crossing_rows(program_id, execution.new_crossings, number, as_of=as_of),
-            decisions.reward_rows(program_id, execution.new_rewards, number, as_of=as_of),
+            *ladders.rows(program_id, execution.ladders, number, as_of=as_of),
             outbox.rows(session, _effects(program_id, execution, as_of), now=as_of),
             _command_rows(program_id, execution, as_of),
         ]
@@ -359,7 +352,7 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
 def _effects(program_id: str, execution: Execution, as_of: datetime) -> list[OutboxRow]:
     accounts = (execution.book.accounts[account_id] for account_id in sorted(execution.ranked))
     return [
-        *decisions.reward_effects(program_id, execution.new_rewards, execution.withdrawn_rewards),
+        *ladders.effects(program_id, execution.ladders),
         *(decisions.score(program_id, one, execution.person(one.id), as_of=as_of) for one in accounts),
     ]
 

@@ -1,20 +1,18 @@
 """Decisions as rows: whatever an Intake has decided, written set by set with the effects that must follow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.deciding import CounterKey, Person
-from domain.intake import Crossing, GivenReward, Intake
+from domain.intake import Intake
 from domain.leaderboards import Standing
 from domain.ledger import Account, member_of
 from domain.outbox import Kind, Lane, OutboxRow
-from domain.rewards import about
-from storage import amendments, facts, ledger, outbox
+from storage import amendments, facts, ladders, ledger, outbox
 from storage.sets import Rows, insert_all
-from storage.tables import counters, crossings, decisions, event_revisions, rewards
+from storage.tables import counters, decisions, event_revisions
 
 
 async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of: datetime) -> None:
@@ -22,7 +20,7 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
     changed = [fact for fact in intake.facts.values() if fact.changed]
     if changed:
         await facts.update(session, program_id, changed)
-    await withdraw(session, program_id, intake.withdrawn_crossings, intake.withdrawn_rewards, as_of=as_of)
+    await ladders.withdraw(session, program_id, intake.ladders, as_of=as_of)
     await _forget_overtaken(session, program_id, intake)
     number = intake.configuration.number
     await insert_all(
@@ -32,8 +30,7 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
             _revision_rows(program_id, intake, as_of),
             _decision_rows(program_id, intake, as_of),
             counter_rows(program_id, intake.changed_counters),
-            crossing_rows(program_id, intake.new_crossings, number, as_of=as_of),
-            reward_rows(program_id, intake.new_rewards, number, as_of=as_of),
+            *ladders.rows(program_id, intake.ladders, number, as_of=as_of),
             outbox.rows(session, _effects(program_id, intake, as_of), now=as_of),
         ],
     )
@@ -51,44 +48,12 @@ async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Inta
 def _effects(program_id: str, intake: Intake, as_of: datetime) -> list[OutboxRow]:
     changed = (account for account in intake.book.changed_accounts.values() if account.running)
     return [
-        *reward_effects(program_id, intake.new_rewards, intake.withdrawn_rewards),
+        *ladders.effects(program_id, intake.ladders),
         *(score(program_id, account, intake.today(member_of(account.id)), as_of=as_of) for account in changed),
     ]
 
 
 # -- What follows from a lifetime that changed, whoever changed it -------------------------------------------------
-
-
-async def withdraw(
-    session: AsyncSession,
-    program_id: str,
-    gone_crossings: Sequence[Crossing],
-    gone_rewards: Sequence[GivenReward],
-    *,
-    as_of: datetime,
-) -> None:
-    """Let these stand no longer; those that are new as well are yet to be inserted."""
-    for table, gone in ((crossings, gone_crossings), (rewards, gone_rewards)):
-        if gone:
-            stamp = {"updated_at": as_of} if table is rewards else {}
-            these = table.c.program_id == program_id, table.c.id.in_([row.id for row in gone])
-            await session.execute(update(table).where(*these).values(state="withdrawn", **stamp))
-
-
-def reward_effects(
-    program_id: str, new_rewards: Sequence[GivenReward], withdrawn: Sequence[GivenReward]
-) -> list[OutboxRow]:
-    """New rewards start their workflows, those that were withdrawn wake theirs."""
-    new = {reward.id for reward in new_rewards}
-    started = [reward for reward in new_rewards if reward.state != "withdrawn"]
-    woken = [reward for reward in withdrawn if reward.id not in new]
-    starts = [{"reward_id": given.id, "about": about(given.id, given.reward, given.member_id)} for given in started]
-    wakes = [{"reward_id": reward.id} for reward in woken]
-    return [
-        OutboxRow(program_id, Lane.TEMPORAL, kind, payload)
-        for kind, payloads in ((Kind.START_REWARD, starts), (Kind.WAKE_REWARD, wakes))
-        for payload in payloads
-    ]
 
 
 def score(program_id: str, account: Account, person: Person, *, as_of: datetime) -> OutboxRow:
@@ -112,22 +77,6 @@ def counter_rows(program_id: str, changed: Mapping[tuple[str, CounterKey], tuple
     conflict = """ON CONFLICT (member_id, name, period, period_on)
         DO UPDATE SET uses = excluded.uses, total = excluded.total"""
     return Rows(counters, columns, values, conflict, {"program_id": program_id})
-
-
-def crossing_rows(program_id: str, new: Sequence[Crossing], number: int, *, as_of: datetime) -> Rows:
-    """Crossings of milestones under the configuration of this number."""
-    columns = ("id", "member_id", "milestone", "n", "state", "event_id")
-    values = [(c.id, c.member_id, c.mark, c.n, c.state, c.event_id) for c in new]
-    fixed = {"program_id": program_id, "configuration": number, "crossed_at": as_of}
-    return Rows(crossings, columns, values, fixed=fixed)
-
-
-def reward_rows(program_id: str, new: Sequence[GivenReward], number: int, *, as_of: datetime) -> Rows:
-    """Rewards given under the configuration of this number."""
-    columns = ("id", "member_id", "reward", "crossing_id", "event_id", "rule", "state")
-    values = [(r.id, r.member_id, r.reward, r.crossing_id, r.event_id, r.rule, r.state) for r in new]
-    fixed = {"program_id": program_id, "configuration": number, "created_at": as_of, "updated_at": as_of}
-    return Rows(rewards, columns, values, fixed=fixed)
 
 
 # -- What became of facts ------------------------------------------------------------------------------------------

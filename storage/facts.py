@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.deciding import CounterKey
 from domain.events import Event, Identity
-from domain.intake import RETRACTED, Crossing, Fact, FactKey, GivenReward, moved_from_json
+from domain.intake import RETRACTED, Fact, FactKey, moved_from_json
 from storage import ledger, sets
 from storage.hot_path import run
 from storage.sets import Rows
@@ -151,42 +151,6 @@ async def counters_of(
     }
     found = await run(session, statement, {"program_id": program_id, **columns})
     return {(member, (name, period, on)): (uses, total) for member, name, period, on, uses, total in found}
-
-
-async def marks(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[tuple[str, str], int]:
-    """By member and milestone, the highest crossing that stands."""
-    statement = """SELECT member_id, milestone, max(n) FROM crossings
-        WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) AND state = 'standing'
-        GROUP BY member_id, milestone"""
-    found = await run(session, statement, {"program_id": program_id, "ids": sets.texts(list(member_ids))})
-    return {(member, mark): n for member, mark, n in found}
-
-
-async def lock_crossings(session: AsyncSession, program_id: str, member_ids: Collection[str]) -> list[Crossing]:
-    """These members' crossings that stand, locked in id order; placed once their reward was ordered."""
-    statement = """SELECT c.id, c.member_id, c.milestone, c.n, c.event_id, c.state,
-            EXISTS (SELECT FROM rewards r
-                WHERE r.program_id = c.program_id AND r.crossing_id = c.id AND r.state = 'ordered')
-        FROM crossings c WHERE c.program_id = %(program_id)s AND c.member_id = ANY(CAST(%(ids)s AS text[]))
-            AND c.state = 'standing' ORDER BY c.id FOR NO KEY UPDATE OF c"""
-    found = await run(session, statement, {"program_id": program_id, "ids": sets.texts(list(member_ids))})
-    return [Crossing(*row) for row in found]
-
-
-async def lock_rewards(
-    session: AsyncSession, program_id: str, event_ids: Sequence[str], member_ids: Collection[str]
-) -> list[GivenReward]:
-    """What these events gave, and what is still open of these members' rewards, locked in id order."""
-    statement = """SELECT id, member_id, reward, event_id, crossing_id, rule, state FROM rewards
-        WHERE program_id = %(program_id)s AND (event_id = ANY(CAST(%(events)s AS text[]))
-            OR (member_id = ANY(CAST(%(members)s AS text[])) AND state IN ('unlocked', 'offered')))
-        ORDER BY id FOR NO KEY UPDATE"""
-    parameters = {
-        "program_id": program_id,
-        "events": sets.texts(event_ids),
-        "members": sets.texts(list(member_ids)),
-    }
-    return [GivenReward(*row) for row in await run(session, statement, parameters)]
 
 
 # -- Rows and facts ------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
 from domain.time import CLOCK_TOLERANCE
 from domain.units import policies
-from storage import amendments, configurations, decisions, facts, ledger, measures, people
+from storage import amendments, configurations, decisions, facts, ladders, ledger, measures, people
 from storage.database import Database
 from storage.failures import retry
 from storage.hot_path import run
@@ -330,7 +330,7 @@ async def _decide(session: AsyncSession, batch: Batch, found: Sequence[Fact]) ->
 
 async def _settle(session: AsyncSession, batch: Batch, work: _Work) -> list[Outcome]:
     loaded = await _load(session, batch, work)
-    intake = Intake(batch.configuration, loaded, new_id)
+    intake = Intake(batch.configuration, loaded)
     with on_paper():
         outcomes = [step(intake) for step in work.steps]
     await decisions.write(session, batch.program_id, intake, as_of=batch.as_of)
@@ -395,9 +395,9 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
         members={name: into.get(one, one) for name, one in batch.members.items()},
         people=everybody,
         counters=await facts.counters_of(session, program_id, keys),
-        marks=await facts.marks(session, program_id, involved) if batch.configuration.milestones else {},
-        crossings=await facts.lock_crossings(session, program_id, work.debited) if work.debited else [],
-        rewards=await facts.lock_rewards(session, program_id, standing_ids, work.debited) if work.debited else [],
+        ladders=await ladders.lock(
+            session, batch.configuration, counting=involved, falling=work.debited, event_ids=standing_ids
+        ),
         book=await ledger.open_book(
             session,
             program_id,

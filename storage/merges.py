@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.commands import Refused
 from domain.configuration import Configuration
 from domain.deciding import Inputs, Person, crossings
-from domain.intake import Crossing, GivenReward
+from domain.ladders import Ladders
 from domain.ledger import AccountClosed, Book, Cause, member_account, member_of
 from domain.merges import Merge, Moved, unite
 from domain.units import policies
-from storage import configurations, decisions, facts, ledger, outbox, people
+from storage import configurations, decisions, ladders, ledger, outbox, people
 from storage.hot_path import run, savepoint
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken
@@ -57,7 +57,8 @@ async def merge(
         return found or Refused("already_merged", f"{source} was merged into {into[source]}", source)
     merged = Merge(new_id("mrg"), source, destination, None, actor, reason, as_of)
     moved = Moved(aliases=await _aliases(session, program_id, source))
-    uniting = await _unite(session, program_id, source, destination, moved, as_of)
+    climbed = Ladders(configuration.milestones, new_id)
+    await _unite(session, program_id, source, destination, moved, climbed, as_of)
     await _add_counters(session, program_id, source, destination, moved)
     book = await _open(session, program_id, configuration, source, destination, as_of)
     before = {account.id: (account.lifetime, account.balance) for account in book.accounts.values()}
@@ -65,9 +66,9 @@ async def merge(
         moved.units = _move(book, merged)
     except AccountClosed as closed:
         return Refused("account_closed", str(closed), destination)
-    marks = await facts.marks(session, program_id, [destination])
-    gained = _crossed(configuration, book, destination, before, {mark: n for (_, mark), n in marks.items()})
-    await _write(session, configuration.number, book, merged, persons, gained, uniting)
+    climbed.marks = await ladders.marks(session, program_id, [destination])
+    _cross(configuration, book, destination, before, climbed)
+    await _write(session, configuration.number, book, merged, persons, climbed)
     await _rename(session, program_id, source, destination, moved, as_of)
     await _insert(session, program_id, merged, moved)
     return merged
@@ -93,7 +94,7 @@ async def undo(
     await _return_counters(session, program_id, first, moved)
     book = await _open(session, program_id, configuration, first.from_member_id, first.to_member_id, as_of)
     await _part(session, book, undone, moved)
-    await _write(session, configuration.number, book, undone, persons, [], [])
+    await _write(session, configuration.number, book, undone, persons, Ladders(configuration.milestones, new_id))
     await _restore(session, program_id, first, moved, as_of)
     await _insert(session, program_id, undone, Moved())
     return undone
@@ -170,22 +171,17 @@ async def _part(session: AsyncSession, book: Book, undone: Merge, moved: Moved) 
         book.part(source=source, destination=destination, amount=amount, lifetime=lifetime, **_cause(undone, unit))
 
 
-def _crossed(
-    configuration: Configuration, book: Book, member: str, before: dict[str, tuple[int, int]], marks: dict[str, int]
-) -> list[tuple[Crossing, str]]:
-    """What both have passed together and neither had alone."""
-    found: list[tuple[Crossing, str]] = []
+def _cross(
+    configuration: Configuration, book: Book, member: str, before: dict[str, tuple[int, int]], climbed: Ladders
+) -> None:
+    """Cross what both have passed together and neither had alone."""
     for unit in _units(book):
         account = book.accounts[member_account(member, unit)]
         lifetime, balance = before[account.id]
-        inputs = Inputs({}, lifetime, balance, marks)
-        passed = crossings(configuration, unit, inputs, account.lifetime - lifetime)
-        found += [
-            (Crossing(new_id("crs"), member, milestone.mark, n, None), milestone.reward)
-            for milestone, n in passed
-            if milestone.on == "lifetime"
-        ]
-    return found
+        inputs = Inputs({}, lifetime, balance, climbed.marks_of(member))
+        for milestone, n in crossings(configuration, unit, inputs, account.lifetime - lifetime):
+            if milestone.on == "lifetime":
+                climbed.cross(member, milestone, n)
 
 
 async def _write(
@@ -194,20 +190,17 @@ async def _write(
     book: Book,
     merged: Merge,
     persons: dict[str, Person],
-    gained: Sequence[tuple[Crossing, str]],
-    withdrawn: Sequence[GivenReward],
+    climbed: Ladders,
 ) -> None:
     as_of, program_id = merged.recorded_at, book.program_id
-    new = [GivenReward(new_id("rwd"), c.member_id, reward, None, c.id) for c, reward in gained]
     ranked = (account for account in book.changed_accounts.values() if account.running)
     scores = [decisions.score(program_id, one, persons[member_of(one.id)], as_of=as_of) for one in ranked]
-    effects = [*decisions.reward_effects(program_id, new, withdrawn), *scores]
+    effects = [*ladders.effects(program_id, climbed), *scores]
     await insert_all(
         session,
         [
             *ledger.rows(book),
-            decisions.crossing_rows(program_id, [crossing for crossing, _ in gained], number, as_of=as_of),
-            decisions.reward_rows(program_id, new, number, as_of=as_of),
+            *ladders.rows(program_id, climbed, number, as_of=as_of),
             outbox.rows(session, effects, now=as_of),
         ],
     )
@@ -218,19 +211,26 @@ async def _write(
 
 
 async def _unite(
-    session: AsyncSession, program_id: str, source: str, destination: str, moved: Moved, as_of: datetime
-) -> list[GivenReward]:
+    session: AsyncSession,
+    program_id: str,
+    source: str,
+    destination: str,
+    moved: Moved,
+    climbed: Ladders,
+    as_of: datetime,
+) -> None:
     """Crossings and open rewards go along; of one that both have crossed one goes, with its reward if it is open."""
-    standing = await facts.lock_crossings(session, program_id, [source, destination])
+    standing = await ladders.lock_crossings(session, program_id, [source, destination])
     theirs, ours = ([one for one in standing if one.member_id == member] for member in (source, destination))
     along, twins = unite(theirs, ours)
-    given = await facts.lock_rewards(session, program_id, [], [source])
+    given = await ladders.lock_rewards(session, program_id, [], [source])
     gone = [reward for reward in given if reward.crossing_id in {twin.id for twin in twins}]
-    await decisions.withdraw(session, program_id, twins, gone, as_of=as_of)
+    climbed.withdrawn_crossings += twins
+    climbed.withdrawn_rewards += gone
+    await ladders.withdraw(session, program_id, climbed, as_of=as_of)
     moved.crossings, moved.twins = [one.id for one in along], [one.id for one in twins]
     moved.rewards = [reward.id for reward in given if reward not in gone]
     await _take_along(session, program_id, moved, destination)
-    return gone
 
 
 async def _take_along(session: AsyncSession, program_id: str, moved: Moved, member: str) -> None:

@@ -14,6 +14,7 @@ from domain.commands import Command, KeptCommand, Outcome
 from domain.deciding import Person
 from domain.definitions import snapshot
 from domain.execution import Execution, Loaded
+from domain.ladders import Ladders
 from domain.ledger import (
     Account,
     Book,
@@ -74,6 +75,7 @@ class Paper:
         self.book.recorded_at = at
         loaded = Loaded(
             self.book,
+            Ladders(DEFINED.milestones, self.new_id),
             self.people,
             self.into,
             known=self.known,
@@ -83,7 +85,7 @@ class Paper:
             reversed=self.reversed,
             counters=self.counters,  # type: ignore[arg-type]
         )
-        execution = Execution(DEFINED, loaded, self.new_id)
+        execution = Execution(DEFINED, loaded)
         outcomes = [execution.carry_out(command) for command in commands]
         self.holds |= {hold.id: hold for hold in execution.new_holds}
         self.pendings |= {pending.id: pending for pending in execution.new_pendings}
