@@ -220,6 +220,8 @@ BY_MODEL: Mapping[str, Any] = {
         "unit": "points",
         "amount": 5000,
         "reason": "The award of March was forgotten",
+        "effective_at": None,
+        "expires_at": None,
         "state": "approved",
         "proposed_by": "key:key_01a1fd1cfa630081c74091f5d2",
         "decided_by": "key:key_01a1fd1cfa630082c74091f5d2",

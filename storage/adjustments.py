@@ -30,6 +30,8 @@ class Adjustment:
     unit: str
     amount: int
     reason: str
+    effective_at: datetime | None
+    expires_at: datetime | None
     state: str
     proposed_by: str
     decided_by: str | None
@@ -68,6 +70,8 @@ async def _propose(session: AsyncSession, program_id: str, command: Adjust, *, a
         unit=command.unit,
         amount=command.amount,
         reason=command.reason or "",
+        effective_at=command.effective_at,
+        expires_at=command.expires_at,
         state="proposed",
         proposed_by=command.actor,
         decided_by=None,
@@ -99,6 +103,8 @@ async def approve(
         member_id=found.member_id,
         unit=found.unit,
         amount=found.amount,
+        effective_at=found.effective_at,
+        expires_at=found.expires_at,
         approved_by=actor,
     )
     [outcome] = await commands.execute(session, program_id, [command], as_of=as_of)
@@ -135,15 +141,15 @@ async def list_page(
 
 _TAKEN = f"""SELECT FROM {commands_table.name} WHERE program_id = %(program_id)s AND reference = %(reference)s
     AND NOT EXISTS (SELECT FROM adjustments WHERE program_id = %(program_id)s AND reference = %(reference)s)"""
-_INSERT = """INSERT INTO adjustments (program_id, id, reference, member_id, unit, amount, reason, state, proposed_by,
-        created_at)
-    VALUES (%(program_id)s, %(id)s, %(reference)s, %(member_id)s, %(unit)s, %(amount)s, %(reason)s, %(state)s,
-        %(proposed_by)s, %(created_at)s)
+_INSERT = """INSERT INTO adjustments (program_id, id, reference, member_id, unit, amount, reason, effective_at,
+        expires_at, state, proposed_by, created_at)
+    VALUES (%(program_id)s, %(id)s, %(reference)s, %(member_id)s, %(unit)s, %(amount)s, %(reason)s, %(effective_at)s,
+        %(expires_at)s, %(state)s, %(proposed_by)s, %(created_at)s)
     ON CONFLICT (program_id, reference) DO NOTHING"""
 
 
-def _content(one: Adjustment) -> tuple[str, str, int, str]:
-    return one.member_id, one.unit, one.amount, one.reason
+def _content(one: Adjustment) -> tuple[object, ...]:
+    return one.member_id, one.unit, one.amount, one.reason, one.effective_at, one.expires_at
 
 
 async def _lock_open(

@@ -569,6 +569,7 @@ holds = Table(
     CheckConstraint("state <> 'released' OR settled = 0", name="released_whole"),
     CheckConstraint("order_id IS NULL OR expires_at IS NULL", name="order_holds_do_not_expire"),
     Index("ix_holds_open", "held_account_id", postgresql_where=text("state = 'open'")),
+    Index("ix_holds_closed", "held_account_id", "id", postgresql_where=text("state <> 'open'")),
     Index("ix_holds_expiring", "expires_at", postgresql_where=text("state = 'open' AND expires_at IS NOT NULL")),
 )
 
@@ -597,6 +598,7 @@ pendings = Table(
     CheckConstraint("state IN ('open', 'confirmed', 'cancelled')", name="state"),
     CheckConstraint("(state = 'open') = (closed_by IS NULL)", name="closed"),
     Index("ix_pendings_open", "pending_account_id", postgresql_where=text("state = 'open'")),
+    Index("ix_pendings_closed", "pending_account_id", "id", postgresql_where=text("state <> 'open'")),
     Index("ix_pendings_due", "available_at", postgresql_where=text("state = 'open' AND available_at IS NOT NULL")),
 )
 
@@ -611,6 +613,9 @@ adjustments = Table(
     Column("unit", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    # As it was proposed: null takes effect when it is approved, and lapses as the unit says.
+    Column("effective_at", Instant),
+    Column("expires_at", Instant),
     Column("state", Text, nullable=False),
     Column("proposed_by", Text, nullable=False),
     Column("decided_by", Text),

@@ -106,7 +106,7 @@ async def get_adjustment(request: Request, adjustment_id: AdjustmentId) -> Respo
     **operation(
         Scope.ADJUSTMENTS_APPROVE,
         {200: AdjustmentDocument},
-        refusals=(*OF_MEMBER, *DECIDED, "insufficient_points"),
+        refusals=(*OF_MEMBER, *DECIDED, "insufficient_points", "expires_in_past"),
         takes_key=True,
     ),
 )

@@ -377,6 +377,8 @@ class AdjustmentDocument(Document):
     unit: str
     amount: int
     reason: str
+    effective_at: datetime | None = Field(description="When it takes effect, if not when it is posted.")
+    expires_at: datetime | None = Field(description="When it lapses, if not as the unit says.")
     state: Literal["posted", "proposed", "approved", "rejected"]
     proposed_by: str
     decided_by: str | None
@@ -435,9 +437,12 @@ def adjustment_document(adjustment: Adjustment) -> dict[str, Any]:
     return _of(AdjustmentDocument, adjustment)
 
 
+_ORDERED = ("reference", "member_id", "unit", "amount", "reason", "effective_at", "expires_at")
+
+
 def posted_document(command: commands.Adjust, outcome: Accepted | Replayed) -> dict[str, Any]:
     """A small adjustment as AdjustmentDocument."""
     done = outcome.first if isinstance(outcome, Replayed) else outcome
-    named = {name: getattr(command, name) for name in ("reference", "member_id", "unit", "amount", "reason")}
+    named = {name: getattr(command, name) for name in _ORDERED}
     posted = {"id": None, "state": "posted", "proposed_by": command.actor, "transaction_id": done.transaction_id}
     return named | posted | {"decided_by": None, "created_at": None, "decided_at": None}

@@ -1,5 +1,6 @@
 """Large adjustments: proposed by one, decided by another, posted once."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.commands import Accepted, Adjust, Refused
 from storage import adjustments
 from storage.adjustments import Adjustment
-from storage.tables import refusals
+from storage.tables import lots, refusals, transactions
 from tests.programs import NOW
 from tests.storage.test_commands import Program, make, order
 
@@ -73,6 +74,24 @@ async def test_a_repeat_finds_what_became_of_the_first(program: Program):
     assert await propose(program, reference="hr-1") == approved
     other = await propose(program, reference="hr-1", amount=6_000)
     assert other.code == "duplicate_request"
+
+
+async def test_a_large_one_lapses_and_takes_effect_as_it_was_proposed(program: Program):
+    when = {"effective_at": NOW - timedelta(days=3), "expires_at": NOW + timedelta(days=9)}
+
+    approved = await approve(program, await propose(program, **when))
+
+    posted = select(transactions.c.effective_at, lots.c.expires_at).join(
+        lots, lots.c.transaction_id == transactions.c.id
+    )
+    [kept] = await program.session.execute(posted.where(transactions.c.id == approved.transaction_id))
+    assert kept == (when["effective_at"], when["expires_at"])
+
+
+async def test_what_would_lapse_at_another_time_is_another_adjustment(program: Program):
+    await propose(program, reference="hr-1", expires_at=NOW + timedelta(days=9))
+
+    assert (await propose(program, reference="hr-1")).code == "duplicate_request"
 
 
 async def test_what_cannot_be_taken_any_more_stays_proposed(program: Program):
