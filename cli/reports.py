@@ -237,8 +237,8 @@ def journal_of(
 
     async def make(desk: Desk) -> Sequence[Told]:
         period = desk.between(since, until, A_MONTH)
-        moved = reports.stream_journal(desk.session, desk.program.id, *period)
-        return [Told("Journal", JournalLine, [line async for one in moved for line in journal(one, accounts)])]
+        moved, own = reports.stream_journal(desk.session, desk.program.id, *period), accounts.of(desk.program.id)
+        return [Told("Journal", JournalLine, [line async for one in moved for line in journal(one, own)])]
 
     _run(make, program, csv, json)
 
@@ -249,8 +249,9 @@ async def _stream_journal(
     async with opened(settings) as database, database.snapshot() as session:
         desk = await _sit_down(session, wanted)
         write, units = csv_writer(all_columns(JournalLine)), exponents(desk.configuration)
+        own = accounts.of(desk.program.id)
         async for moved in reports.stream_journal(session, desk.program.id, *desk.between(since, until, A_MONTH)):
-            for line in lines(journal(moved, accounts), units):
+            for line in lines(journal(moved, own), units):
                 write(line.values())
 
 

@@ -263,25 +263,45 @@ class InvalidChart(Exception):
     """What was given is no chart of accounts; the message says where it fails."""
 
 
+Accounts = Mapping[str, ChartAccount]
+
+
 class Chart:
     """Which account of the general ledger a kind of account stands for: by `kind.unit`, or else by `kind`."""
 
-    def __init__(self, accounts: Mapping[str, ChartAccount]) -> None:
+    def __init__(self, accounts: Accounts, programs: Mapping[str, Accounts] | None = None) -> None:
         self._accounts = {**DEFAULT_CHART, **accounts}
+        self._programs = programs or {}
 
     @classmethod
     def read(cls, data: Any) -> "Chart":
-        """The chart of a file's mapping `accounts`; what it does not name is as in DEFAULT_CHART.
+        """The chart of a file: `accounts`, and what differs of them by id in `programs`; what neither names is as in
+        DEFAULT_CHART.
 
         Raises InvalidChart.
         """
-        accounts = data.get("accounts") if isinstance(data, Mapping) else None
-        if not isinstance(accounts, Mapping) or set(data) != {"accounts"}:
-            raise InvalidChart("a chart is a mapping `accounts` and nothing else")
-        return cls({str(name): _chart_account(str(name), given) for name, given in accounts.items()})
+        if not isinstance(data, Mapping) or not data or set(data) - {"accounts", "programs"}:
+            raise InvalidChart("a chart is a mapping `accounts`, a mapping `programs` or both, and nothing else")
+        programs = _mapping("programs", data.get("programs", {}))
+        own = {str(name): _chart_accounts(str(name), accounts) for name, accounts in programs.items()}
+        return cls(_chart_accounts("accounts", data.get("accounts", {})), own)
+
+    def of(self, program_id: str) -> "Chart":
+        """The program's own chart."""
+        return Chart({**self._accounts, **self._programs.get(program_id, {})})
 
     def account(self, kind: str, unit: str) -> ChartAccount:
         return self._accounts.get(f"{kind}.{unit}") or self._accounts[kind]
+
+
+def _mapping(name: str, given: Any) -> Mapping[Any, Any]:
+    if not isinstance(given, Mapping):
+        raise InvalidChart(f"{name}: must be a mapping")
+    return given
+
+
+def _chart_accounts(name: str, given: Any) -> Accounts:
+    return {str(kind): _chart_account(str(kind), account) for kind, account in _mapping(name, given).items()}
 
 
 def _chart_account(name: str, given: Any) -> ChartAccount:

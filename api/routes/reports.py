@@ -138,9 +138,10 @@ async def report_spend(request: Request, query: Annotated[SpendQuery, Query()]) 
     **operation(Scope.REPORTS_READ, {200: JournalDocument}, refusals=("invalid_cursor", "invalid_period")),
 )
 async def report_journal(request: Request, query: Annotated[JournalQuery, Query()]) -> Response:
-    """Balanced debits and credits of what was recorded in a period, by the deployment's chart of accounts: the last 30
+    """Balanced debits and credits of what was recorded in a period, by the program's chart of accounts: the last 30
     days, if no period is given."""
     here, program_id = backends(request), caller(request).program_id
+    chart = here.chart.of(program_id)
     of = ("journal", str(query.from_at), str(query.until))
     at = here.cursors.read(program_id, of, query.cursor) if query.cursor else None
     from_at, until = query.between(here.clock(), A_MONTH) if at is None else map(datetime.fromisoformat, at[2:])
@@ -149,7 +150,7 @@ async def report_journal(request: Request, query: Annotated[JournalQuery, Query(
         units = exponents(await configurations.read_active(session, program_id))
         found = await reports.list_journal(session, program_id, from_at, until, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
-    items = [line for moved in shown for line in lines(journal(moved, here.chart), units)]
+    items = [line for moved in shown for line in lines(journal(moved, chart), units)]
     page = {"from": from_at, "until": until, "items": items}
     if len(found) > len(shown):
         position = (shown[-1].transaction_id, shown[-1].n, from_at.isoformat(), until.isoformat())

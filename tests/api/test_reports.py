@@ -139,10 +139,32 @@ def test_a_chart_names_accounts_by_kind_and_by_kind_and_unit(tmp_path: Path):
     assert chart.account("held", "points").code == "2110"
 
 
+def test_a_program_has_accounts_of_its_own_and_otherwise_everybodys(tmp_path: Path):
+    file = tmp_path / "chart.yaml"
+    file.write_text(
+        """accounts:
+  issued: {code: "6000", name: Cost}
+  held: {code: "3100", name: Held}
+programs:
+  prg_referrals:
+    issued: {code: "6010", name: Cost of referrals}
+"""
+    )
+
+    chart = read_chart(file)
+
+    assert [chart.of(one).account("issued", "points").code for one in ("prg_referrals", "prg_surveys")] == [
+        *("6010", "6000")
+    ]
+    assert {chart.of(one).account("held", "points").code for one in ("prg_referrals", "prg_surveys")} == {"3100"}
+
+
 @pytest.mark.parametrize(
     ("written", "why"),
     [
         ("- 1", "a mapping `accounts`"),
+        ("programs: {prg_one: {vault: {code: '1', name: x}}}", "vault: known kinds"),
+        ("programs: {prg_one: 3}", "prg_one: must be a mapping"),
         ("accounts: {vault: {code: '1', name: x}}", "vault: known kinds"),
         ("accounts: {held: {code: 2100, name: x}}", "held: code and name must be texts"),
         ("accounts: {held: {code: '1'}}", "held: must have a code and a name"),

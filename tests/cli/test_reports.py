@@ -78,6 +78,15 @@ def test_the_journal_names_the_accounts_of_a_chart_of_ones_own(laurel: Laurel, p
     ]
 
 
+def test_the_journal_is_of_the_programs_own_accounts(laurel: Laurel, program: str, tmp_path: Path):
+    chart = tmp_path / "chart.yaml"
+    chart.write_text(f'programs: {{{program}: {{available.cash: {{code: "3320", name: Cash of employees}}}}}}')
+
+    found = rows(laurel("reports", "journal", *MARCH, "--chart", str(chart), "--csv").stdout)
+
+    assert [row["code"] for row in found if row["unit"] == "cash"] == ["2900", "3320"]
+
+
 def test_a_chart_that_cannot_be_read_is_refused_in_one_line(laurel: Laurel, program: str, tmp_path: Path):
     told = laurel("reports", "journal", "--chart", str(tmp_path / "none.yaml"))
 
