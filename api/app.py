@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from fastapi.routing import APIRoute
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
@@ -79,6 +79,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     app.add_middleware(Preflights, paths=operations.paths_for_members(ROUTERS))
     app.add_middleware(Requests)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(WebSocketRequestValidationError, _refuse_socket)
     app.add_exception_handler(HTTPException, _answer_http)
     return app
 
@@ -137,8 +138,17 @@ def _tell(changed: Changed, changes: BalanceChanges, live: Live) -> None:
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     """FastAPI's own validation concerns parameters only: bodies are parsed by api.bodies."""
     assert isinstance(error, RequestValidationError)
+    return problems.answer(_faults(error), request.scope["path"])
+
+
+async def _refuse_socket(websocket: WebSocket, error: Exception) -> None:
+    assert isinstance(error, WebSocketRequestValidationError)
+    await websocket.send_denial_response(problems.answer(_faults(error), websocket.scope["path"]))
+
+
+def _faults(error: ValidationException) -> Problem:
     faults = [{"parameter": str(fault["loc"][-1]), "detail": fault["msg"]} for fault in error.errors()]
-    return problems.answer(Problem("invalid_request", "faults in the parameters", errors=faults), request.scope["path"])
+    return Problem("invalid_request", "faults in the parameters", errors=faults)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

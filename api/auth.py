@@ -1,7 +1,8 @@
 """Who calls: `Authorization: Bearer lrl_...` names a key, the key names the program and what may be done in it.
 
 A member token in its place names the key that gave it out, and opens only what that key's member may read
-(`operation(for_members=True)`), for pages of the program's origins.
+(`operation(for_members=True)`), for pages of the program's origins. Pages cannot set headers of a WebSocket, so the
+token may be one of the subprotocols that it offers.
 
 A key that was found is believed for KEY_CACHE_SECONDS, so a revoked one stops working everywhere within that time.
 """
@@ -112,17 +113,20 @@ class Authentication:
         self.clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(GUARDED):
+        if scope["type"] in ("http", "websocket") and scope["path"].startswith(GUARDED):
             try:
                 scope["api_key"] = await self._authenticate(scope)
-                scope["authenticate"] = partial(self._authenticate, scope)  # again, for answers that take long
+                scope["authenticate"] = partial(self._authenticate_again, scope)  # for answers that take long
             except Exception as error:
                 await problems.answer(problems.of(error), scope["path"])(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
+    async def _authenticate_again(self, scope: Scope) -> None:
+        await self._authenticate({**scope, "answer_headers": []})
+
     async def _authenticate(self, scope: Scope) -> ApiKey:
-        presented = bearer(scope)
+        presented = bearer(scope) or _offered(scope)
         if presented is None:
             raise Problem("unauthenticated", headers={"WWW-Authenticate": CHALLENGE})
         is_token = member_tokens.is_token(presented)
@@ -150,6 +154,11 @@ def bearer(scope: Scope) -> str | None:
             scheme, _, token = value.decode("latin-1").partition(" ")
             return token.strip() if scheme.lower() == "bearer" else None
     return None
+
+
+def _offered(scope: Scope) -> str | None:
+    """The member token among a WebSocket's subprotocols."""
+    return next(filter(member_tokens.is_token, scope.get("subprotocols", ())), None)
 
 
 def caller(request: HTTPConnection) -> ApiKey:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
 from api.cursors import Cursors
@@ -36,7 +36,7 @@ class Backends:
     live: Live
 
 
-def backends(request: Request) -> Backends:
+def backends(request: HTTPConnection) -> Backends:
     """The backends of the process that answers this request."""
     found: Backends = request.app.state.backends
     return found

@@ -5,12 +5,14 @@ case a hint was lost or Redis is away. A watch holds one balance, the newest, so
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from api.problems import Problem
 from domain.members import Balance
@@ -30,18 +32,42 @@ MAX_STREAMS_OF_MEMBER = 5
 
 log = structlog.get_logger()
 
-_OPEN = Gauge("laurel_live_streams", "Live balances that somebody watches")
+_OPEN = Gauge("laurel_live_streams", "Live balances that somebody watches", ["door"])
+_BEHIND = Gauge("laurel_live_streams_behind", "Live balances whose reader does not take what is sent")
 _PUSHED = Counter("laurel_live_balances_total", "Balances handed to live streams, by what came of them", ["outcome"])
+_SECONDS = Histogram(
+    "laurel_live_stream_seconds",
+    "How long live balances were watched, by how that ended.",
+    ["door", "end"],
+    buckets=(1, 10, 60, 300, 900, 3600),
+)
+
+
+class Door(StrEnum):
+    """How a live balance is told."""
+
+    EVENTS = "events"
+    SOCKET = "socket"
+
+
+class End(StrEnum):
+    """Why a live balance is told no longer: the caller left, may not listen any more, or took nothing."""
+
+    LEFT = "left"
+    REFUSED = "refused"
+    SLOW = "slow"
 
 
 class Watch:
     """What one stream waits for: the newest balance that it has not seen."""
 
-    def __init__(self, program_id: str, member_id: str, unit: str) -> None:
+    def __init__(self, program_id: str, member_id: str, unit: str, known: Balance | None) -> None:
         self.program_id = program_id
         self.member_id = member_id
         self.unit = unit
-        self.known: Balance | None = None
+        self.known = known
+        self.end = End.LEFT
+        self.is_behind = False
         self._newest: Balance | None = None
         self._there = asyncio.Event()
 
@@ -65,6 +91,16 @@ class Watch:
             _PUSHED.labels("sent").inc()
         return newest
 
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """While something is sent: the reader is behind until it has taken it."""
+        self.is_behind = True
+        try:
+            with _BEHIND.track_inprogress():
+                yield
+        finally:
+            self.is_behind = False
+
 
 class Live:
     """All watches of this process; `hear` and `feed` run beside it."""
@@ -78,17 +114,20 @@ class Live:
         self._woken = asyncio.Event()
 
     @contextmanager
-    def watch(self, program_id: str, member_id: str, unit: str) -> Iterator[Watch]:
-        """A watch that is fed, with the present balance first; raises Problem rate_limited."""
+    def watch(
+        self, door: Door, program_id: str, member_id: str, unit: str, known: Balance | None = None
+    ) -> Iterator[Watch]:
+        """A watch that is fed, first with the present balance unless it is known; raises Problem rate_limited."""
         self._check_room(program_id, member_id)
-        watch, of = Watch(program_id, member_id, unit), (program_id, member_id)
+        watch, of = Watch(program_id, member_id, unit, known), (program_id, member_id)
         self._watches[of].add(watch)
         self.changed([of])
-        _OPEN.inc()
+        started = time.monotonic()
         try:
-            yield watch
+            with _OPEN.labels(door).track_inprogress():
+                yield watch
         finally:
-            _OPEN.dec()
+            _SECONDS.labels(door, watch.end).observe(time.monotonic() - started)
             self._watches[of].discard(watch)
             if not self._watches[of]:
                 del self._watches[of]

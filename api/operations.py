@@ -6,11 +6,14 @@ Bodies are read by the routes themselves (`api.bodies`): strictly, within a limi
 import inspect
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -79,6 +82,14 @@ SECURITY_SCHEMES = {
 
 # Models of bodies, which FastAPI does not see.
 _BODIES: set[type[BaseModel]] = {ProblemDocument}
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """An answer without an end: server-sent events of this name, whose data are documents of this model."""
+
+    name: str
+    model: type[BaseModel]
 
 
 class Operation(APIRoute):
@@ -160,6 +171,7 @@ def operation(
     }
     return {
         "status_code": usual,
+        "response_class": Response if isinstance(answers[usual], Events) else JSONResponse,
         "response_model": None,
         "responses": responses | documented(codes),
         "openapi_extra": extra,
@@ -194,6 +206,9 @@ def by_outside(
 
 
 def _shown(model: Any) -> dict[str, Any]:
+    if isinstance(model, Events):
+        event = f"event: {model.name}\ndata: {orjson.dumps(of_answers.of(model.model)).decode()}\n\n"
+        return {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": event}}}
     return {"model": model, "content": {"application/json": {"example": of_answers.of(model)}}}
 
 

@@ -10,10 +10,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from api.problems import Problem
 from storage.ids import new_id
 
 ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 CLIENT_GONE = 499  # nobody sees it: the caller left before its body was complete
+SWITCHED = 101  # a WebSocket begins
+ANSWERS = frozenset(("http.response.start", "websocket.accept", "websocket.http.response.start"))
 METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 
 log = structlog.get_logger()
@@ -22,7 +25,7 @@ _seen = logging.getLogger(__name__)
 _ANSWERED = Counter("laurel_http_requests_total", "Requests answered.", ("method", "route", "status"))
 _SECONDS = Histogram(
     "laurel_http_request_seconds",
-    "From a request's arrival until its answer was handed over, in seconds.",
+    "From a request's arrival until its answer was handed over, in seconds; live balances have no end to measure.",
     ("method", "route"),
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
@@ -31,7 +34,8 @@ _SECONDS = Histogram(
 class Requests:
     """Outermost of the application: names each request, and turns what nobody caught into a problem.
 
-    What stands further in adds headers for the answer to `scope["answer_headers"]`.
+    What stands further in adds headers for the answer to `scope["answer_headers"]`, and says `scope["is_stream"]` of an
+    answer that goes on for as long as its caller likes.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,7 +43,7 @@ class Requests:
         self._metrics: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
@@ -54,9 +58,12 @@ class Requests:
 
         async def send_answer(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if message["type"] in ANSWERS:
+                status = message.get("status", SWITCHED)
                 message["headers"] = [*message["headers"], *extra]
+            elif message["type"] == "websocket.close" and not status:  # what Starlette says of a path without a socket
+                await problems.answer(Problem("not_found"), scope["path"])(scope, receive, send_answer)
+                return
             await send(message)
 
         try:
@@ -74,13 +81,15 @@ class Requests:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path_format", "(none)")
-        method = scope["method"] if scope["method"] in METHODS else "(other)"
+        asked = scope.get("method", "GET")  # a WebSocket begins with it
+        method = asked if asked in METHODS else "(other)"
         key = (method, route, status)
         if key not in self._metrics:
             self._metrics[key] = _ANSWERED.labels(method, route, status), _SECONDS.labels(method, route)
         answered, duration = self._metrics[key]
         answered.inc()
-        duration.observe(seconds)
+        if "is_stream" not in scope:
+            duration.observe(seconds)
         if not _seen.isEnabledFor(logging.INFO):  # a line that nobody sees costs as much as reading the body
             return
         caller = scope.get("api_key")

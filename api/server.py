@@ -1,10 +1,13 @@
 """The HTTP server: uvicorn, but nobody keeps it waiting for long, and no number of connections shuts others out.
 
-A peer is the other end of one TCP connection. It is late while it owes us something: the whole head of a request, or
-taking our answer. Nobody is late for longer than HTTP_PATIENCE_SECONDS, and at most HTTP_CONNECTIONS are open: a
-newcomer takes the place of who has been late longest. Bodies have a deadline of their own (`api.bodies`).
+A peer is the other end of one TCP connection. It is late while it owes us something: the whole head of a request,
+taking what we send, or the end of a WebSocket that is closing. Nobody is late for longer than HTTP_PATIENCE_SECONDS,
+and at most HTTP_CONNECTIONS are open: a newcomer takes the place of who has been late longest. Bodies have a deadline
+of their own (`api.bodies`).
 """
 
+import logging
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,14 +16,26 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.datastructures import Headers
+from websockets.frames import CloseCode, Frame
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
 from api import problems
 from api.problems import Problem
 from settings import Settings
 
 HEAD_MAX_BYTES = 64 * 1024
+# How often we ping who is at a WebSocket, and how long we wait for the pong.
+PING_SECONDS = 15.0
+PONG_SECONDS = 15.0
+SAID_MAX_BYTES = 125  # of one message: the most that a ping or a close holds
+# What the kernel keeps for a reader that does not read; beyond it, newer balances take the place of older ones.
+UNREAD_BYTES = 8 * 1024
 
 
 class Late:
@@ -28,14 +43,14 @@ class Late:
 
     def __init__(self, patience_seconds: float) -> None:
         self._patience_seconds = patience_seconds
-        self._since: OrderedDict[Peer, float] = OrderedDict()
+        self._since: OrderedDict[Peer | Socket, float] = OrderedDict()
 
-    def add(self, peer: "Peer") -> None:
+    def add(self, peer: "Peer | Socket") -> None:
         """It owes something from now on."""
         self._since[peer] = time.monotonic()
         self._since.move_to_end(peer)
 
-    def discard(self, peer: "Peer") -> None:
+    def discard(self, peer: "Peer | Socket") -> None:
         """It owes nothing."""
         self._since.pop(peer, None)
 
@@ -62,7 +77,9 @@ class Config(uvicorn.Config):
             host=settings.laurel_host,
             port=settings.laurel_port,
             http=Peer,
-            ws="none",
+            ws=Socket,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PONG_SECONDS,
             log_config=None,
             access_log=False,
             timeout_keep_alive=settings.http_patience_seconds,
@@ -115,6 +132,12 @@ class Peer(HttpToolsProtocol):
         if self.cycle.response_complete:  # no further request is waiting for its turn
             self._late.add(self)
 
+    def handle_websocket_upgrade(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            super().handle_websocket_upgrade()
+        else:
+            self.transport.close()  # its earlier request is not answered yet
+
     def shutdown(self) -> None:
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.close()  # a stream, which has no end of its own: its caller connects again
@@ -140,6 +163,74 @@ class Peer(HttpToolsProtocol):
         head = b"".join(b"%b: %b\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[answer.status_code] + head + b"\r\n" + bytes(answer.body))
         self.transport.close()
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """One WebSocket, to which its caller may send nothing but pings, pongs and a close."""
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = logging.getLogger("uvicorn.access")  # `telemetry` keeps it quiet: we write such lines ourselves
+        self.conn = Handshake(max_size=SAID_MAX_BYTES, logger=self.logger)
+        self._late = config.late
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._late.add(self)
+        transport.set_write_buffer_limits(high=0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._late.discard(self)
+        super().connection_lost(exc)
+
+    def handle_connect(self, event: Any) -> None:
+        self._late.discard(self)
+        super().handle_connect(event)
+
+    def handle_text(self, event: Frame) -> None:
+        self._refuse()
+
+    handle_bytes = handle_cont = handle_text
+
+    def _refuse(self) -> None:
+        self.conn.fail(CloseCode.UNSUPPORTED_DATA, "there is nothing to send here")
+        self.handle_parser_exception()
+
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self._late.add(self)
+
+    def keepalive_timeout(self) -> None:
+        """What uvicorn calls when a ping was not answered in time."""
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.INTERNAL_ERROR})
+        super().keepalive_timeout()
+        self._late.add(self)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.close_sent:
+            self._late.add(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.transport.pause_reading()  # else each of its pings would leave a pong to be kept
+        self._late.add(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.transport.resume_reading()
+        if not self.close_sent:
+            self._late.discard(self)
+
+
+class Handshake(ServerProtocol):
+    """The library's part of a WebSocket, which refuses handshakes with problems."""
+
+    def reject(self, status: int, text: str) -> Response:
+        answer = problems.answer(Problem("internal_error" if status == 500 else "malformed_request"))
+        headers = [(key.decode(), value.decode()) for key, value in answer.raw_headers]
+        return Response(answer.status_code, "", Headers([*headers, ("connection", "close")]), bytes(answer.body))
 
 
 class Server(uvicorn.Server):

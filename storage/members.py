@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import MEMBER_ID, Identity
 from domain.ledger import held_account, member_account, pending_account
 from domain.members import Balance, HistoryItem, Member, MemberStatus, custom_from_json
-from storage.tables import accounts, identities, members
+from storage.tables import accounts, identities, lots, members
 
 MAX_PAGE = 200  # members, or items of history
 UNIT = "points"
@@ -123,6 +123,19 @@ async def balance_version(session: AsyncSession, program_id: str, member_id: str
     ids = [account(member_id, unit) for account in (member_account, held_account, pending_account)]
     own = select(func.sum(accounts.c.version)).where(accounts.c.program_id == program_id, accounts.c.id.in_(ids))
     return int(await session.scalar(own) or 0)
+
+
+async def has_lapsed(
+    session: AsyncSession, program_id: str, member_id: str, *, as_of: datetime, unit: str = UNIT
+) -> bool:
+    """Whether value lapsed that the book still has: it makes `balance` another of the same version."""
+    lapsed = exists().where(
+        lots.c.program_id == program_id,
+        lots.c.account_id == member_account(member_id, unit),
+        lots.c.remaining > 0,
+        lots.c.expires_at <= as_of,
+    )
+    return bool(await session.scalar(select(lapsed)))
 
 
 # A transaction's last entry on the account stands for it: versions are dense, so the page is one walk down an index.

@@ -13,27 +13,32 @@ from redis.asyncio import Redis
 
 from api import live
 from api.app import create_app
+from api.routes import live as routes
 from api.routes.members import etag, still_right
 from api.server import Server
 from cli.embedded.ports import free_port
 from domain.members import Balance
+from domain.time import Clock
 from settings import Settings
 from storage.balance_changes import CHANNEL
 from tests.api.conftest import Client
 from tests.api.facts import deal
 from tests.api.test_member_tokens import ada_of, token_for
+from tests.api.test_openapi import DOCUMENT
 from tests.programs import NOW
 
+PATH = "/v1/members/{member_id}/balance/stream"
+DOCUMENTED = DOCUMENT["paths"][PATH]["get"]["responses"]["200"]["content"]
 BOUND_SECONDS = 60  # of a machine that does much else
 NOBODY = "redis://127.0.0.1:1/0"
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
+async def serving(settings: Settings, *, clock: Clock = lambda: NOW) -> AsyncIterator[str]:
     """An API on a port of its own, beside the one in this process: they share PostgreSQL and Redis."""
     port = free_port()
     server = Server(
-        lambda: create_app(settings.model_copy(update={"laurel_port": port}), clock=lambda: NOW),
+        lambda: create_app(settings.model_copy(update={"laurel_port": port}), clock=clock),
         settings.model_copy(update={"laurel_port": port}),
     )
     running = asyncio.create_task(server.serve())
@@ -52,23 +57,33 @@ class Streamed:
 
     def __init__(self, answer: httpx.Response) -> None:
         self._lines = answer.aiter_lines()
+        self.last_id = ""
 
     async def balance(self) -> dict[str, Any]:
-        """The next balance."""
+        """The next balance; its id is kept, as browsers do."""
         async for line in self._lines:
+            if line.startswith("id: "):
+                self.last_id = line[4:]
             if line.startswith("data: "):
                 found: dict[str, Any] = orjson.loads(line[6:])
                 return found
         raise EOFError
 
+    async def heartbeat(self) -> None:
+        """Until a line says that there is nothing new; any balance before it is one too many."""
+        async for line in self._lines:
+            assert not line.startswith("data: "), line
+            if line.startswith(":"):
+                return
+
 
 @asynccontextmanager
-async def streamed(url: str, member_id: str, token: str) -> AsyncIterator[Streamed]:
-    headers = {"Authorization": f"Bearer {token}"}
-    path = f"{url}/v1/members/{member_id}/balance/stream"
+async def streamed(url: str, member_id: str, token: str, **headers: str) -> AsyncIterator[Streamed]:
+    headers = {"Authorization": f"Bearer {token}", **headers}
+    path = url + PATH.format(member_id=member_id)
     async with httpx.AsyncClient(timeout=BOUND_SECONDS) as http, http.stream("GET", path, headers=headers) as answer:
         assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["content-type"].partition(";")[0] in DOCUMENTED
         yield Streamed(answer)
 
 
@@ -162,6 +177,71 @@ async def test_an_api_that_stops_ends_its_streams_and_the_next_one_tells_what_wa
 
     async with serving(settings) as url, streamed(url, member_id, token) as stream:
         assert (await stream.balance())["available"] > first["available"]
+
+
+# -- Coming back ---------------------------------------------------------------------------------------------------
+
+
+async def test_who_has_the_newest_balance_is_told_nothing_until_there_is_a_newer_one(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "HEARTBEAT_SECONDS", 0.5)
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    async with serving(settings) as url:
+        async with streamed(url, member_id, token) as stream:
+            first = await stream.balance()
+        async with streamed(url, member_id, token, **{"Last-Event-ID": stream.last_id}) as stream:
+            await stream.heartbeat()
+            await client.post("/v1/events", deal(2))
+            second = await stream.balance()
+
+    assert stream.last_id == str(second["version"])
+    assert second["version"] > first["version"]
+
+
+async def test_who_has_an_older_balance_is_told_the_newest_at_once(settings: Settings, client: Client) -> None:
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    async with serving(settings) as url:
+        async with streamed(url, member_id, token) as stream:
+            await stream.balance()
+        await client.post("/v1/events", deal(2))
+        await client.post("/v1/events", deal(3))
+        async with streamed(url, member_id, token, **{"Last-Event-ID": stream.last_id}) as stream:
+            missed = await stream.balance()
+
+    assert missed == (await client.get(f"/v1/members/{member_id}/balance")).json()
+
+
+async def test_what_lapsed_meanwhile_is_told_though_the_version_is_the_same(settings: Settings, client: Client) -> None:
+    """Nothing is posted until an expiry run does it."""
+    member_id = await ada_of(client)
+    lapses_at = NOW + timedelta(minutes=30)
+    wanted = {"reference": "a", "member_id": member_id, "amount": 40, "expires_at": lapses_at.isoformat()}
+    assert (await client.post("/v1/earnings", wanted)).is_success
+    token = await token_for(client, member_id, seconds=3600)
+    async with serving(settings) as url, streamed(url, member_id, token) as stream:
+        first = await stream.balance()
+
+    async with (
+        serving(settings, clock=lambda: lapses_at) as url,
+        streamed(url, member_id, token, **{"Last-Event-ID": stream.last_id}) as again,
+    ):
+        second = await again.balance()
+
+    assert (second["version"], second["available"]) == (first["version"], first["available"] - 40)
+
+
+@pytest.mark.parametrize("given", ["", "x", "-1", "9" * 40, "1.5"])
+async def test_an_id_that_is_none_of_ours_is_ignored(settings: Settings, client: Client, given: str) -> None:
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    async with serving(settings) as url, streamed(url, member_id, token, **{"Last-Event-ID": given}) as stream:
+        assert (await stream.balance())["available"] > 0
+
+
+# -- Bounds --------------------------------------------------------------------------------------------------------
 
 
 async def test_a_member_has_so_many_streams_at_most(
