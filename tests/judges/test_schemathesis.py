@@ -1,6 +1,7 @@
 """Schemathesis, all checks, positive and negative, authenticated, against the API on a real port: it finds nothing."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -24,12 +25,17 @@ from settings import Settings
 from storage import api_keys, notifications, programs, rewards
 from storage.tables import notifications as notification_rows
 from storage.tables import rewards as reward_rows
+from tests.api.conftest import Client
 from tests.api.facts import deal
 from tests.api.test_intake import make_connection
+from tests.api.test_isolation import in_ledger
+from tests.judges.schemathesis_hooks import NAMED
 from tests.programs import SAMPLE, make_member, make_program
+from tests.storage.test_commands import UNITS
 
 # A 422 may be honest: see schemathesis_hooks. So may a 400 for statements: the rules of xAPI go beyond their
-# schema. A batch of members is answered member by member, those included whose time zone is none.
+# schema. A batch of members is answered member by member, those included whose time zone is none. A stream has no end,
+# so it is asked for of nobody.
 CONFIGURATION = """\
 hooks = "tests.judges.schemathesis_hooks"
 
@@ -39,6 +45,10 @@ event_id = "{event_id}"
 order_id = "{order_id}"
 reward_id = "{reward_id}"
 notification_id = "{notification_id}"
+hold_id = "{hold_id}"
+pending_id = "{pending_id}"
+adjustment_id = "{adjustment_id}"
+merge_id = "{merge_id}"
 connection = "{hubspot}"
 
 [auth.openapi.api_key]
@@ -62,9 +72,17 @@ include-path = "/xapi/statements"
 
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "400", "404", "409", "429"]
+
+[[operations]]
+include-path = "/v1/members/{{member_id}}/balance/stream"
+
+[operations.parameters]
+member_id = "{nobody}"
 """
+NOBODY = "mem_01a1fd1cfa630081c74091f5d2"
 SHORT_EXAMPLES = 10
 LONG_EXAMPLES = 200
+LONG_SECONDS = 3_600
 PATIENCE_SECONDS = 60  # with a machine that does much else
 MAX_SHOWN = 20_000  # characters of what it says when it finds something
 
@@ -106,7 +124,7 @@ async def make_key(engine: AsyncEngine) -> tuple[str, str]:
     """A program with a member, and a key to all of it."""
     now = datetime.now(UTC)
     async with AsyncSession(engine) as session, session.begin():
-        program_id = await make_program(session, SAMPLE)
+        program_id = await make_program(session, SAMPLE | UNITS)
         await make_member(session, program_id, "ada")
         program = await programs.get(session, program_id)
         _, key = await api_keys.insert(session, program, name="judge", scopes=(Scope.PROGRAMS_ADMIN,), now=now)
@@ -118,11 +136,13 @@ async def make_ids(engine: AsyncEngine, url: str, program_id: str, key: str) -> 
     now = datetime.now(UTC)
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_SECONDS) as http:
+        client = Client(http, program_id, key)
         at = (now - timedelta(hours=1)).isoformat()
         facts = [deal(number, amount_minor=2_000_000, occurred_at=at) for number in range(12)]
         done = (await http.post("/v1/events/batch", json={"events": facts})).json()["results"][0]["event"]
         wanted = {"member_id": done["member_id"], "item": "mug", "value_minor": 500}
         order = (await http.post("/v1/orders", json=wanted)).json()
+        named = await in_ledger(client, done["member_id"])
     async with AsyncSession(engine) as session, session.begin():
         reward_id = (await session.execute(select(reward_rows.c.id).limit(1))).scalar_one()
         given = await rewards.lock(session, program_id, reward_id)
@@ -144,6 +164,8 @@ async def make_ids(engine: AsyncEngine, url: str, program_id: str, key: str) -> 
         "order_id": order["id"],
         "reward_id": reward_id,
         "notification_id": told,
+        "nobody": NOBODY,
+        **named,
     }
 
 
@@ -163,7 +185,7 @@ async def judge(subject: Subject, directory: Path, examples: int) -> tuple[int, 
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
+        env=os.environ | {"PYTHONPATH": str(root), NAMED: json.dumps(subject.named)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -179,6 +201,7 @@ async def test_schemathesis_finds_nothing(subject: Subject, tmp_path: Path) -> N
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(LONG_SECONDS)
 async def test_schemathesis_finds_nothing_in_many_examples(subject: Subject, tmp_path: Path) -> None:
     code, said = await judge(subject, tmp_path, LONG_EXAMPLES)
 

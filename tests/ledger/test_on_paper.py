@@ -190,6 +190,7 @@ def test_the_ledger_on_paper_does_what_the_oracle_says():
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("number", range(24))
 def test_a_million_steps_on_paper(number: int, capsys: pytest.CaptureFixture[str]):
     """Some 43,000 steps each. What came of them is printed: steps, and outcomes by kind of command."""
