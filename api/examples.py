@@ -430,6 +430,7 @@ BY_MODEL: Mapping[str, Any] = {
         "lines": [_POINTS | {"held": 100, "for_orders": 100, "for_integrations": 0, "differing": 0, "unexplained": 0}],
         "differences": [],
     },
+    "OriginsDocument": {"origins": ["https://app.example.com"]},
     "ProgramDocument": {
         "id": _PROGRAM,
         "name": "Example Ltd",

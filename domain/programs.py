@@ -11,7 +11,8 @@ MAX_NAME_LENGTH = 200  # characters
 MAX_ORIGINS = 50
 MAX_ORIGIN_LENGTH = 300  # characters
 # As browsers write them (RFC 6454, section 6.2): in lower case, without a path, and without the scheme's own port.
-_ORIGIN = re.compile(r"(https://(?!.*:443$)|http://(?!.*:80$))[a-z0-9.-]+(:[1-9][0-9]{0,4})?", re.ASCII)
+ORIGIN = r"^(https://(?!.*:443$)|http://(?!.*:80$))[a-z0-9.-]+(:[1-9][0-9]{0,4})?$"
+_ORIGIN = re.compile(ORIGIN, re.ASCII)
 
 
 class ProgramKind(StrEnum):

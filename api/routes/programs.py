@@ -1,4 +1,4 @@
-"""The program of the caller's key: its switch and its limits."""
+"""The program of the caller's key: its switch, its limits, and whose pages may use its member tokens."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -7,7 +7,7 @@ from api.answers import answer
 from api.auth import caller
 from api.backends import backends
 from api.operations import Operation, operation
-from api.schemas.programs import ProgramBody, ProgramDocument, program_document
+from api.schemas.programs import OriginsBody, OriginsDocument, ProgramBody, ProgramDocument, program_document
 from domain.scopes import Scope
 from storage import orders, programs
 
@@ -58,3 +58,37 @@ async def set_program(request: Request) -> Response:
             await orders.resume(session, program_id, now=here.clock())
         program = await programs.get(session, program_id)
     return answer(program_document(program))
+
+
+@router.get(
+    "/v1/program/origins",
+    operation_id="get_origins",
+    summary="Read whose pages may use member tokens",
+    **operation(Scope.PROGRAMS_ADMIN, {200: OriginsDocument}),
+)
+async def get_origins(request: Request) -> Response:
+    """The origins of web sites; pages of others are refused."""
+    async with backends(request).database.begin() as session:
+        program = await programs.get(session, caller(request).program_id)
+    return answer({"origins": program.origins})
+
+
+@router.put(
+    "/v1/program/origins",
+    operation_id="set_origins",
+    summary="Set whose pages may use member tokens",
+    **operation(
+        Scope.PROGRAMS_ADMIN,
+        {200: OriginsDocument},
+        body=OriginsBody,
+        examples={"one": {"origins": ["https://app.example.com"]}},
+    ),
+)
+async def set_origins(request: Request) -> Response:
+    """Just these from now on, everywhere within five seconds; streams that are open to others end."""
+    body = bodies.parse(OriginsBody, await bodies.read_json(request))
+    program_id = caller(request).program_id
+    async with backends(request).database.begin() as session:
+        await programs.set_origins(session, program_id, body.origins)
+        program = await programs.get(session, program_id)
+    return answer({"origins": program.origins})

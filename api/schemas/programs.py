@@ -1,12 +1,25 @@
 """A program as its administrators see and set it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
+from pydantic.functional_validators import AfterValidator
 
 from api.schemas.base import Currency, Document, Minor, Strict
-from domain.programs import Program, ProgramKind
+from domain.programs import MAX_ORIGIN_LENGTH, MAX_ORIGINS, ORIGIN, Program, ProgramKind, check_origins
+
+
+def _origin(text: str) -> str:
+    (origin,) = check_origins([text])
+    return origin
+
+
+Origin = Annotated[
+    str,
+    AfterValidator(_origin),
+    Field(max_length=MAX_ORIGIN_LENGTH, json_schema_extra={"pattern": ORIGIN}),  # pydantic's own know no lookahead
+]
 
 
 class ProgramBody(Strict):
@@ -16,6 +29,20 @@ class ProgramBody(Strict):
     daily_limit_minor: Minor | None = Field(description="The value of a day's orders; null is no limit.")
     monthly_limit_minor: Minor | None = Field(description="The value of a month's orders; null is no limit.")
     limit_currency: Currency
+
+
+class OriginsBody(Strict):
+    """The web sites whose pages may use member tokens; all of them together."""
+
+    origins: list[Origin] = Field(
+        max_length=MAX_ORIGINS, description="As browsers write them; none closes all pages out."
+    )
+
+
+class OriginsDocument(Document):
+    """The web sites whose pages may use the program's member tokens."""
+
+    origins: list[str]
 
 
 class ProgramDocument(Document):

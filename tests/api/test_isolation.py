@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
         "monthly_limit_minor": 1,
         "limit_currency": "EUR",
     },
+    "set_origins": {"origins": ["https://thief.example"]},
 }
 # Routes without an id in their path: they work on the caller's own program.
 OWN = [operation for _, path, operation in OPERATIONS if path.startswith("/v1/") and "{" not in path]
