@@ -1,15 +1,17 @@
 """The writer: single events and commands of many callers become one transaction per program (group commit).
 
-A lane gathers what arrives while its last batch commits, so nobody waits when nothing else is going on. What is
-acknowledged is committed; a caller that went away changes nothing.
+A lane gathers what arrives while its last batch commits, so nobody waits when nothing else is going on. What concerns
+the same members is in one batch at a time, in the order in which it came: a second batch would only wait for the locks
+of the first. What is acknowledged is committed; a caller that went away changes nothing.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
@@ -56,6 +58,9 @@ class Work(Protocol[Given, Result]):
     ) -> Sequence[Result]:
         """One result for each item, in order; it does not commit."""
 
+    def concerns(self, item: Given) -> Collection[Hashable]:
+        """The members whom the item names, under whatever names."""
+
     def keep(self, result: Result) -> Mapping[str, Any]:
         """The result as data, to be kept under a request's key."""
 
@@ -74,6 +79,9 @@ class Taking:
     ) -> Sequence[Outcome]:
         return await intake.record(session, program_id, items, self.policy, as_of=as_of)
 
+    def concerns(self, item: Event) -> Collection[Hashable]:
+        return (item.member,)
+
     def keep(self, result: Outcome) -> Mapping[str, Any]:
         return asdict(result)
 
@@ -89,6 +97,9 @@ class Executing:
         self, session: AsyncSession, program_id: str, items: Sequence[Command], as_of: datetime
     ) -> Sequence[ordered.Outcome]:
         return await commands.execute(session, program_id, items, as_of=as_of)
+
+    def concerns(self, item: Command) -> Collection[Hashable]:
+        return item.member_ids
 
     def keep(self, result: ordered.Outcome) -> Mapping[str, Any]:
         if isinstance(result, Replayed):
@@ -114,12 +125,13 @@ Recorded = Done[Outcome]
 Executed = Done[ordered.Outcome]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Waiting(Generic[Item, Result]):
     """One caller's event or command."""
 
     item: Item
     key: IdempotencyKey | None
+    concerns: Collection[Hashable]
     answer: asyncio.Future[Done[Result]]
     since: float = field(default_factory=time.perf_counter)
 
@@ -132,14 +144,55 @@ class Lane(Generic[Item, Result]):
     work: Work[Item, Result]
     queue: deque[Waiting[Item, Result]] = field(default_factory=deque)
     servers: int = 0
-    in_hand: int = 0
+    # What concerns somebody whom a batch in hand concerns, or somebody who waits here already.
+    _behind: deque[Waiting[Item, Result]] = field(default_factory=deque)
+    _in_hand: list[list[Waiting[Item, Result]]] = field(default_factory=list)
+    _busy: set[Hashable] = field(default_factory=set)
+
+    def add(self, waiting: Waiting[Item, Result]) -> None:
+        """Let it wait for the next batch, or for the end of the one that is about the same members."""
+        if self._busy.isdisjoint(waiting.concerns):
+            self.queue.append(waiting)
+        else:
+            self._behind.append(waiting)
+            self._busy.update(waiting.concerns)  # nobody overtakes it
 
     def take(self) -> list[Waiting[Item, Result]]:
         """The next batch: its share of all who wait, so that there is one to decide while another one commits."""
-        share = -(-(len(self.queue) + self.in_hand) // LANE_BATCHES)
+        in_hand = sum(map(len, self._in_hand))
+        share = -(-(len(self.queue) + in_hand) // LANE_BATCHES)
         size = min(len(self.queue), MAX_BATCH, max(WORTH_A_BATCH, share))
-        self.in_hand += size
-        return [self.queue.popleft() for _ in range(size)]
+        batch = [self.queue.popleft() for _ in range(size)]
+        self._in_hand.append(batch)
+        self._gather(batch)
+        return batch
+
+    def _gather(self, batch: list[Waiting[Item, Result]]) -> None:
+        """Have whatever else concerns the batch's members go along, unless it would overtake what stays."""
+        whom, staying = _concerned(batch), set[Hashable]()
+        self._busy |= whom
+        others, self.queue = self.queue, deque()
+        for waiting in others:
+            named = waiting.concerns
+            if len(batch) < MAX_BATCH and not whom.isdisjoint(named) and staying.isdisjoint(named):
+                batch.append(waiting)
+                whom.update(named)
+                self._busy.update(named)
+            else:
+                self.add(waiting)
+                staying.update(named)
+
+    def done(self, batch: list[Waiting[Item, Result]]) -> None:
+        """The batch's locks are free: who waits for them may be next."""
+        self._in_hand.remove(batch)
+        self._busy = _concerned(chain.from_iterable(self._in_hand))
+        waited, self._behind = self._behind, deque()
+        for waiting in waited:
+            self.add(waiting)
+
+
+def _concerned(batch: Iterable[Waiting[Any, Any]]) -> set[Hashable]:
+    return {member for waiting in batch for member in waiting.concerns}
 
 
 class Writer:
@@ -175,13 +228,15 @@ class Writer:
     ) -> Done[Result]:
         if self._closed or self._waiting >= MAX_WAITING:
             raise Problem("overloaded", retry_after_seconds=FULL_RETRY_SECONDS)
-        waiting: Waiting[Item, Result] = Waiting(item, key, asyncio.get_running_loop().create_future())
+        waiting: Waiting[Item, Result] = Waiting(
+            item, key, work.concerns(item), asyncio.get_running_loop().create_future()
+        )
         self._waiting += 1
         _WAITING.inc()
         lane = self._lanes.get((program_id, work))
         if lane is None:
             lane = self._lanes[program_id, work] = Lane(program_id, work)
-        lane.queue.append(waiting)
+        lane.add(waiting)
         if lane.servers == 0 or (lane.servers < LANE_BATCHES and len(lane.queue) >= WORTH_A_BATCH):
             lane.servers += 1
             task = asyncio.create_task(self._serve(lane))
@@ -199,7 +254,7 @@ class Writer:
                 await asyncio.sleep(0)  # what has arrived in this moment goes along
                 batch = lane.take()
                 answers = await self._answers(lane, batch) if batch else ()
-            lane.in_hand -= len(batch)
+            lane.done(batch)
             self._waiting -= len(batch)
             _WAITING.dec(len(batch))
             for waiting, answer in zip(batch, answers, strict=True):

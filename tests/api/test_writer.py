@@ -25,6 +25,7 @@ from storage.tables import events, members
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.line import line_to
+from tests.eventually import eventually
 from tests.programs import NOW
 from tests.programs import deal as fact
 
@@ -44,9 +45,12 @@ async def events_locked(engine: AsyncEngine) -> AsyncIterator[None]:
         yield
 
 
-async def recording(writer: Writer, program_id: str, *numbers: int) -> list[asyncio.Task[Recorded]]:
-    """Callers that wait for these deals; the first of a batch has begun."""
-    tasks = [asyncio.create_task(writer.record(program_id, fact(number), TOLD_ONCE)) for number in numbers]
+async def recording(
+    writer: Writer, program_id: str, *numbers: int, of_one: bool = True
+) -> list[asyncio.Task[Recorded]]:
+    """Callers that wait for these deals, of one member or each of another; the first of a batch has begun."""
+    facts = [fact(number, "ada" if of_one else f"member-{number}") for number in numbers]
+    tasks = [asyncio.create_task(writer.record(program_id, one, TOLD_ONCE)) for one in facts]
     await asyncio.sleep(0)
     return tasks
 
@@ -73,13 +77,33 @@ async def test_what_comes_while_a_batch_commits_is_one_batch(
 
 async def test_many_who_wait_are_shared_among_batches(writer: Writer, client: Client, engine: AsyncEngine) -> None:
     async with events_locked(engine):
-        waiting = await recording(writer, client.program_id, *range(90))
+        waiting = await recording(writer, client.program_id, *range(90), of_one=False)
 
     await asyncio.gather(*waiting)
 
+    assert await batches(engine) == [30, 30, 30]
+
+
+async def test_what_concerns_one_member_is_in_one_batch_at_a_time(
+    writer: Writer, client: Client, engine: AsyncEngine
+) -> None:
+    """Ada's come together; what comes of hers meanwhile waits for them, and others' need not."""
+    async with events_locked(engine):
+        waiting = await recording(writer, client.program_id, *range(60))
+        waiting += await recording(writer, client.program_id, *range(60, 90), of_one=False)
+        await asyncio.sleep(0.05)
+        waiting += await recording(writer, client.program_id, *range(90, 120))
+
+    await asyncio.gather(*waiting)
+
+    assert await batches(engine) == [30, 30, 60]
+
+
+async def batches(engine: AsyncEngine) -> list[int]:
+    """How many events each transaction took in, the smallest first."""
     async with engine.connect() as connection:
         sizes = await connection.execute(text("SELECT count(*) FROM events GROUP BY xmin::text"))
-    assert sorted(sizes.scalars()) == [30, 30, 30]
+    return sorted(sizes.scalars())
 
 
 async def test_each_caller_gets_its_own_events_outcome(writer: Writer, client: Client) -> None:
@@ -156,20 +180,25 @@ async def test_a_lost_race_is_run_again(writer: Writer, client: Client, engine: 
     """The server ends the writer's connection in the middle: nobody notices."""
     async with events_locked(engine):
         waiting = await recording(writer, client.program_id, *range(5))
-        await asyncio.sleep(0.1)
-        async with engine.connect() as other:
-            ended = await other.execute(
-                text(
-                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                )
-            )
-
-            assert ended.scalar_one() == 1
+        assert await eventually(lambda: ended_in_a_wait(engine)) == 1
 
     done = await asyncio.gather(*waiting)
 
     assert [one.outcome.status for one in done] == ["recorded"] * 5
+
+
+async def ended_in_a_wait(engine: AsyncEngine) -> int:
+    """How many connections waited for a lock, which are no more."""
+    async with engine.connect() as other:
+        ended = await other.execute(
+            text(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
+        count = int(ended.scalar_one())
+    assert count
+    return count
 
 
 async def test_while_the_database_is_away_nothing_is_acknowledged_and_afterwards_nothing_is_lost(
