@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -26,6 +27,10 @@ from storage.database import Database
 from storage.keyring import Keyring
 from tests.servers import Run, Servers
 from workflows.plugin import LaurelPlugin
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 RUN = pytest.StashKey[Run]()
 SERVERS = pytest.StashKey[Servers]()

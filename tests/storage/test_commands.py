@@ -531,7 +531,7 @@ def told(outcome: Outcome) -> Any:
     return outcome.code if isinstance(outcome, Refused) else [one.balance for one in outcome.balances]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, names=st.lists(st.integers(0, 12), min_size=16, max_size=16), cuts=st.lists(st.integers(1, 15)))
 async def test_carrying_out_a_batch_equals_carrying_out_its_commands_one_by_one(
     session: AsyncSession, steps: list[tuple[Any, ...]], names: list[int], cuts: list[int]

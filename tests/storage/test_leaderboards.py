@@ -176,7 +176,7 @@ histories = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories, st.randoms(use_true_random=False))
 async def test_boards_are_the_same_in_whatever_order_and_however_often_standings_come(
     redis: Redis, histories: list[list[tuple[int, int, str | None, bool]]], chance: random.Random

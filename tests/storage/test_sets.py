@@ -31,7 +31,7 @@ KINDS: list[tuple[Column[Any], str, st.SearchStrategy[Any]]] = [
 ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), kind=st.sampled_from(KINDS))
 async def test_arrays_arrive_as_they_were(session: AsyncSession, data: st.DataObject, kind: Any):
     column, sql_type, values = kind
