@@ -230,6 +230,11 @@ BY_MODEL: Mapping[str, Any] = {
         "decided_at": _AT,
     },
     "ExpiryDocument": {"unit": "points", "at": _AT, "known_at": _AT} | _SCHEDULE,
+    "ExpiryRunDocument": {
+        "as_of": _AT,
+        "done": {"holds": 1, "promises": 2, "refills": 40, "idle": 0, "lots": 310, "warnings": 12},
+        "finished": True,
+    },
     "ProofDocument": {
         "format": "laurel-proof/1",
         "parts": [

@@ -21,6 +21,8 @@ app = typer.Typer(
     name="expiry", help="What lapses, is released, refilled or warned of with time.", no_args_is_help=True
 )
 
+GoOn = Callable[[expiry.Page], Awaitable[bool]]
+
 _TOLD = {
     Duty.HOLDS: "holds given back",
     Duty.PROMISES: "promises made available",
@@ -47,8 +49,8 @@ def run(
 ) -> None:
     """Do all that is due: once, however often it is run and whatever interrupts it."""
     settings = Settings()
-    pause = None if no_pacing else _pause(settings.expiry_lots_per_second)
-    done = asyncio.run(_run(settings, program, _instant(as_of), pause))
+    go_on = None if no_pacing else _pacing(settings.expiry_lots_per_second)
+    done = asyncio.run(_run(settings, program, _instant(as_of), go_on))
     if json:
         answer_json({str(duty): count for duty, count in done.items()})
         return
@@ -70,22 +72,21 @@ def _instant(text: str | None) -> datetime:
     return instant.astimezone(UTC)
 
 
-def _pause(lots_per_second: float) -> Callable[[expiry.Page], Awaitable[None]]:
-    async def pause(page: expiry.Page) -> None:
+def _pacing(lots_per_second: float) -> GoOn:
+    async def go_on(page: expiry.Page) -> bool:
         await asyncio.sleep(page.done / lots_per_second)
+        return True
 
-    return pause
+    return go_on
 
 
-async def _run(
-    settings: Settings, wanted: str | None, as_of: datetime, pause: Callable[[expiry.Page], Awaitable[None]] | None
-) -> dict[Duty, int]:
+async def _run(settings: Settings, wanted: str | None, as_of: datetime, go_on: GoOn | None) -> dict[Duty, int]:
     async with opened(settings) as database:
         async with database.begin() as session:
             chosen = [await choose(session, wanted)] if wanted else await programs.list_all(session)
         _refuse_future(chosen, as_of)
         return await expiry.run_all(
-            database, as_of=as_of, clock=now, program_ids=[program.id for program in chosen], pause=pause
+            database, as_of=as_of, clock=now, program_ids=[program.id for program in chosen], go_on=go_on
         )
 
 

@@ -113,9 +113,12 @@ async def run_all(
     as_of: datetime,
     clock: Clock,
     program_ids: Collection[str] | None = None,
-    pause: Callable[[Page], Awaitable[None]] | None = None,
+    go_on: Callable[[Page], Awaitable[bool]] | None = None,
 ) -> dict[Duty, int]:
-    """Do all that is due (in these programs), and `pause` after each page; how much was done, by duty."""
+    """Do all that is due (in these programs); how much was done, by duty.
+
+    `go_on` is awaited after each page, and ends the run where it says no: another one does the rest.
+    """
     async with database.begin() as session:
         found = await list_due(session, as_of)
     turns = Turns(due for due in found if program_ids is None or due.program_id in program_ids)
@@ -124,8 +127,8 @@ async def run_all(
         page = await take_page_alone(database, turns.current, as_of=as_of, clock=clock)
         done[turns.current.duty] += page.done
         turns.take(page.after)
-        if pause:
-            await pause(page)
+        if go_on and not await go_on(page):
+            break
     return done
 
 
