@@ -37,7 +37,7 @@ bench: $(INSTALLED) ## Print each of our figures beside its yardstick, measured 
 	@for name in intake http bulk expiry ledger orders verify; do $(BIN)/laurel bench $$name || exit 1; done
 
 soak: $(INSTALLED) ## Run the long tests: full API fuzzing, endurance, and faults under load
-	@$(BIN)/pytest -m soak
+	@$(BIN)/pytest -m soak --timeout 0
 	@$(BIN)/laurel chaos --rounds 32
 
 clean: ## Delete what was installed here and the embedded stack's data and logs
