@@ -26,6 +26,7 @@ from domain.idempotency import IdempotencyKey
 from storage import idempotency
 from storage.database import Database
 from storage.failures import retry
+from storage.hot_path import savepoint
 
 HEADER = "Idempotency-Key"
 # Printable ASCII without space, quote, comma and backslash; bare, or as a structured-field string (RFC 9651).
@@ -142,7 +143,7 @@ async def once(request: Request, body: bytes, database: Database, now: datetime,
 async def _run(session: AsyncSession, command: Command) -> Mapping[str, Any]:
     """The command's outcome; a refusal leaves nothing of what the command did."""
     try:
-        async with session.begin_nested():
+        async with savepoint(session):
             answer = await command(session)
     except Exception as error:
         problem = problems.of(error)

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
 import psycopg
 from sqlalchemy import event, text
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage import measures
 from storage.balance_changes import CHANGED, Changed
+from storage.sessions import DirectSession
 
 # A statement that runs longer than this is ended by the server: milliseconds.
 STATEMENT_TIMEOUT_MS = 30_000
@@ -68,14 +69,21 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
         """A session in a transaction that commits when the block ends, and rolls back when it raises."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            async with session.begin():
-                yield session
-            measures.count_committed(session)
-            if changed := session.info.get(CHANGED):
-                self._tell(changed)
-            if lanes := session.info.get(LANES):
-                self._ring(lanes)
+        session = DirectSession(self.engine)
+        try:
+            yield session
+            await session.commit()
+        except BaseException:
+            async with session:  # closed, whatever else comes meanwhile
+                with suppress(OperationalError):  # the connection is gone, and with it everything
+                    await session.rollback()
+            raise
+        await session.close()
+        measures.count_committed(session)
+        if changed := session.info.get(CHANGED):
+            self._tell(changed)
+        if lanes := session.info.get(LANES):
+            self._ring(lanes)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
@@ -108,7 +116,7 @@ def _ping_after_idling(connection: Any, record: ConnectionPoolEntry, _: Any) -> 
     cursor = connection.cursor()
     try:
         cursor.execute("SELECT 1")
-        connection.rollback()
+        connection.commit()  # after a rollback the driver would forget all that it has prepared
         cursor.close()
     except psycopg.Error:
         raise DisconnectionError from None

@@ -13,12 +13,15 @@ import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import SessionTransaction
 
+from storage.sessions import DirectSession, Driver
+
 _KEY = "driver connection"
 
 
 Query = tuple[str, Mapping[str, Any]]
 Found = list[tuple[Any, ...]]
-Driver = psycopg.AsyncConnection[tuple[Any, ...]]
+
+SAVEPOINT: Query = ("SAVEPOINT hot_path", {})
 
 _NAMED = re.compile(r"%\((\w+)\)s")
 
@@ -38,9 +41,13 @@ async def run_together(session: AsyncSession, *queries: Query) -> list[Found]:
 
 
 @asynccontextmanager
-async def savepoint(session: AsyncSession) -> AsyncIterator[None]:
-    """What raises inside leaves nothing behind. It is not released before the transaction ends."""
-    await run(session, "SAVEPOINT hot_path", {})
+async def savepoint(session: AsyncSession, *, is_set: bool = False) -> AsyncIterator[None]:
+    """What raises inside leaves nothing behind. It is not released before the transaction ends.
+
+    Who has asked something else just before has set it already, with SAVEPOINT as its last statement.
+    """
+    if not is_set:
+        await run(session, *SAVEPOINT)
     try:
         yield
     except BaseException:
@@ -74,7 +81,9 @@ async def _rows(cursor: psycopg.AsyncRawCursor[tuple[Any, ...]]) -> Found:
 
 
 async def _driver(session: AsyncSession) -> Driver:
-    """The connection under the session; asking for it is what makes SQLAlchemy begin its transaction."""
+    """The connection under the session; asking any other for it is what makes SQLAlchemy begin its transaction."""
+    if isinstance(session, DirectSession):
+        return await session.driver()
     kept = session.info.get(_KEY)
     if kept is not None and kept[0] is _transaction(session):
         return cast("Driver", kept[1])
