@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from domain.configuration import Aggregate, Award, Cap, Configuration, Milestone, Rule
+from domain.configuration import Aggregate, Award, Cap, Configuration, Milestone, Period, Rule
 from domain.events import Event
 from domain.expressions import context, fields_used, is_read_whole, totals_used
 from domain.ledger import Grant
 from domain.rules import RuleResult, Uses, as_json, judge
+from domain.schemas import values
 from domain.time import period_on
 from domain.units import expires_at
 
@@ -110,6 +111,8 @@ class Plan:
     member_fields: frozenset[str] | None
     # The units besides points that its rules award.
     others: tuple[str, ...]
+    # What is read or moved, and in which periods; in the order of their keys.
+    counters: tuple[tuple[str, str, Period], ...]
 
 
 def plan(configuration: Configuration, event_type: str) -> Plan:
@@ -125,14 +128,20 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
     texts = [condition.expression for rule in rules for condition in rule.when]
     texts += [rule.award.expression for rule in rules if rule.award]
     names = sorted(set().union(*map(totals_used, texts)) if texts else set())
+    read = tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates)
+    counted = tuple(a for a in configuration.aggregates.values() if a.event_type == event_type)
+    capped = tuple((rule, cap) for rule in rules for cap in rule.caps if cap.per is not None)
+    counters = {(counter_name(aggregate), aggregate.per) for aggregate in (*read, *counted)}
+    counters |= {(_uses_name(rule), cap.per) for rule, cap in capped if cap.per is not None}
     return Plan(
         rules=rules,
-        read=tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates),
-        counted=tuple(a for a in configuration.aggregates.values() if a.event_type == event_type),
-        capped=tuple((rule, cap) for rule in rules for cap in rule.caps if cap.per is not None),
+        read=read,
+        counted=counted,
+        capped=capped,
         event_fields=_fields_named(texts, "event"),
         member_fields=_fields_named(texts, "member"),
         others=tuple(sorted({rule.award.unit for rule in rules if rule.award} - {UNIT})),
+        counters=tuple(sorted((name, per.value, per) for name, per in counters)),
     )
 
 
@@ -151,9 +160,13 @@ def aggregate_key(aggregate: Aggregate, at: datetime, time_zone: str) -> Counter
     return counter_name(aggregate), aggregate.per.value, period_on(aggregate.per, at, time_zone)
 
 
+def _uses_name(rule: Rule) -> str:
+    return f"rule:{rule.key}"
+
+
 def cap_key(rule: Rule, cap: Cap, at: datetime, time_zone: str) -> CounterKey:
     assert cap.per is not None
-    return f"rule:{rule.key}", cap.per.value, period_on(cap.per, at, time_zone)
+    return _uses_name(rule), cap.per.value, period_on(cap.per, at, time_zone)
 
 
 def person_at(versions: Sequence[tuple[datetime, Person]], at: datetime) -> Person:
@@ -172,11 +185,17 @@ def counted_by_back_fill(
     return {key: by for key, by in counted.items() if key[:2] not in known}
 
 
-def keys_needed(configuration: Configuration, event: Event, person: Person) -> set[CounterKey]:
-    """The counters that deciding this event reads or moves."""
-    needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
-    keys = {aggregate_key(aggregate, at, zone) for aggregate in (*needs.read, *needs.counted)}
-    return keys | {cap_key(rule, cap, at, zone) for rule, cap in needs.capped}
+def keys_needed(configuration: Configuration, event: Event, person: Person) -> list[CounterKey]:
+    """The counters that deciding this event reads or moves, in order."""
+    at, zone = event.occurred_at, person.time_zone
+    return [(name, per, period_on(period, at, zone)) for name, per, period in plan(configuration, event.type).counters]
+
+
+def as_seen(configuration: Configuration, event: Event) -> Event:
+    """The event with its data as expressions see them."""
+    event_type = configuration.event_types.get(event.type)
+    data = values(event_type, event.data) if event_type else event.data
+    return event if data is event.data else replace(event, data=data)
 
 
 def decide(

@@ -10,10 +10,9 @@ from datetime import date, datetime
 from typing import Any
 
 from domain.configuration import Configuration, Rule
-from domain.deciding import ENGINE, UNIT, Inputs, Person, Verdict, decide, totals_read, uses_read
+from domain.deciding import ENGINE, UNIT, Inputs, Person, Verdict, as_seen, decide, totals_read, uses_read
 from domain.events import Event
 from domain.rules import RuleResult, Uses, cap_name, capped
-from domain.schemas import values
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def explain(
     if configuration is None or person is None:
         return replace(plain, not_derived="the configuration or the member's attributes of then are not there any more")
     try:
-        event, inputs = _as_seen(configuration, recorded.event), _inputs(recorded.inputs)
+        event, inputs = as_seen(configuration, recorded.event), _inputs(recorded.inputs)
     except (TypeError, ValueError, KeyError):
         return replace(plain, not_derived="what was recorded has another shape")
     verdict = decide(configuration, event, person, inputs, recorded.recorded_at)
@@ -147,11 +146,6 @@ def _recorded_facts(recorded: RecordedDecision) -> DecisionExplained:
         balance=inputs.get("balance"),
         reason=recorded.verdict.get("reason"),
     )
-
-
-def _as_seen(configuration: Configuration, event: Event) -> Event:
-    event_type = configuration.event_types.get(event.type)
-    return replace(event, data=values(event_type, event.data)) if event_type else event
 
 
 def _inputs(kept: Mapping[str, Any]) -> Inputs:

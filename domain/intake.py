@@ -17,6 +17,7 @@ from domain.deciding import (
     Inputs,
     Person,
     Verdict,
+    as_seen,
     decide,
     keys_needed,
     person_at,
@@ -27,7 +28,6 @@ from domain.events import Event, Identity, SourcePolicy, fingerprint, member_nam
 from domain.ladders import Crossing, Ladders
 from domain.ledger import Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
-from domain.schemas import values
 
 NEW = "new"
 AWAITED = "awaited"
@@ -263,8 +263,7 @@ class Intake:
 
     def _decide(self, fact: Fact, kind: str) -> Verdict:
         assert fact.member_id is not None
-        event_type = self.configuration.event_types.get(fact.event.type)
-        event = replace(fact.event, data=values(event_type, fact.event.data)) if event_type else fact.event
+        event = as_seen(self.configuration, fact.event)
         person = self._person(fact.member_id, event.occurred_at)
         inputs = self._inputs(event, person)
         verdict = decide(self.configuration, event, person, inputs, fact.recorded_at)
@@ -279,7 +278,7 @@ class Intake:
 
     def _inputs(self, event: Event, person: Person) -> Inputs:
         account = self.book.accounts[member_account(person.id, UNIT)]
-        keys = sorted(keys_needed(self.configuration, event, person))
+        keys = keys_needed(self.configuration, event, person)
         read = {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters}
         others = {unit: self._standing_in(unit, person) for unit in plan(self.configuration, event.type).others}
         return Inputs(read, account.lifetime, account.balance, self.ladders.marks_of(person.id), others)

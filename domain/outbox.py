@@ -35,7 +35,7 @@ class Kind(StrEnum):
     CHECKPOINT = "checkpoint"  # size
 
 
-LANES = {
+LANES: Mapping[str, str] = {
     Kind.START_REWARD: Lane.TEMPORAL,
     Kind.START_ORDER: Lane.TEMPORAL,
     Kind.WAKE_REWARD: Lane.TEMPORAL,
@@ -63,8 +63,8 @@ class OutboxRow:
     order_key: str | None = None
 
     def __post_init__(self) -> None:
-        if LANES[Kind(self.kind)] != self.lane:
-            raise ValueError(f"{self.kind} belongs to lane {LANES[Kind(self.kind)]}, not {self.lane}")
+        if LANES.get(self.kind) != self.lane:
+            raise ValueError(f"{self.kind} belongs to lane {LANES.get(self.kind)}, not {self.lane}")
 
 
 @dataclass(frozen=True, slots=True)

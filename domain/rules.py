@@ -16,6 +16,8 @@ from domain.expressions import ExpressionError, evaluate
 
 MAX_AWARD = 1_000_000_000  # points by one rule for one event
 
+_TO_NEAREST = (Rounding.HALF_UP, Rounding.HALF_EVEN)
+
 # Reads the use of a rule within the cap's period: (times, points).
 Uses = Callable[[Rule, Cap], tuple[int, int]]
 
@@ -61,6 +63,10 @@ def round_award(raw: int | float, rounding: Rounding) -> int:
     """The whole number of points, by the declared rounding; a float is read by its shortest decimal form."""
     if isinstance(raw, int):
         return raw
+    whole = math.floor(raw)
+    part = raw - whole
+    if rounding in _TO_NEAREST and abs(part - 0.5) > math.ulp(raw):  # its decimal form is on the same side of the half
+        return whole + (part > 0.5)
     if rounding is Rounding.FLOOR:
         return math.floor(Decimal(repr(raw)))
     if rounding is Rounding.CEILING:

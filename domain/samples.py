@@ -179,7 +179,7 @@ def _situation(event_type: EventType, chosen: Mapping[Name, Any], varied: frozen
     around = {"type": event_type.key, "source": "api", "occurred_at": _MONDAY, **event}
     member = dict.fromkeys(ATTRIBUTES, "x") | of("member") | {"custom": of("member.custom")}
     differing = {name: value for name, value in chosen.items() if name in varied}
-    return Situation(differing, around | values(event_type, data), member, of("totals"))
+    return Situation(differing, {**around, **values(event_type, data)}, member, of("totals"))
 
 
 def _judged(rule: Rule, tried: list[Situation], *, every: bool = False) -> tuple[dict[str, str], set[str]]:

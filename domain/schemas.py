@@ -49,7 +49,7 @@ def faults(event_type: EventType, data: Mapping[str, Any]) -> list[DataFault]:
     return found[:MAX_FAULTS]
 
 
-def values(event_type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
+def values(event_type: EventType, data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Data as CEL sees it: numbers are doubles, timestamps are instants, dates stay ISO text.
 
     Data of an earlier schema may have fields that are gone, which stay as they are; it raises ValueError or TypeError
@@ -57,6 +57,8 @@ def values(event_type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
     """
     fields = event_type.fields
     converted = [name for name in data if name in fields and fields[name].type in CONVERSIONS]
+    if not converted:
+        return data
     return {**data, **{name: CONVERSIONS[fields[name].type](data[name]) for name in converted}}
 
 

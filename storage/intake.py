@@ -27,7 +27,7 @@ from domain.units import policies
 from storage import amendments, configurations, decisions, facts, ladders, ledger, measures, people
 from storage.database import Database
 from storage.failures import retry
-from storage.hot_path import run
+from storage.hot_path import SAVEPOINT, Found, Query, run, run_together
 from storage.ids import new_id
 from storage.isolation import isolate, on_paper, why
 from storage.sets import texts
@@ -88,12 +88,16 @@ async def record_all(session: AsyncSession, program_id: str, told: Sequence[Told
     """
     if not 1 <= len(told) <= MAX_BATCH:
         raise ValueError(f"a batch holds 1 to {MAX_BATCH} events, not {len(told)}")
-    configuration = await configurations.get_active(session, program_id)
-    refused = [_refusal(configuration, event, as_of) for event, _ in told]
+    refused = [_unfit(event, as_of) for event, _ in told]
+    names = _names([event for (event, _), refusal in zip(told, refused, strict=True) if refusal is None])
+    asked = *configurations.sharing(program_id), _resolving(program_id, names), SAVEPOINT
+    _, present, found, _ = await run_together(session, *asked)
+    configuration = await configurations.pick(session, program_id, present)
+    known = _known(found) | await _own_names(session, program_id, names)
+    refused = [refusal or _misfit(configuration, event) for (event, _), refusal in zip(told, refused, strict=True)]
     accepted = [one for one, refusal in zip(told, refused, strict=True) if refusal is None]
-    known = await _resolve(session, program_id, _names([event for event, _ in accepted]))
     batch = Batch(program_id, configuration, known, as_of)
-    taken = iter(await _isolate(session, batch, accepted, _take) if accepted else ())
+    taken = iter(await _isolate(session, batch, accepted, _take, savepoint_is_set=True) if accepted else ())
     outcomes = [refusal or next(taken) for refusal in refused]
     measures.note_events(session, (outcome.status for outcome in outcomes))
     return outcomes
@@ -147,10 +151,17 @@ async def _resolve(session: AsyncSession, program_id: str, names: Collection[Ide
     """The members that are known by these names."""
     if not names:
         return {}
+    found = await run(session, *_resolving(program_id, names))
+    return _known(found) | await _own_names(session, program_id, names)
+
+
+def _resolving(program_id: str, names: Collection[Identity]) -> Query:
     columns = {"sources": texts([n.source for n in names]), "external_ids": texts([n.external_id for n in names])}
-    found = await run(session, _RESOLVE, {"program_id": program_id, **columns})
-    known = {Identity(source, external_id): member for source, external_id, member in found}
-    return known | await _own_names(session, program_id, names)
+    return _RESOLVE, {"program_id": program_id, **columns}
+
+
+def _known(found: Found) -> dict[Identity, str]:
+    return {Identity(source, external_id): member for source, external_id, member in found}
 
 
 async def _own_names(session: AsyncSession, program_id: str, names: Collection[Identity]) -> dict[Identity, str]:
@@ -162,11 +173,17 @@ async def _own_names(session: AsyncSession, program_id: str, names: Collection[I
     return {Identity(MEMBER_ID, member): member for member in (await session.execute(query)).scalars()}
 
 
-def _refusal(configuration: Configuration, event: Event, as_of: datetime) -> Outcome | None:
+def _unfit(event: Event, as_of: datetime) -> Outcome | None:
+    """Why no program takes it."""
     if event.occurred_at > as_of + CLOCK_TOLERANCE:
         return Outcome(REJECTED, code="occurred_in_future", detail=f"occurred_at is after {as_of.isoformat()}")
     if detail := unfit(event):
         return Outcome(REJECTED, code="invalid_event_data", detail=detail)
+    return None
+
+
+def _misfit(configuration: Configuration, event: Event) -> Outcome | None:
+    """Why this program does not take it."""
     if event.retracts is not None:
         return None
     event_type = configuration.event_types.get(event.type)
@@ -184,13 +201,16 @@ def _refusal(configuration: Configuration, event: Event, as_of: datetime) -> Out
 Decide = Callable[[AsyncSession, Batch, Sequence[Any]], Awaitable[list[Outcome]]]
 
 
-async def _isolate(session: AsyncSession, batch: Batch, items: Sequence[Any], decide: Decide) -> list[Outcome]:
+async def _isolate(
+    session: AsyncSession, batch: Batch, items: Sequence[Any], decide: Decide, *, savepoint_is_set: bool = False
+) -> list[Outcome]:
     return await isolate(
         session,
         items,
         lambda some: decide(session, batch, some),
         lambda item, error: _quarantine(session, batch, item, error),
         lambda some: _hold_events(session, batch, [item.event for item in some]),
+        savepoint_is_set=savepoint_is_set,
     )
 
 

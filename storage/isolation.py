@@ -45,15 +45,18 @@ async def isolate(
     work: Work[Item, Outcome],
     give_up: Callable[[Item, Exception], Awaitable[Outcome]],
     hold: Callable[[Sequence[Item]], Awaitable[None]] | None = None,
+    *,
+    savepoint_is_set: bool = False,
 ) -> list[Outcome]:
     """One outcome for each item, in order: of `work` on as many at once as can be, of `give_up` for what fails alone.
 
     `work` starts from nothing each time. `hold` locks what comes first in the order of locks, of all items before they
-    are halved: the first half keeps its later locks. Raises what is not about the data.
+    are halved: the first half keeps its later locks. With `savepoint_is_set` the caller has sent SAVEPOINT as its last
+    statement. Raises what is not about the data.
     """
     for race in range(MAX_RACES + 1):
         try:
-            async with savepoint(session):
+            async with savepoint(session, is_set=savepoint_is_set or race > 0):
                 return await work(items)
         except Exception as error:
             state = sqlstate(error)
