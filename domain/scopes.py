@@ -15,6 +15,12 @@ class Scope(StrEnum):
     BALANCES_READ = "balances:read"
     LEDGER_READ = "ledger:read"
     LEDGER_WRITE = "ledger:write"
+    EARNINGS_WRITE = "earnings:write"
+    ADJUSTMENTS_WRITE = "adjustments:write"
+    HOLDS_WRITE = "holds:write"
+    TRANSFERS_WRITE = "transfers:write"
+    CONVERSIONS_WRITE = "conversions:write"
+    REVERSALS_WRITE = "reversals:write"
     ADJUSTMENTS_APPROVE = "adjustments:approve"
     TOKENS_WRITE = "tokens:write"
     CATALOG_READ = "catalog:read"
@@ -35,7 +41,13 @@ DESCRIPTIONS = {
     Scope.MEMBERS_MERGE: "Merge two members who are one person, and undo it.",
     Scope.BALANCES_READ: "Read members' balances and their history of earnings and redemptions.",
     Scope.LEDGER_READ: "Read lots, holds, promised value and adjustments.",
-    Scope.LEDGER_WRITE: "Order what the ledger does: grant, adjust, hold, spend, transfer, convert, reverse, close.",
+    Scope.LEDGER_WRITE: "Order whatever the ledger does: what the next six allow, several at once, close, expire.",
+    Scope.EARNINGS_WRITE: "Grant value, at once or promised, and confirm or cancel promises.",
+    Scope.ADJUSTMENTS_WRITE: "Correct balances by hand, and propose large corrections.",
+    Scope.HOLDS_WRITE: "Set value aside, spend it or give it back.",
+    Scope.TRANSFERS_WRITE: "Transfer value between members.",
+    Scope.CONVERSIONS_WRITE: "Convert value into another unit.",
+    Scope.REVERSALS_WRITE: "Reverse transactions.",
     Scope.ADJUSTMENTS_APPROVE: "Approve or reject large adjustments that somebody else proposed.",
     Scope.TOKENS_WRITE: "Give out member tokens: each reads one member's balance, for minutes.",
     Scope.CATALOG_READ: "Read the catalog: what can be redeemed, and for how many points.",
@@ -49,6 +61,19 @@ DESCRIPTIONS = {
 }
 
 
+# What `ledger:write` allows besides what it is needed for.
+OF_LEDGER = frozenset(
+    {
+        Scope.EARNINGS_WRITE,
+        Scope.ADJUSTMENTS_WRITE,
+        Scope.HOLDS_WRITE,
+        Scope.TRANSFERS_WRITE,
+        Scope.CONVERSIONS_WRITE,
+        Scope.REVERSALS_WRITE,
+    }
+)
+
+
 def parse(names: Iterable[str]) -> frozenset[Scope]:
     """The scopes of these names; raises ValueError that names the unknown ones."""
     wanted = frozenset(names)
@@ -59,4 +84,4 @@ def parse(names: Iterable[str]) -> frozenset[Scope]:
 
 def allows(held: Collection[Scope], needed: Scope) -> bool:
     """Whether a key that holds these scopes may do what needs this one."""
-    return needed in held or Scope.PROGRAMS_ADMIN in held
+    return needed in held or Scope.PROGRAMS_ADMIN in held or (needed in OF_LEDGER and Scope.LEDGER_WRITE in held)

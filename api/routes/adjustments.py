@@ -40,7 +40,7 @@ EXAMPLE = {"reference": "hr-4711", "member_id": MEMBER, "amount": 120, "reason":
     operation_id="adjust",
     summary="Correct a member's balance, or propose it",
     **operation(
-        Scope.LEDGER_WRITE,
+        Scope.ADJUSTMENTS_WRITE,
         {201: AdjustmentDocument, 200: AdjustmentDocument, 202: AdjustmentDocument},
         body=AdjustmentBody,
         examples={"correction": EXAMPLE},

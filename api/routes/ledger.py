@@ -67,13 +67,13 @@ OF_MEMBER = (*ANY, "member_not_found", "member_inactive", "account_closed")
 OF_HOLD = (*ANY, "not_found", "hold_not_open", "belongs_to_order", "exceeds_original")
 
 
-def _command(scope_refusals: Sequence[str], body: Any, example: dict[str, Any]) -> dict[str, Any]:
+def _command(scope: Scope, refusals: Sequence[str], body: Any, example: dict[str, Any]) -> dict[str, Any]:
     return operation(
-        Scope.LEDGER_WRITE,
+        scope,
         {201: CommandDocument, 200: CommandDocument},
         body=body,
         examples={"command": example},
-        refusals=scope_refusals,
+        refusals=refusals,
         takes_key=True,
     )
 
@@ -125,7 +125,7 @@ async def execute_commands(request: Request) -> Response:
     "/v1/earnings",
     operation_id="grant_earning",
     summary="Grant value, at once or promised",
-    **_command((*OF_MEMBER, "expires_in_past"), EarningBody, EARNING),
+    **_command(Scope.EARNINGS_WRITE, (*OF_MEMBER, "expires_in_past"), EarningBody, EARNING),
 )
 async def grant_earning(request: Request) -> Response:
     """For what no event earns. Promised value is confirmed or cancelled later."""
@@ -137,6 +137,7 @@ async def grant_earning(request: Request) -> Response:
     operation_id="place_hold",
     summary="Set value aside",
     **_command(
+        Scope.HOLDS_WRITE,
         (*OF_MEMBER, "insufficient_points", "expires_in_past"),
         HoldBody,
         {"reference": "booking-12", "member_id": MEMBER, "amount": 100, "expires_at": "2027-03-04T12:00:00Z"},
@@ -151,7 +152,7 @@ async def place_hold(request: Request) -> Response:
     "/v1/holds/{hold_id:hld}/settle",
     operation_id="settle_hold",
     summary="Spend what is held, or a part",
-    **_command(OF_HOLD, SettlementBody, {"reference": "booking-12/paid", "amount": 80}),
+    **_command(Scope.HOLDS_WRITE, OF_HOLD, SettlementBody, {"reference": "booking-12/paid", "amount": 80}),
 )
 async def settle_hold(request: Request, hold_id: HoldId) -> Response:
     """For good; a settlement can be reversed."""
@@ -162,7 +163,7 @@ async def settle_hold(request: Request, hold_id: HoldId) -> Response:
     "/v1/holds/{hold_id:hld}/release",
     operation_id="release_hold",
     summary="Give back what is held, or a part",
-    **_command(OF_HOLD, ReleaseBody, {"reference": "booking-12/rest"}),
+    **_command(Scope.HOLDS_WRITE, OF_HOLD, ReleaseBody, {"reference": "booking-12/rest"}),
 )
 async def release_hold(request: Request, hold_id: HoldId) -> Response:
     """Into the lots it came from; what has lapsed meanwhile follows the unit's policy."""
@@ -174,6 +175,7 @@ async def release_hold(request: Request, hold_id: HoldId) -> Response:
     operation_id="transfer",
     summary="Transfer value to another member",
     **_command(
+        Scope.TRANSFERS_WRITE,
         (*OF_MEMBER, "insufficient_points", "limit_reached", "transfers_not_allowed", "self_transfer"),
         TransferBody,
         TRANSFER,
@@ -189,6 +191,7 @@ async def transfer(request: Request) -> Response:
     operation_id="convert",
     summary="Convert value into another unit",
     **_command(
+        Scope.CONVERSIONS_WRITE,
         (*OF_MEMBER, "insufficient_points", "conversion_not_found", "amount_too_small"),
         ConversionBody,
         {"reference": "payout-5", "member_id": MEMBER, "conversion": "points-to-cashback", "amount": 500},
@@ -204,6 +207,7 @@ async def convert(request: Request) -> Response:
     operation_id="reverse",
     summary="Reverse a transaction, or a part",
     **_command(
+        Scope.REVERSALS_WRITE,
         (*ANY, "not_found", "already_reversed", "not_reversible", "exceeds_original", "belongs_to_order",
          "insufficient_points", "account_closed"),
         ReversalBody,
@@ -220,6 +224,7 @@ async def reverse(request: Request) -> Response:
     operation_id="confirm_pending",
     summary="Make promised value available",
     **_command(
+        Scope.EARNINGS_WRITE,
         (*ANY, "not_found", "pending_not_open", "member_inactive", "account_closed"),
         ConfirmationBody,
         {"reference": "survey-2026-03/ada/ok"},
@@ -234,7 +239,12 @@ async def confirm_pending(request: Request, pending_id: PendingId) -> Response:
     "/v1/pendings/{pending_id:pnd}/cancel",
     operation_id="cancel_pending",
     summary="Take promised value back",
-    **_command((*ANY, "not_found", "pending_not_open"), CancellationBody, {"reference": "survey-2026-03/ada/no"}),
+    **_command(
+        Scope.EARNINGS_WRITE,
+        (*ANY, "not_found", "pending_not_open"),
+        CancellationBody,
+        {"reference": "survey-2026-03/ada/no"},
+    ),
 )
 async def cancel_pending(request: Request, pending_id: PendingId) -> Response:
     """It was never earned."""
@@ -246,6 +256,7 @@ async def cancel_pending(request: Request, pending_id: PendingId) -> Response:
     operation_id="close_account",
     summary="Close a member's account",
     **_command(
+        Scope.LEDGER_WRITE,
         (*ANY, "member_not_found", "account_not_empty"),
         ClosingBody,
         {"reference": "left-2026/ada/kudos", "member_id": MEMBER, "unit": "kudos"},

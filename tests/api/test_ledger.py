@@ -141,6 +141,28 @@ async def test_reading_and_ordering_take_different_scopes(make_client: MakeClien
     assert (await writer.get("/v1/holds")).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        (Scope.EARNINGS_WRITE, "/v1/earnings"),
+        (Scope.ADJUSTMENTS_WRITE, "/v1/adjustments"),
+        (Scope.HOLDS_WRITE, "/v1/holds"),
+        (Scope.TRANSFERS_WRITE, "/v1/transfers"),
+        (Scope.CONVERSIONS_WRITE, "/v1/conversions"),
+        (Scope.REVERSALS_WRITE, "/v1/reversals"),
+    ],
+)
+async def test_a_key_for_one_operation_does_no_other(make_client: MakeClient, scope: Scope, path: str):
+    """Who may spend what a member has must not be able to grant it."""
+    paths = ["/v1/earnings", "/v1/adjustments", "/v1/holds", "/v1/transfers", "/v1/conversions", "/v1/reversals",
+             "/v1/ledger/commands", "/v1/accounts/close", "/v1/expiry/runs"]  # fmt: skip
+    narrow = await make_client(scope)
+
+    open_ = [one for one in paths if (await narrow.post(one, {})).status_code != 403]
+
+    assert open_ == [path]
+
+
 async def test_two_members_become_one_and_two_again(client: Client, ada: str, engine: AsyncEngine):
     async with AsyncSession(engine) as session, session.begin():
         ben = await make_member(session, client.program_id, "ben")

@@ -28,6 +28,12 @@ def test_a_key_may_do_what_it_holds_and_nothing_else() -> None:
     assert not scopes.allows(held, Scope.EVENTS_READ)
 
 
+def test_whoever_may_order_everything_of_the_ledger_may_order_each_of_it() -> None:
+    assert scopes.allows({Scope.LEDGER_WRITE}, Scope.HOLDS_WRITE)
+    assert not scopes.allows({Scope.HOLDS_WRITE}, Scope.LEDGER_WRITE)
+    assert not scopes.allows({Scope.LEDGER_WRITE}, Scope.ADJUSTMENTS_APPROVE)
+
+
 @pytest.mark.parametrize("needed", Scope)
 def test_an_administrator_may_do_everything(needed: Scope) -> None:
     assert scopes.allows({Scope.PROGRAMS_ADMIN}, needed)
