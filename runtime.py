@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import os
+import threading
 from collections.abc import Collection, Coroutine
 from typing import Any
 
+import structlog
 import uvloop
 
 # Objects made before the youngest are looked at, and how many times seldom the older generations are. Taking events in
@@ -12,6 +15,10 @@ import uvloop
 YOUNGEST_THRESHOLD = 50_000
 OLDER_THRESHOLDS = (20, 100)
 ASK_AGAIN_SECONDS = 1.0
+# For leaving, once nothing more is to be finished.
+LEAVE_SECONDS = 2.0
+
+log = structlog.get_logger()
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -37,3 +44,18 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=ASK_AGAIN_SECONDS)
+
+
+def leave_after(seconds: float) -> None:
+    """End this process soon after that time, also while a server that hangs holds something up.
+
+    Whoever comes next finishes what it had begun, as after a power cut.
+    """
+    timer = threading.Timer(seconds + LEAVE_SECONDS, _leave)
+    timer.daemon = True
+    timer.start()
+
+
+def _leave() -> None:
+    log.error("left what did not end in time")
+    os._exit(1)

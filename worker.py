@@ -100,7 +100,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         changes.send(),
     )
     try:
-        await serve(workers, relay, beside=loops)
+        await serve(workers, relay, beside=loops, grace_seconds=settings.shutdown_seconds)
     finally:
         for keeper in outside:
             await keeper.aclose()
@@ -133,8 +133,10 @@ def make_workers(
     ]
 
 
-async def serve(workers: Workers, relay: Relay, beside: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run everything until a signal, then let what is under way end."""
+async def serve(
+    workers: Workers, relay: Relay, beside: Iterable[Coroutine[Any, Any, None]], grace_seconds: float
+) -> None:
+    """Run everything until a signal, then let what is under way end within the grace."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -144,6 +146,7 @@ async def serve(workers: Workers, relay: Relay, beside: Iterable[Coroutine[Any, 
             ending.create_task(workers.run())
             ending.create_task(relay.run())
             await stopping.wait()
+            runtime.leave_after(grace_seconds)
             workers.stop()
             relay.stop()
         await runtime.end(endless)

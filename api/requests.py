@@ -1,5 +1,6 @@
 """Every request has an id, a line in the access log and its place in the metrics; none ends without an answer."""
 
+import asyncio
 import logging
 import re
 import time
@@ -70,6 +71,11 @@ class Requests:
             await self.app(scope, receive, send_answer)
         except ClientDisconnect:
             status = CLIENT_GONE
+        except asyncio.CancelledError:  # the server was told to stop, and this did not end in time
+            if not status:
+                gone = Problem("database_unavailable", retry_after_seconds=problems.OUTAGE_RETRY_SECONDS)
+                await problems.answer(gone, scope["path"])(scope, receive, send_answer)
+            raise
         except Exception as error:
             problem = problems.of(error)
             if problem.kind.code == "internal_error":

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -25,6 +26,7 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
+import runtime
 from api import problems
 from api.problems import Problem
 from settings import Settings
@@ -240,6 +242,11 @@ class Server(uvicorn.Server):
         config = Config(create_app, settings)
         super().__init__(config)
         self._late = config.late
+        self._grace_seconds = settings.shutdown_seconds
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        runtime.leave_after(self._grace_seconds)
+        super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
         self._late.hang_up_on_overdue()

@@ -4,10 +4,11 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import psutil
 import pytest
 
 from cli.embedded.postgres import APPLICATION, DURABLE, OWNER, Cluster
@@ -85,6 +86,19 @@ class OwnPostgres:
 
     def start(self) -> None:
         self._child = Child.start(self._cluster.program(self._log, DURABLE))
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It hangs: connections stay open, and nobody is answered."""
+        postmaster = psutil.Process(self._child.pid)
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def stop(self) -> None:
         self._child.stop()
