@@ -41,7 +41,7 @@ from domain.units import policies
 from storage import configurations, decisions, facts, ladders, ledger, measures, outbox, people, refusals
 from storage.database import Database
 from storage.failures import retry
-from storage.hot_path import run, run_together
+from storage.hot_path import SAVEPOINT, Found, Query, run, run_together
 from storage.isolation import isolate, on_paper, why
 from storage.sets import Rows, inserting, texts
 from storage.tables import commands as commands_table
@@ -73,7 +73,8 @@ async def execute(
     """
     if not 1 <= len(commands) <= MAX_BATCH:
         raise ValueError(f"a batch holds 1 to {MAX_BATCH} commands, not {len(commands)}")
-    configuration = await configurations.get_active(session, program_id)
+    _, present, _ = await run_together(session, *configurations.sharing(program_id), SAVEPOINT)
+    configuration = await configurations.pick(session, program_id, present)
 
     async def work(some: Sequence[Command]) -> list[Outcome]:
         return await _carry_out(session, configuration, some, as_of)
@@ -81,7 +82,7 @@ async def execute(
     async def hold(some: Sequence[Command]) -> None:
         await _lock_people(session, program_id, some)
 
-    outcomes = await isolate(session, commands, work, _give_up, hold)
+    outcomes = await isolate(session, commands, work, _give_up, hold, savepoint_is_set=True)
     await refusals.record(session, program_id, _refusals(commands, outcomes, as_of))
     measures.note_commands(session, commands, outcomes)
     return outcomes
@@ -157,7 +158,7 @@ _ACCOUNTS_OF = """SELECT account_id FROM holds
         WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(transactions)s AS text[]))"""
 _ALIASES = """SELECT id, merged_into FROM members
     WHERE program_id = %(program_id)s AND merged_into = ANY(CAST(%(ids)s AS text[]))"""
-_KNOWN = """SELECT reference, fingerprint, outcome FROM commands
+_KEPT = """SELECT reference, fingerprint, outcome FROM commands
     WHERE program_id = %(program_id)s AND reference = ANY(CAST(%(references)s AS text[]))"""
 
 
@@ -165,9 +166,8 @@ async def _load(
     session: AsyncSession, configuration: Configuration, some: Sequence[Command], as_of: datetime
 ) -> Loaded:
     program_id, named = configuration.program_id, _Named.by(some)
-    persons, into = await _lock_people(session, program_id, some)
-    # Under the members' locks: whoever got in between has committed.
-    known = await _known(session, program_id, some)
+    persons, into, kept = await _lock_people(session, program_id, some)
+    known = {reference: KeptCommand(print_, Accepted.from_json(outcome)) for reference, print_, outcome in kept}
     holds = await ledger.find_holds(session, program_id, named.holds)
     pendings = await ledger.find_pendings(session, program_id, named.pendings)
     posted, reversed_ = await ledger.find_posted(session, program_id, named.transactions)
@@ -213,16 +213,21 @@ async def _load(
 
 async def _lock_people(
     session: AsyncSession, program_id: str, some: Sequence[Command]
-) -> tuple[dict[str, Person], dict[str, str]]:
-    """Everybody whom the commands concern, locked; and who of them was merged into whom."""
+) -> tuple[dict[str, Person], dict[str, str], Found]:
+    """Everybody whom the commands concern, locked; who of them was merged into whom; and what is kept of the commands.
+
+    The last is read under the locks: whoever got in between has committed.
+    """
     named = _Named.by(some)
     theirs = await _accounts_of(session, program_id, named) if named.any else set()
     everybody = {member for command in some for member in command.member_ids} | {member_of(one) for one in theirs}
-    persons, into = await people.follow(session, program_id, everybody)
+    locking = people.following(program_id, everybody), _keeping(program_id, some)
+    found, kept = await run_together(session, *locking)
+    persons, into = people.followed(found)
     closing = {into.get(m, m) for command in some if isinstance(command, CloseAccount) for m in command.member_ids}
     if closing:
         into |= dict(await run(session, _ALIASES, {"program_id": program_id, "ids": texts(sorted(closing))}))
-    return persons, into
+    return persons, into, kept
 
 
 async def _accounts_of(session: AsyncSession, program_id: str, named: _Named) -> set[str]:
@@ -235,10 +240,8 @@ async def _accounts_of(session: AsyncSession, program_id: str, named: _Named) ->
     return member_accounts(program_id, (one for (one,) in await run(session, _ACCOUNTS_OF, query)))
 
 
-async def _known(session: AsyncSession, program_id: str, some: Sequence[Command]) -> dict[str, KeptCommand]:
-    query = {"program_id": program_id, "references": texts([command.reference for command in some])}
-    found = await run(session, _KNOWN, query)
-    return {reference: KeptCommand(print_, Accepted.from_json(kept)) for reference, print_, kept in found}
+def _keeping(program_id: str, some: Sequence[Command]) -> Query:
+    return _KEPT, {"program_id": program_id, "references": texts([command.reference for command in some])}
 
 
 def _members(program_id: str, account_ids: Iterable[str]) -> set[str]:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.deciding import Person
 from domain.members import ATTRIBUTES, as_attributes, custom_from_json
-from storage.hot_path import Found, run
+from storage.hot_path import Found, Query, run
 from storage.isolation import Overtaken
 from storage.sets import texts
 
@@ -58,9 +58,16 @@ async def follow(
     Of their attributes they have status, department and time zone. Raises Overtaken if somebody was merged while this
     waited.
     """
-    if not member_ids:
-        return {}, {}
-    found = await run(session, _FOLLOW, {"program_id": program_id, "ids": texts(list(member_ids))})
+    return followed(await run(session, *following(program_id, member_ids))) if member_ids else ({}, {})
+
+
+def following(program_id: str, member_ids: Collection[str]) -> Query:
+    """The statement of `follow`, for whoever asks more in the same round trip; `followed` takes its rows."""
+    return _FOLLOW, {"program_id": program_id, "ids": texts(list(member_ids))}
+
+
+def followed(found: Found) -> tuple[dict[str, Person], dict[str, str]]:
+    """What `follow` tells, of its statement's rows."""
     everybody = {
         id: Person(id, version, asked[0], dict(zip(_ASKED, asked, strict=True))) for _, id, version, *asked in found
     }
