@@ -247,6 +247,8 @@ class Execution:
         ends = {account: self._end_of(account) for account in accounts}
         transaction = self.book.reverse(original, amount=command.amount, ends=ends, **cause)
         self._loaded.reversed.add(command.transaction_id)
+        if original.transaction.kind == "transfer":
+            self._return_limits(original, command.amount or original.amount)
         self._move_on(transaction.id, *accounts)
         return self._accept(transaction.id, before)
 
@@ -295,7 +297,7 @@ class Execution:
         # What is held or promised to those who were merged into the member still comes to this account.
         whole = [person.id, *(alias for alias, end in self._loaded.into.items() if end == person.id)]
         standing = [kind(member, unit.key) for member in whole for kind in (held_account, pending_account)]
-        self.book.close(account, *standing)
+        self.book.close(account, standing)
         return self._accept(None, before)
 
     # -- What a command names --------------------------------------------------------------------------------------
@@ -391,6 +393,16 @@ class Execution:
             used[giver.id, key] = uses + 1, total + command.amount
         return used
 
+    def _return_limits(self, original: Posted, amount: int) -> None:
+        """What comes back of a transfer counts no more in the periods in which it was made."""
+        for (giver, key), (uses, total) in self._counted(original).items():
+            now = uses - (amount == original.amount), max(total - amount, 0)
+            self._loaded.counters[giver, key] = self.changed_counters[giver, key] = now
+
+    def _counted(self, original: Posted) -> dict[tuple[str, CounterKey], tuple[int, int]]:
+        keys = counted_by(self.configuration, original, self._loaded.people, self._loaded.into)
+        return {key: self._loaded.counters[key] for key in keys if self._loaded.counters.get(key, (0, 0))[0] > 0}
+
     # -- Afterwards ------------------------------------------------------------------------------------------------
 
     def _before(self, *account_ids: str) -> _Before:
@@ -448,6 +460,16 @@ class Execution:
             return milestone is None or still_crossed(milestone, crossing.n, lifetime)
 
         self.ladders.withdraw(member_id, stands)
+
+
+def counted_by(
+    configuration: Configuration, original: Posted, people: Mapping[str, Person], into: Mapping[str, str]
+) -> set[tuple[str, CounterKey]]:
+    """What counted a transfer: by the giver's day and month then, of whoever the giver is now."""
+    first = original.transfers[0]
+    giver, unit = people[member_of(first.from_account)], configuration.unit(first.unit)
+    limits = transfer_limits(unit, original.recorded_at, giver.time_zone) if unit else []
+    return {(into.get(giver.id, giver.id), key) for _, key in limits}
 
 
 def transfer_limits(unit: Unit, at: datetime, time_zone: str) -> list[tuple[int, CounterKey]]:

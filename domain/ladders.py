@@ -62,7 +62,7 @@ class Ladders:
         crossing = Crossing(self.new_id("crs"), member_id, milestone.mark, n, event_id)
         self.crossings.append(crossing)
         self.new_crossings.append(crossing)
-        self.marks[member_id, milestone.mark] = n
+        self.marks[member_id, milestone.mark] = max(n, self.marks.get((member_id, milestone.mark), 0))
         self.give(member_id, milestone.reward, event_id, crossing_id=crossing.id)
 
     def give(

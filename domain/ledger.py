@@ -7,7 +7,7 @@ expires what has lapsed and repays debt first, a debit takes lots first-in first
 held is shielded from expiry. An operation that is refused has moved nothing but what had lapsed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -114,7 +114,10 @@ class Policy:
 
 @dataclass(slots=True)
 class Lot:
-    """Value granted together, with one expiry; `remaining` is what can still be spent."""
+    """Value granted together, with one expiry; `remaining` is what can still be spent.
+
+    `origin` is the transaction that granted the value first: a merge or a renewal only carries it on in another lot.
+    """
 
     id: str
     account_id: str
@@ -125,6 +128,10 @@ class Lot:
     allocated: int = 0
     expired: int = 0
     reversed: int = 0
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        self.origin = self.origin or self.transaction_id
 
     @property
     def remaining(self) -> int:
@@ -249,9 +256,10 @@ class Conversion(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """A transaction as it was written, with all that it moved: what a reversal turns round."""
+    """A transaction as it was written, and when, with all that it moved: what a reversal turns round."""
 
     transaction: Transaction
+    recorded_at: datetime
     transfers: Sequence[Transfer]
     moves: Sequence[LotMove]
 
@@ -271,8 +279,9 @@ def first_in(lot: Lot) -> tuple[bool, float, str]:
 class Book:
     """The accounts and lots that one database transaction has locked, and the rows that its operations make.
 
-    `recorded_at` judges whether a lot has lapsed. Lots must hold every open lot that an operation may take from. The
-    program's summed accounts are always there; a member's must be given.
+    `recorded_at` judges whether a lot has lapsed. Lots must hold every open lot that an operation may take from, and of
+    what will be taken back every lot that carries it, in whosever hands. The program's summed accounts are always
+    there; a member's must be given.
     """
 
     def __init__(
@@ -288,10 +297,11 @@ class Book:
         self._new_id = new_id
         self.recorded_at = recorded_at
         self.accounts = {account.id: account for account in accounts}
-        self.lots = {lot.id: lot for lot in lots}
+        self.lots: dict[str, Lot] = {}
         self._of_account: dict[str, list[Lot]] = {}
-        for lot in self.lots.values():
-            self._of_account.setdefault(lot.account_id, []).append(lot)
+        self._of_origin: dict[str, list[Lot]] = {}
+        for lot in lots:
+            self._add(lot)
         self.transactions: list[Transaction] = []
         self.transfers: list[Transfer] = []
         self.entries: list[Entry] = []
@@ -326,6 +336,7 @@ class Book:
 
         What has expired of its own lot is gone already: it leaves the program's expired value, not the member.
         """
+        self._refuse_closed(member)
         self.expire_lapsed(member)
         transaction = self._reversal(original, cause)
         self._take_back(transaction, original, member, self._program(ISSUED, member), amount)
@@ -402,12 +413,12 @@ class Book:
 
         What it granted is taken from its own lots, then from others, then becomes debt if the unit allows it, or raises
         InsufficientPoints. What it took goes back into the lots it came from, the last taken first. `ends` are the
-        accounts of members who were merged since, each with the account where what was theirs stands now: the caller
-        merges them again.
+        accounts of members who were merged since, each with the account where what was theirs stands now: value is
+        taken from there, and what comes back to the others the caller merges again.
         """
         wanted = _amount_to_reverse(original, amount)
-        parts = self._parts_to_reverse(original, wanted)
         ends = ends or {}
+        parts = self._parts_to_reverse(original, wanted, ends)
         for part in parts:
             self._refuse_closed(ends.get(part.from_account, part.from_account))
             self._refuse_closed(ends.get(part.to_account, part.to_account))
@@ -507,7 +518,7 @@ class Book:
         self._refuse_short(source, amount)
         transaction = self._transaction("transfer", **cause)
         self._move(transaction, source, destination, amount)
-        self._move_lots(transaction, source, destination, amount, "transfer")
+        self._move_lots(transaction, self._open_lots(source), destination, amount, "transfer")
         return transaction
 
     def convert(
@@ -544,8 +555,9 @@ class Book:
     ) -> Transaction | None:
         """Move all that stands in an account, its debt and its lifetime included; None if no value moved."""
         self.expire_lapsed(source)
-        self._before_credit(destination)
         ours, theirs = self.accounts[source], self.accounts[destination]
+        if ours.balance:
+            self._before_credit(destination)
         theirs.lifetime, ours.lifetime = theirs.lifetime + ours.lifetime, 0
         self.changed_accounts |= {source: ours, destination: theirs}
         if ours.balance == 0:
@@ -554,7 +566,7 @@ class Book:
         if ours.balance > 0:
             amount = ours.balance
             self._move(transaction, source, destination, amount)
-            self._move_lots(transaction, source, destination, amount, "merge")
+            self._move_lots(transaction, self._open_lots(source), destination, amount, "merge")
         else:
             owed, ours.debt = ours.debt, 0
             self._move(transaction, destination, source, owed)
@@ -567,23 +579,32 @@ class Book:
         source: str,
         destination: str,
         amount: int,
+        moved_by: Collection[str],
         lifetime: int,
         **cause: Unpack[Cause],
     ) -> Transaction | None:
-        """Undo a merge: of what it moved, as much as is there goes back, or (below zero) the debt; None if nothing."""
+        """Undo a merge that moved `amount` by these transactions; None if nothing goes back.
+
+        Of what has not expired since, as much as is there goes back, first of the lots that were moved; or (below zero)
+        the debt, where debt is allowed. A closed account to which something goes back is open again.
+        """
         self.expire_lapsed(source)
-        self._before_credit(destination)
+        self.expire_lapsed(destination)
         theirs, ours = self.accounts[source], self.accounts[destination]
         theirs.lifetime, ours.lifetime = theirs.lifetime - lifetime, ours.lifetime + lifetime
         self.changed_accounts |= {source: theirs, destination: ours}
-        back = min(amount, max(theirs.balance, 0)) if amount > 0 else amount
-        if back == 0:
+        expired = sum(lot.expired for one in moved_by for lot in self._of_origin.get(one, ()))
+        back = max(0, min(amount - expired, theirs.balance)) if amount > 0 else amount
+        if back == 0 or (back < 0 and not self._policy(destination).may_owe):
             return None
         transaction = self._transaction("merge", **cause)
         if back > 0:
+            self.reopen(destination)
             self._move(transaction, source, destination, back)
-            self._move_lots(transaction, source, destination, back, "merge")
+            moved_first = sorted(self._open_lots(source), key=lambda lot: lot.origin not in moved_by)
+            self._move_lots(transaction, moved_first, destination, back, "merge")
         else:
+            self.reopen(source)
             self._move(transaction, destination, source, -back)
             ours.debt -= back
             self._grant(transaction, source, Grant(-back))
@@ -607,16 +628,24 @@ class Book:
         idle = [lot for lot in self._open_lots(account_id) if lot.expires_at is None]
         return self._expire(account_id, at, idle) if idle else None
 
-    def close(self, *account_ids: str) -> None:
-        """Let these accounts take nothing any more; raises NotEmpty if one of them holds or owes anything."""
-        for account_id in account_ids:
-            account = self.accounts[account_id]
+    def close(self, account_id: str, standing: Collection[str] = ()) -> None:
+        """Let the account take nothing any more; raises NotEmpty if it or one of `standing` holds or owes anything."""
+        for one in (account_id, *standing):
+            account = self.accounts[one]
             if account.balance or account.debt:
-                raise NotEmpty(f"{account_id} has a balance of {account.balance} and a debt of {account.debt}")
-        for account_id in account_ids:
-            account = self.accounts[account_id]
-            account.closed_at = account.closed_at or self.recorded_at
+                raise NotEmpty(f"{one} has a balance of {account.balance} and a debt of {account.debt}")
+        account = self.accounts[account_id]
+        account.closed_at = account.closed_at or self.recorded_at
+        self.changed_accounts[account_id] = account
+
+    def reopen(self, account_id: str) -> bool:
+        """Let the account take value again; whether it was closed. What comes back to a member is not turned away."""
+        account = self.accounts[account_id]
+        was_closed = account.closed_at is not None
+        if was_closed:
+            account.closed_at = None
             self.changed_accounts[account_id] = account
+        return was_closed
 
     # -- Refusing --------------------------------------------------------------------------------------------------
 
@@ -640,7 +669,7 @@ class Book:
             if account.running and not self._policy(account.id).may_owe:
                 end = ends.get(account.id, account.id)
                 self.expire_lapsed(end)
-                self._refuse_short(end, part.amount - self._gone(original.transaction, account.id, part.amount))
+                self._refuse_short(end, part.amount - self._gone(original.transaction, part.amount))
 
     # -- Steps -----------------------------------------------------------------------------------------------------
 
@@ -699,31 +728,44 @@ class Book:
         self._refuse_closed(account_id)
         self.expire_lapsed(account_id)
 
-    def _grant(self, transaction: Transaction, account_id: str, grant: Grant) -> None:
-        lot = Lot(self._new_id("lot"), account_id, transaction.id, grant.amount, grant.expires_at, self.recorded_at)
+    def _add(self, lot: Lot) -> None:
         self.lots[lot.id] = lot
-        self._of_account.setdefault(account_id, []).append(lot)
+        self._of_account.setdefault(lot.account_id, []).append(lot)
+        self._of_origin.setdefault(lot.origin, []).append(lot)
+
+    def _grant(self, transaction: Transaction, account_id: str, grant: Grant, origin: str = "") -> None:
+        lot = Lot(self._new_id("lot"), account_id, transaction.id, grant.amount, grant.expires_at, self.recorded_at)
+        lot.origin = origin or lot.origin
+        self._add(lot)
         self.new_lots.append(lot)
         self._repay_debt(transaction, account_id, [lot])
 
-    def _move_lots(self, transaction: Transaction, source: str, destination: str, amount: int, kind: str) -> None:
+    def _move_lots(
+        self, transaction: Transaction, lots: Sequence[Lot], destination: str, amount: int, kind: str
+    ) -> None:
+        """Take from the lots in their order, and grant a lot for each to the destination, in the order of expiry."""
         before = len(self.moves)
-        self._take(transaction, self._open_lots(source), amount, kind)
-        for move in self.moves[before:]:
-            self._grant(transaction, destination, Grant(move.amount, self.lots[move.lot_id].expires_at))
+        self._take(transaction, lots, amount, kind)
+        for move in sorted(self.moves[before:], key=lambda move: first_in(self.lots[move.lot_id])):
+            lot = self.lots[move.lot_id]
+            origin = lot.origin if kind == "merge" else ""
+            self._grant(transaction, destination, Grant(move.amount, lot.expires_at), origin)
 
     # -- Turning round ---------------------------------------------------------------------------------------------
 
-    def _parts_to_reverse(self, original: Posted, wanted: int) -> list[Transfer]:
+    def _parts_to_reverse(self, original: Posted, wanted: int, ends: Mapping[str, str]) -> list[Transfer]:
         """What must move now: from where it went, to where it came from, one for each pair of accounts."""
         parts = []
         for (_, destination), transfers in groupby(original.transfers, key=lambda t: (t.from_account, t.to_account)):
             first, *others = transfers
             amount = min(wanted, first.amount + sum(transfer.amount for transfer in others))
             back_to = self._origin(original.transaction, first)
-            self._know(destination, first.unit)
+            holder = ends.get(destination, destination)
+            if holder == back_to:  # giver and taker are one by now: it passes through the taker's old account
+                holder = destination
+            self._know(holder, first.unit)
             self._know(back_to, first.unit)
-            parts.append(Transfer(original.transaction.id, first.n, first.unit, destination, back_to, amount))
+            parts.append(Transfer(original.transaction.id, first.n, first.unit, holder, back_to, amount))
         return parts
 
     def _origin(self, original: Transaction, first: Transfer) -> str:
@@ -754,17 +796,17 @@ class Book:
     def _take_back(
         self, transaction: Transaction, original: Transaction, member: str, destination: str, amount: int
     ) -> None:
-        gone = self._gone(original, member, amount)
+        gone = self._gone(original, amount)
         if left := amount - gone:
             self._move(transaction, member, destination, left)
-            own_first = sorted(self._open_lots(member), key=lambda lot: lot.transaction_id != original.id)
+            own_first = sorted(self._open_lots(member), key=lambda lot: lot.origin != original.id)
             self.accounts[member].debt += left - self._take(transaction, own_first, left, "reverse")
         if gone:
             self._move(transaction, self._program(EXPIRED, member), destination, gone)
 
-    def _gone(self, original: Transaction, account_id: str, amount: int) -> int:
+    def _gone(self, original: Transaction, amount: int) -> int:
         """How much of what must be taken back has expired in the hands of the member, who does not have it to give."""
-        own = [lot for lot in self._of_account.get(account_id, ()) if lot.transaction_id == original.id]
+        own = self._of_origin.get(original.id, ())
         not_there = max(0, amount - sum(lot.remaining for lot in own))
         return min(not_there, sum(lot.expired for lot in own))
 
@@ -805,7 +847,7 @@ class Book:
     def _renew(self, transaction: Transaction, lapsed: Lot, amount: int, expires_at: datetime) -> None:
         """The value as a lot of its own, which the member has longer."""
         self._take(transaction, [lapsed], amount, "renew")
-        self._grant(transaction, lapsed.account_id, Grant(amount, expires_at))
+        self._grant(transaction, lapsed.account_id, Grant(amount, expires_at), lapsed.origin)
 
     def _repay_debt(self, transaction: Transaction, account_id: str, lots: Iterable[Lot]) -> None:
         account = self.accounts[account_id]

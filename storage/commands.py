@@ -33,8 +33,8 @@ from domain.commands import (
 )
 from domain.configuration import Configuration
 from domain.deciding import CounterKey, Person
-from domain.execution import Execution, Loaded, transfer_limits
-from domain.ledger import held_account, member_account, member_accounts, member_of, pending_account, unit_of
+from domain.execution import Execution, Loaded, counted_by, transfer_limits
+from domain.ledger import Posted, held_account, member_account, member_accounts, member_of, pending_account, unit_of
 from domain.outbox import OutboxRow
 from domain.refusals import Refusal
 from domain.units import policies
@@ -207,7 +207,9 @@ async def _load(
         pendings=pendings,
         posted=posted,
         reversed=reversed_,
-        counters=await facts.counters_of(session, program_id, _counted(configuration, some, persons, into, as_of)),
+        counters=await facts.counters_of(
+            session, program_id, _counted(configuration, some, posted.values(), persons, into, as_of)
+        ),
     )
 
 
@@ -256,12 +258,14 @@ def _may_rise(some: Sequence[Command]) -> bool:
 def _counted(
     configuration: Configuration,
     some: Sequence[Command],
+    posted: Iterable[Posted],
     persons: dict[str, Person],
     into: dict[str, str],
     as_of: datetime,
 ) -> set[tuple[str, CounterKey]]:
-    """The counters that limit transfers."""
-    keys = set()
+    """The counters that limit transfers, and those that have counted what is turned round."""
+    turned = (one for one in posted if one.transaction.kind == "transfer")
+    keys = set().union(*(counted_by(configuration, one, persons, into) for one in turned))
     for command in some:
         if isinstance(command, Transfer) and (unit := configuration.unit(command.unit)):
             giver = persons.get(into.get(command.from_member_id, command.from_member_id))

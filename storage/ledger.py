@@ -40,8 +40,8 @@ UNIT = "points"
 _LOCK_ACCOUNTS = """SELECT id, unit, running, balance, version, debt, lifetime, closed_at FROM accounts
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
 # Which lots a Book needs: the lapsed ones of every account (a credit expires them first); of the accounts that will be
-# debited the first open ones, as many as there is to take, for none holds less than one; those to which something will
-# be given back, and those of what will be taken back.
+# debited the first open ones, as many as there is to take, for none holds less than one; and those to which something
+# will be given back.
 _LOT_COLUMNS = "id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed"
 _LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(ids)s AS text[])) AND remaining > 0
@@ -52,9 +52,22 @@ _LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
             AND (expires_at > %(at)s OR expires_at IS NULL)
         ORDER BY expires_at, id LIMIT d.needed) AS first
     UNION SELECT {_LOT_COLUMNS} FROM lots
-    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(lots)s AS text[]))
-    UNION SELECT {_LOT_COLUMNS} FROM lots
-    WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(granted_by)s AS text[]))"""
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(lots)s AS text[]))"""
+# The lots of what will be taken back, with the transaction that granted it, and those that carry it on. A merge and a
+# renewal take from some lots and grant as many, both in the order of expiry: the first carries on the first.
+_CARRYING = f"""WITH RECURSIVE carrying(id, origin) AS (
+    SELECT id, transaction_id FROM lots
+    WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(granted_by)s AS text[]))
+    UNION ALL SELECT next.id, c.origin FROM carrying c
+    JOIN lot_moves m ON m.lot_id = c.id AND m.kind IN ('merge', 'renew')
+    CROSS JOIN LATERAL (
+        SELECT granted.id FROM (SELECT l.id, row_number() OVER (ORDER BY l.expires_at NULLS LAST, l.id) AS place
+            FROM lot_moves t JOIN lots l ON l.id = t.lot_id
+            WHERE t.transaction_id = m.transaction_id AND t.kind = m.kind) AS taken
+        JOIN (SELECT id, row_number() OVER (ORDER BY expires_at NULLS LAST, id) AS place FROM lots
+            WHERE transaction_id = m.transaction_id) AS granted USING (place)
+        WHERE taken.id = c.id) AS next)
+    SELECT {_LOT_COLUMNS}, origin FROM lots JOIN carrying USING (id)"""
 _ACCOUNT_COLUMNS = (
     "id", "unit", "member_id", "running", "balance", "version", "debt", "lifetime", "closed_at",
 )  # fmt: skip
@@ -124,11 +137,14 @@ async def open_accounts(
         "lots": texts(list(lot_ids)),
         "granted_by": texts(list(granted_by)),
     }
-    found, loaded = await run_together(session, (_LOCK_ACCOUNTS, query), (_LOTS, query))
+    statements = (_LOCK_ACCOUNTS, _LOTS, *((_CARRYING,) if granted_by else ()))
+    found, *loaded = await run_together(session, *((statement, query) for statement in statements))
     opened = {row[0]: Account(*row) for row in found}
     new = (one for one in sorted(account_ids) if one not in opened)
     opened |= {one: Account(one, unit_of(one), running=True) for one in new}
-    return Book(program_id, new_id, recorded_at, opened.values(), [Lot(*row) for row in loaded], policies)
+    # A lot that carries what will be taken back may be among the others as well, which do not say so.
+    known = {row[0]: Lot(*row) for rows in loaded for row in rows}
+    return Book(program_id, new_id, recorded_at, opened.values(), known.values(), policies)
 
 
 def rows(book: Book) -> list[Rows]:
@@ -359,7 +375,7 @@ async def earnings_of_events(
     return earnings
 
 
-_POSTED = """SELECT id, kind, business_key, effective_at, event_id, order_id, reverses_id, actor, reason
+_POSTED = """SELECT recorded_at, id, kind, business_key, effective_at, event_id, order_id, reverses_id, actor, reason
     FROM transactions WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[]))"""
 _POSTED_TRANSFERS = """SELECT transaction_id, n, unit, from_account, to_account, amount FROM transfers
     WHERE program_id = %(program_id)s AND transaction_id = ANY(CAST(%(ids)s AS text[])) ORDER BY transaction_id, n"""
@@ -384,6 +400,6 @@ async def find_posted(
     moves_of: dict[str, list[LotMove]] = {}
     for row in taken:
         moves_of.setdefault(row[0], []).append(LotMove(*row))
-    known = (Transaction(*row) for row in found)
-    posted = {one.id: Posted(one, transfers_of.get(one.id, []), moves_of.get(one.id, [])) for one in known}
+    known = ((Transaction(*row), at) for at, *row in found)
+    posted = {one.id: Posted(one, at, transfers_of.get(one.id, []), moves_of.get(one.id, [])) for one, at in known}
     return posted, {one for (one,) in reversed_}

@@ -4,7 +4,7 @@ Everything happens in one transaction under both members' locks. Holds, promises
 comes back from them later is moved on by whoever gives it back. Entries never move.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -17,13 +17,13 @@ from domain.configuration import Configuration
 from domain.deciding import Inputs, Person, crossings
 from domain.ladders import Ladders
 from domain.ledger import AccountClosed, Book, Cause, member_account, member_of
-from domain.merges import Merge, Moved, unite
+from domain.merges import Merge, Moved, Stood, recount, unite
 from domain.units import policies
 from storage import configurations, decisions, ladders, ledger, outbox, people
-from storage.hot_path import run, savepoint
+from storage.hot_path import run, run_together, savepoint
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken
-from storage.sets import insert_all
+from storage.sets import array, insert_all, texts
 from storage.tables import accounts, identities, members, merges, rewards
 from storage.tables import crossings as crossings_table
 
@@ -56,22 +56,30 @@ async def merge(
         found = await _standing(session, program_id, source, destination)
         return found or Refused("already_merged", f"{source} was merged into {into[source]}", source)
     merged = Merge(new_id("mrg"), source, destination, None, actor, reason, as_of)
+    try:
+        async with savepoint(session):
+            await _join(session, configuration, merged, persons)
+    except AccountClosed as closed:
+        return Refused("account_closed", str(closed), destination)
+    return merged
+
+
+async def _join(session: AsyncSession, configuration: Configuration, merged: Merge, persons: dict[str, Person]) -> None:
+    """Raises AccountClosed if something would go to a closed account."""
+    program_id, as_of = configuration.program_id, merged.recorded_at
+    source, destination = merged.from_member_id, merged.to_member_id
     moved = Moved(aliases=await _aliases(session, program_id, source))
     climbed = Ladders(configuration.milestones, new_id)
     await _unite(session, program_id, source, destination, moved, climbed, as_of)
     await _add_counters(session, program_id, source, destination, moved)
-    book = await _open(session, program_id, configuration, source, destination, as_of)
-    before = {account.id: (account.lifetime, account.balance) for account in book.accounts.values()}
-    try:
-        moved.units = _move(book, merged)
-    except AccountClosed as closed:
-        return Refused("account_closed", str(closed), destination)
+    book = await _open(session, configuration, merged)
+    moved.units = _stood(book, merged)
+    _move(book, merged)
     climbed.marks = await ladders.marks(session, program_id, [destination])
-    _cross(configuration, book, destination, before, climbed)
+    _cross(configuration, book, destination, moved.units, climbed)
     await _write(session, configuration.number, book, merged, persons, climbed)
     await _rename(session, program_id, source, destination, moved, as_of)
     await _insert(session, program_id, merged, moved)
-    return merged
 
 
 async def undo(
@@ -90,11 +98,17 @@ async def undo(
     if first.undoes is not None or into.get(first.from_member_id) != first.to_member_id:
         return Refused("not_merged", f"{first.from_member_id} is no alias of {first.to_member_id}")
     undone = Merge(new_id("mrg"), first.to_member_id, first.from_member_id, first.id, actor, reason, as_of)
-    await _take_along(session, program_id, moved, first.from_member_id)
+    both = first.from_member_id, first.to_member_id
+    lost = await _return_rungs(session, program_id, first, moved)
+    climbed = await ladders.lock(session, configuration, counting=both, falling=both)
     await _return_counters(session, program_id, first, moved)
-    book = await _open(session, program_id, configuration, first.from_member_id, first.to_member_id, as_of)
-    await _part(session, book, undone, moved)
-    await _write(session, configuration.number, book, undone, persons, Ladders(configuration.milestones, new_id))
+    book = await _part(session, configuration, first, undone, moved)
+    theirs = {unit: stood.from_lifetime for unit, stood in moved.units.items()}
+    others = {unit: stood.to_lifetime for unit, stood in moved.units.items()}
+    recount(configuration, climbed, both[0], _lifetimes(book, both[0], theirs), lost)
+    recount(configuration, climbed, both[1], _lifetimes(book, both[1], others))
+    await ladders.withdraw(session, program_id, climbed, as_of=as_of)
+    await _write(session, configuration.number, book, undone, persons, climbed)
     await _restore(session, program_id, first, moved, as_of)
     await _insert(session, program_id, undone, Moved())
     return undone
@@ -113,27 +127,44 @@ async def _lock(
 # -- Value ---------------------------------------------------------------------------------------------------------
 
 _EARNED = """SELECT coalesce(sum(f.amount), 0)::bigint - coalesce(sum(r.amount), 0)::bigint
-    FROM transactions t JOIN transfers f ON f.transaction_id = t.id AND f.to_account = %(account_id)s
+    FROM transactions t
+    JOIN transfers f ON f.transaction_id = t.id AND f.to_account = ANY(CAST(%(account_ids)s AS text[]))
     LEFT JOIN LATERAL (SELECT sum(b.amount) AS amount FROM transactions o JOIN transfers b ON b.transaction_id = o.id
         WHERE o.program_id = t.program_id AND o.reverses_id = t.id AND f.n = 1) r ON true
     WHERE t.program_id = %(program_id)s AND t.kind IN ('earn', 'confirm')"""
+# By unit, what came to the account since from those who were merged, less what was taken from it again that they had
+# once earned or been given; and the transactions by which it came.
+_CAME = """SELECT a.unit, sum(CASE WHEN f.to_account = a.id THEN f.amount ELSE -f.amount END)::bigint,
+        array_agg(t.id) FILTER (WHERE f.to_account = a.id)
+    FROM accounts a JOIN unnest(CAST(%(units)s AS text[]), CAST(%(versions)s AS bigint[])) AS s(unit, version)
+        ON s.unit = a.unit
+    JOIN entries e ON e.account_id = a.id AND e.version > s.version
+    JOIN transactions t ON t.id = e.transaction_id
+    JOIN transfers f ON f.transaction_id = e.transaction_id AND f.n = e.n
+    WHERE a.program_id = %(program_id)s AND a.member_id = %(to)s AND (
+        (t.kind = 'merge' AND EXISTS (SELECT FROM accounts o
+            WHERE o.id IN (f.from_account, f.to_account) AND o.member_id = ANY(CAST(%(theirs)s AS text[]))))
+        OR (t.kind = 'reverse' AND f.from_account = a.id AND EXISTS (
+            SELECT FROM transfers g JOIN accounts o ON o.id = g.to_account
+            WHERE g.transaction_id = t.reverses_id AND o.member_id = ANY(CAST(%(theirs)s AS text[])))))
+    GROUP BY a.unit"""
 
 
 async def _open(
-    session: AsyncSession, program_id: str, configuration: Configuration, source: str, destination: str, as_of: datetime
+    session: AsyncSession, configuration: Configuration, merged: Merge, granted_by: Collection[str] = ()
 ) -> Book:
     """All accounts of available value of both, with all their lots."""
-    query = select(accounts.c.unit).where(
-        accounts.c.program_id == program_id, accounts.c.member_id.in_((source, destination))
-    )
+    program_id, both = configuration.program_id, (merged.from_member_id, merged.to_member_id)
+    query = select(accounts.c.unit).where(accounts.c.program_id == program_id, accounts.c.member_id.in_(both))
     units = sorted(set((await session.execute(query)).scalars()))
-    wanted = {member_account(member, unit) for member in (source, destination) for unit in units}
+    wanted = {member_account(member, unit) for member in both for unit in units}
     return await ledger.open_accounts(
         session,
         program_id,
         wanted,
-        recorded_at=as_of,
+        recorded_at=merged.recorded_at,
         debited=dict.fromkeys(wanted),
+        granted_by=granted_by,
         policies=policies(configuration),
     )
 
@@ -151,35 +182,58 @@ def _units(book: Book) -> list[str]:
     return sorted({account.unit for account in book.accounts.values()})
 
 
-def _move(book: Book, merged: Merge) -> dict[str, int]:
-    """Everything of the one to the other; by unit, what moved, below zero a debt."""
-    moved = {}
+def _ends(merged: Merge, unit: str) -> tuple[str, str]:
+    return member_account(merged.from_member_id, unit), member_account(merged.to_member_id, unit)
+
+
+def _stood(book: Book, merged: Merge) -> dict[str, Stood]:
+    found = {unit: [book.accounts[one] for one in _ends(merged, unit)] for unit in _units(book)}
+    return {unit: Stood(ours.lifetime, theirs.lifetime, theirs.version) for unit, (ours, theirs) in found.items()}
+
+
+def _move(book: Book, merged: Merge) -> None:
+    """Everything of the one to the other."""
     for unit in _units(book):
-        source, destination = (member_account(one, unit) for one in (merged.from_member_id, merged.to_member_id))
-        book.expire_lapsed(source)
-        moved[unit] = book.accounts[source].balance
+        source, destination = _ends(merged, unit)
         book.merge(source=source, destination=destination, **_cause(merged, unit))
-    return moved
 
 
-async def _part(session: AsyncSession, book: Book, undone: Merge, moved: Moved) -> None:
+async def _part(session: AsyncSession, configuration: Configuration, first: Merge, undone: Merge, moved: Moved) -> Book:
+    """Of what came by the merge and after it, what is there goes back, with the lifetime of whoever was merged."""
+    program_id, theirs = configuration.program_id, [first.from_member_id, *moved.aliases]
+    query = {
+        "program_id": program_id,
+        "to": first.to_member_id,
+        "theirs": texts(theirs),
+        "units": texts(list(moved.units)),
+        "versions": array(accounts.c.version, [stood.to_version for stood in moved.units.values()]),
+    }
+    came = {unit: (amount, moved_by or []) for unit, amount, moved_by in await run(session, _CAME, query)}
+    book = await _open(session, configuration, undone, [one for _, moved_by in came.values() for one in moved_by])
     for unit in _units(book):
-        source, destination = (member_account(one, unit) for one in (undone.from_member_id, undone.to_member_id))
-        query = {"program_id": book.program_id, "account_id": destination}
-        [(lifetime,)] = await run(session, _EARNED, query)
-        amount = moved.units.get(unit, 0)
-        book.part(source=source, destination=destination, amount=amount, lifetime=lifetime, **_cause(undone, unit))
+        source, destination = _ends(undone, unit)
+        earned = {"program_id": program_id, "account_ids": texts([member_account(one, unit) for one in theirs])}
+        [(lifetime,)] = await run(session, _EARNED, earned)
+        amount, moved_by = came.get(unit, (0, []))
+        terms = {"amount": amount, "moved_by": moved_by, "lifetime": lifetime}
+        book.part(source=source, destination=destination, **terms, **_cause(undone, unit))
+    return book
+
+
+def _lifetimes(book: Book, member: str, before: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """By unit, the member's lifetime before and now."""
+    now = {unit: book.accounts[member_account(member, unit)].lifetime for unit in _units(book)}
+    return {unit: (before.get(unit, 0), lifetime) for unit, lifetime in now.items()}
 
 
 def _cross(
-    configuration: Configuration, book: Book, member: str, before: dict[str, tuple[int, int]], climbed: Ladders
+    configuration: Configuration, book: Book, member: str, before: Mapping[str, Stood], climbed: Ladders
 ) -> None:
     """Cross what both have passed together and neither had alone."""
-    for unit in _units(book):
+    for unit, stood in before.items():
         account = book.accounts[member_account(member, unit)]
-        lifetime, balance = before[account.id]
-        inputs = Inputs({}, lifetime, balance, climbed.marks_of(member))
-        for milestone, n in crossings(configuration, unit, inputs, account.lifetime - lifetime):
+        inputs = Inputs({}, stood.to_lifetime, 0, climbed.marks_of(member))
+        for milestone, n in crossings(configuration, unit, inputs, account.lifetime - stood.to_lifetime):
             if milestone.on == "lifetime":
                 climbed.cross(member, milestone, n)
 
@@ -230,14 +284,44 @@ async def _unite(
     await ladders.withdraw(session, program_id, climbed, as_of=as_of)
     moved.crossings, moved.twins = [one.id for one in along], [one.id for one in twins]
     moved.rewards = [reward.id for reward in given if reward not in gone]
-    await _take_along(session, program_id, moved, destination)
+    await _take_along(session, program_id, destination, moved.crossings, moved.rewards)
 
 
-async def _take_along(session: AsyncSession, program_id: str, moved: Moved, member: str) -> None:
-    for table, ids in ((crossings_table, moved.crossings), (rewards, moved.rewards)):
+async def _take_along(
+    session: AsyncSession, program_id: str, member: str, crossing_ids: Sequence[str], reward_ids: Sequence[str]
+) -> None:
+    for table, ids in ((crossings_table, crossing_ids), (rewards, reward_ids)):
         if ids:
             these = table.c.program_id == program_id, table.c.id.in_(ids)
             await session.execute(update(table).where(*these).values(member_id=member))
+
+
+_RUNGS = """SELECT c.id, c.milestone, c.n, coalesce(r.state, ''), coalesce(r.member_id, '') FROM crossings c
+    LEFT JOIN rewards r ON r.program_id = c.program_id AND r.crossing_id = c.id
+    WHERE c.program_id = %(program_id)s AND c.id = ANY(CAST(%(ids)s AS text[])) ORDER BY c.id FOR NO KEY UPDATE OF c"""
+_UNPLACED = """SELECT id FROM rewards WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[]))
+    AND state <> 'ordered' ORDER BY id FOR NO KEY UPDATE"""
+
+
+async def _return_rungs(session: AsyncSession, program_id: str, first: Merge, moved: Moved) -> list[tuple[str, int]]:
+    """Crossings and rewards go back, but for what the other has ordered; (mark, n) of what is lost by that.
+
+    Lost is also a crossing that both had and whose reward the merge withdrew.
+    """
+    rungs = {"program_id": program_id, "ids": texts([*moved.crossings, *moved.twins])}
+    ordered = {"program_id": program_id, "ids": texts(moved.rewards)}
+    found, unplaced = await run_together(session, (_RUNGS, rungs), (_UNPLACED, ordered))
+    lost = {
+        id: (mark, n)
+        for id, mark, n, state, whose in found
+        if (state == "ordered" and whose == first.to_member_id) or (state == "withdrawn" and id in moved.twins)
+    }
+    along = [one for one in moved.crossings if one not in lost]
+    await _take_along(session, program_id, first.from_member_id, along, [one for (one,) in unplaced])
+    back = [one for one in moved.twins if one not in lost]
+    twins = crossings_table.c.program_id == program_id, crossings_table.c.id.in_(back)
+    await session.execute(update(crossings_table).where(*twins).values(state="standing"))
+    return list(lost.values())
 
 
 _ADD_COUNTERS = """INSERT INTO counters (program_id, member_id, name, period, period_on, uses, total)
@@ -250,11 +334,16 @@ _EMPTY_COUNTERS = """UPDATE counters SET uses = 0, total = 0 FROM counters was
         AND (was.member_id, was.name, was.period, was.period_on)
             = (counters.member_id, counters.name, counters.period, counters.period_on)
     RETURNING was.name, was.period, was.period_on::text, was.uses, was.total"""
+# No more goes back than is there: what was taken back meanwhile counts for neither.
 _RETURN_COUNTERS = """UPDATE counters SET uses = counters.uses + k.sign * k.uses,
         total = counters.total + k.sign * k.total
-    FROM (SELECT m.member_id, m.sign, c.* FROM (VALUES (%(from)s, 1), (%(to)s, -1)) AS m(member_id, sign)
+    FROM (SELECT m.member_id, m.sign, c.name, c.period, c.period_on, least(c.uses, now.uses) AS uses,
+            CASE WHEN c.total < 0 THEN c.total ELSE least(c.total, now.total) END AS total
+        FROM (VALUES (%(from)s, 1), (%(to)s, -1)) AS m(member_id, sign)
         CROSS JOIN jsonb_to_recordset(CAST(%(counters)s AS jsonb))
-            AS c(name text, period text, period_on date, uses bigint, total bigint)) AS k
+            AS c(name text, period text, period_on date, uses bigint, total bigint)
+        JOIN counters now ON now.member_id = %(to)s AND now.name = c.name AND now.period = c.period
+            AND now.period_on = c.period_on) AS k
     WHERE counters.program_id = %(program_id)s AND counters.member_id = k.member_id AND counters.name = k.name
         AND counters.period = k.period AND counters.period_on = k.period_on"""
 
@@ -290,13 +379,11 @@ async def _rename(
 
 
 async def _restore(session: AsyncSession, program_id: str, first: Merge, moved: Moved, as_of: datetime) -> None:
-    """The alias is a member again, with its names, its aliases and its crossings."""
+    """The alias is a member again, with its names and its aliases."""
     member = first.from_member_id
     names = tuple_(identities.c.source, identities.c.external_id).in_(moved.identities)
     known = identities.c.program_id == program_id, identities.c.member_id == first.to_member_id, names
     await session.execute(update(identities).where(*known).values(member_id=member))
-    twins = crossings_table.c.program_id == program_id, crossings_table.c.id.in_(moved.twins)
-    await session.execute(update(crossings_table).where(*twins).values(state="standing"))
     await _become(session, program_id, [member], None, as_of)
     await _become(session, program_id, moved.aliases, member, as_of)
 

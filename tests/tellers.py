@@ -157,7 +157,7 @@ class Teller:
         await ledger.write(self.session, book)
         transfers = [one for one in book.transfers if one.transaction_id == transaction.id]
         moves = [one for one in book.moves if one.transaction_id == transaction.id]
-        self.posted.append(Posted(transaction, transfers, moves))
+        self.posted.append(Posted(transaction, book.recorded_at, transfers, moves))
 
     def _cause(self, cause: dict[str, Any]) -> Cause:
         self.count += 1

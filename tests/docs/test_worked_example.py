@@ -40,7 +40,8 @@ class Example:
     def posted(self, transaction: Transaction) -> Posted:
         """The transaction with what it moved, as a reversal finds it."""
         transfers = [t for t in self.book.transfers if t.transaction_id == transaction.id]
-        return Posted(transaction, transfers, [m for m in self.book.moves if m.transaction_id == transaction.id])
+        moves = [m for m in self.book.moves if m.transaction_id == transaction.id]
+        return Posted(transaction, self.book.recorded_at, transfers, moves)
 
 
 def _day(month: int, day: int) -> datetime:

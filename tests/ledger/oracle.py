@@ -9,7 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -86,6 +86,16 @@ Taken = list[tuple[Lot, int]]
 
 
 @dataclass(eq=False)
+class Gift:
+    """What a transfer counts for its giver's limits, on the giver's day; nothing once it has come back."""
+
+    giver: str
+    unit: str
+    day: date
+    amount: int
+
+
+@dataclass(eq=False)
 class Purse:
     """All that one member has of one unit."""
 
@@ -147,6 +157,7 @@ class Deed:
     got: int = 0
     hold: Hold | None = None
     promise: Promise | None = None
+    gift: Gift | None = None
     id: str | None = None
     original: "Deed | None" = None
     reversed: bool = False
@@ -187,7 +198,7 @@ class Oracle:
         self.holds: dict[str, Hold] = {}
         self.promises: dict[str, Promise] = {}
         self.references: dict[str, tuple[Command, Deed]] = {}
-        self.given: list[tuple[str, str, datetime, int]] = []
+        self.given: list[Gift] = []
         self._numbers = itertools.count()
 
     def pass_time(self, to: datetime) -> None:
@@ -323,7 +334,9 @@ class Oracle:
         deed.taken = _take(giver.open_lots, command.amount)
         for lot, amount in deed.taken:
             self._give(taker, amount, lot.expires_at, deed)
-        self.given.append((self.end_of(members[0]), command.unit, self.now, command.amount))
+        by = self.end_of(members[0])
+        deed.gift = Gift(by, command.unit, self._day(by), command.amount)
+        self.given.append(deed.gift)
         return self._done(deed, giver, taker)
 
     def _convert(self, command: Convert) -> Deed:
@@ -369,11 +382,19 @@ class Oracle:
             why |= _short(self._end(original.taker), taken_back - self._gone(original, taken_back))
         _refuse(why)
         original.reversed = True
-        if original.taker:
-            self._take_back(original, taken_back)
-        if original.giver:
-            whole = sum(part for _, part in original.taken)
-            self._put_back(original.giver, _between(original.taken, whole - amount, whole))
+        if original.gift:
+            original.gift.amount -= amount
+        whole = sum(part for _, part in original.taken)
+        back = _between(original.taken, whole - amount, whole)
+        if original.giver and original.taker and self._end(original.taker) is original.giver:
+            # Both are one by now: nobody's lots are more their own than others.
+            self._put_back(original.giver, back)
+            self._take_back(original, taken_back, own_first=False)
+        else:
+            if original.taker:
+                self._take_back(original, taken_back)
+            if original.giver:
+                self._put_back(original.giver, back)
         self._book_reversal(original, amount)
         purses = {id(one): one for one in (original.giver, original.taker) if one}
         return self._done(Deed("reverse", original=original), *(self._end(one) for one in purses.values()))
@@ -394,7 +415,7 @@ class Oracle:
         end.lifetime, purse.lifetime = end.lifetime + purse.lifetime, 0
         for lot in purse.open_lots:
             amount, lot.left = lot.left, 0
-            self._give(end, amount, lot.expires_at, None)
+            self._give(end, amount, lot.expires_at, lot.deed)
         owed, purse.debt = purse.debt, 0
         end.debt += owed - sum(amount for _, amount in _take(end.open_lots, owed))
 
@@ -413,7 +434,7 @@ class Oracle:
         lots = []
         for lot, amount in taken:
             if renewed_for and lot.expires_at is not None and lot.expires_at <= self.now:
-                lot = Lot(purse, None, next(self._numbers), self.now + timedelta(days=renewed_for), 0)
+                lot = Lot(purse, lot.deed, next(self._numbers), self.now + timedelta(days=renewed_for), 0)
                 purse.lots.append(lot)
             lot.left += amount
             self._expire_if_lapsed(lot)
@@ -421,20 +442,19 @@ class Oracle:
         self._repay(purse, sorted(lots, key=lambda one: one.turn))
         self._move_on(purse)
 
-    def _take_back(self, original: Deed, amount: int) -> None:
+    def _take_back(self, original: Deed, amount: int, *, own_first: bool = True) -> None:
         """What the deed granted: its own lots first, then the others, then as debt; what expired of it is gone."""
         assert original.taker is not None
         gone = self._gone(original, amount)
         self.program["expired", original.taker.unit] -= gone
         end = self._end(original.taker)
-        own_first = sorted(end.open_lots, key=lambda lot: lot.deed is not original)
-        end.debt += amount - gone - sum(taken for _, taken in _take(own_first, amount - gone))
+        lots = sorted(end.open_lots, key=lambda lot: own_first and lot.deed is not original)
+        end.debt += amount - gone - sum(taken for _, taken in _take(lots, amount - gone))
         if original.kind in ("earn", "confirm"):
             end.lifetime -= amount
 
     def _gone(self, original: Deed, amount: int) -> int:
-        assert original.taker is not None
-        own = [lot for lot in original.taker.lots if lot.deed is original]
+        own = [lot for purse in self.purses.values() for lot in purse.lots if lot.deed is original]
         return min(max(0, amount - sum(lot.left for lot in own)), sum(lot.expired for lot in own))
 
     def _book_reversal(self, original: Deed, amount: int) -> None:
@@ -489,17 +509,18 @@ class Oracle:
 
     def _why_limited(self, command: Transfer, rules: Rules) -> set[str]:
         giver = self.end_of(command.from_member_id)
-        zone = ZoneInfo(self.people[giver].time_zone)
-        today = self.now.astimezone(zone).date()
-        mine = [
-            (at.astimezone(zone).date(), n) for who, unit, at, n in self.given if (who, unit) == (giver, command.unit)
-        ]
+        today = self._day(giver)
+        theirs = (one for one in self.given if (self.end_of(one.giver), one.unit) == (giver, command.unit))
+        mine = [(one.day, one.amount) for one in theirs]
         limits = (
             (rules.at_once, 0),
             (rules.per_day, sum(n for day, n in mine if day == today)),
             (rules.per_month, sum(n for day, n in mine if (day.year, day.month) == (today.year, today.month))),
         )
         return {"limit_reached" for limit, used in limits if limit is not None and used + command.amount > limit}
+
+    def _day(self, member: str) -> date:
+        return self.now.astimezone(ZoneInfo(self.people[member].time_zone)).date()
 
     def _purse(self, member: str, unit: str, why: Iterable[str]) -> Purse:
         if member not in self.people or unit not in self.units:

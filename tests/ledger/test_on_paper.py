@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from domain.commands import Command, KeptCommand, Outcome
-from domain.deciding import Person
+from domain.deciding import CounterKey, Person
 from domain.definitions import snapshot
 from domain.execution import Execution, Loaded
 from domain.ladders import Ladders
@@ -67,7 +67,7 @@ class Paper:
         self.pendings: dict[str, Pending] = {}
         self.posted: dict[str, Posted] = {}
         self.reversed: set[str] = set()
-        self.counters: defaultdict[object, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        self.counters: defaultdict[tuple[str, CounterKey], tuple[int, int]] = defaultdict(lambda: (0, 0))
         self.program: Counter[tuple[str, str]] = Counter()
         self.seen = (0, 0, 0, 0)
 
@@ -83,7 +83,7 @@ class Paper:
             pendings=self.pendings,
             posted=self.posted,
             reversed=self.reversed,
-            counters=self.counters,  # type: ignore[arg-type]
+            counters=self.counters,
         )
         execution = Execution(DEFINED, loaded)
         outcomes = [execution.carry_out(command) for command in commands]
@@ -104,6 +104,9 @@ class Paper:
             ends = {"source": member_account(member, unit), "destination": member_account(into, unit)}
             self.book.merge(**ends, business_key=f"merge:{member}:{unit}", effective_at=at)
         self._post()
+        for (who, key), (uses, total) in [one for one in self.counters.items() if one[0][0] == member]:
+            before = self.counters[into, key]
+            self.counters[into, key], self.counters[who, key] = (before[0] + uses, before[1] + total), (0, 0)
         self.into = {one: into if end == member else end for one, end in self.into.items()} | {member: into}
 
     def state(self, at: datetime) -> State:
@@ -149,7 +152,8 @@ class Paper:
 
     def _post(self) -> None:
         transactions, transfers, moves, entries = self.seen
-        new = {transaction.id: Posted(transaction, [], []) for transaction in self.book.transactions[transactions:]}
+        at = self.book.recorded_at
+        new = {one.id: Posted(one, at, [], []) for one in self.book.transactions[transactions:]}
         for transfer in self.book.transfers[transfers:]:
             new[transfer.transaction_id].transfers.append(transfer)  # type: ignore[attr-defined]
         for move in self.book.moves[moves:]:

@@ -29,7 +29,7 @@ from domain.commands import (
     Settle,
     Transfer,
 )
-from storage import commands, verification
+from storage import commands, merges, verification
 from storage.tables import (
     accounts,
     counters,
@@ -344,6 +344,49 @@ async def test_a_transfer_moves_value_as_far_as_its_limits_go(program: Program):
     assert (await program.balance(program.ada), await program.balance(program.ben)) == (350, 150)
     assert await program.refused(order(Transfer, **give, amount=1)) == "limit_reached"
     await program.done(order(Transfer, **give, amount=1), days=1)
+
+
+async def test_a_transfer_that_is_turned_round_counts_for_its_limits_no_more(program: Program):
+    await program.earn(500)
+    give = {"from_member_id": program.ada, "to_member_id": program.ben}
+    whole, part = [await program.done(order(Transfer, **give, amount=amount)) for amount in (80, 70)]
+    assert await program.refused(order(Transfer, **give, amount=1)) == "limit_reached"
+
+    await program.done(order(Reverse, transaction_id=whole.transaction_id))
+    await program.done(order(Reverse, transaction_id=part.transaction_id, amount=30))
+
+    assert await program.refused(order(Transfer, **give, amount=111)) == "limit_reached"
+    outcomes = await program.execute(*(order(Transfer, **give, amount=amount) for amount in (80, 30, 1)))
+    assert [getattr(outcome, "code", None) for outcome in outcomes] == [None, None, "limit_reached"]
+
+
+async def test_a_transfer_of_another_day_gives_todays_limit_nothing_back(program: Program):
+    await program.earn(500)
+    give = {"from_member_id": program.ada, "to_member_id": program.ben}
+    earlier = await program.done(order(Transfer, **give, amount=80))
+    for amount in (80, 70):
+        await program.done(order(Transfer, **give, amount=amount), days=1)
+
+    await program.done(order(Reverse, transaction_id=earlier.transaction_id), days=1)
+
+    assert await program.refused(order(Transfer, **give, amount=1), days=1) == "limit_reached"
+
+
+async def test_a_limit_comes_back_to_whoever_the_giver_is_now(program: Program):
+    cleo = await make_member(program.session, program.id, "cleo")
+    await program.earn(500)
+    given = [
+        await program.done(order(Transfer, from_member_id=program.ada, to_member_id=cleo, amount=amount))
+        for amount in (80, 70)
+    ]
+    named = {"source": program.ada, "destination": program.ben, "actor": "hr", "reason": "one"}
+    await merges.merge(program.session, program.id, as_of=NOW, **named)
+    on = {"from_member_id": program.ben, "to_member_id": cleo}
+    assert await program.refused(order(Transfer, **on, amount=1)) == "limit_reached"
+
+    await program.done(order(Reverse, transaction_id=given[0].transaction_id))
+
+    await program.done(order(Transfer, **on, amount=80))
 
 
 async def test_what_is_not_transferred_and_to_whom(program: Program):
