@@ -424,7 +424,7 @@ class OrderActivities:
             changes=changes,
         )
         if moved.state in (OrderState.FAILED, OrderState.REFUNDED):
-            await orders.give_back(session, moved, now=now)
+            await orders.give_back(session, moved, actor=WORKFLOW, now=now)
             await _reopen_reward(session, moved, now)
         await _tell(session, moved, now)
         return moved

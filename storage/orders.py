@@ -41,6 +41,7 @@ from domain.orders import (
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.programs import ProgramKind
 from domain.time import zone
+from domain.units import policies
 from domain.vendors import DeliveryMethod, GiftLink, Money, VendorRequest
 from storage import catalog, configurations, connections, ledger, outbox, people
 from storage.hot_path import Found, run, run_together
@@ -540,25 +541,38 @@ async def settle_hold(session: AsyncSession, order: Order, *, now: datetime) -> 
     await ledger.close_hold(session, order.program_id, hold)
 
 
-async def give_back(session: AsyncSession, order: Order, *, now: datetime) -> None:
-    """The points are back in the lots they came from, whether they were held or spent already; once."""
+async def give_back(session: AsyncSession, order: Order, *, actor: str, now: datetime) -> None:
+    """The points are back in the lots they came from, whether they were held or spent already; once.
+
+    An account that was closed meanwhile is open again if something came back to it, which goes on the order's record.
+    """
     hold = await ledger.find_hold(session, order.program_id, order.hold_id) if order.hold_id else None
     if hold is None or hold.state == "released":
         return
+    configuration = await configurations.read_active(session, order.program_id)
     _, into = await people.follow(session, order.program_id, [order.member_id])
-    whose = [order.member_id, *into.values()]
     book = await ledger.open_book(
-        session, order.program_id, whose, recorded_at=now, debited=into, lot_ids=list(hold.lots)
+        session,
+        order.program_id,
+        [order.member_id, *into.values()],
+        recorded_at=now,
+        debited=into,
+        lot_ids=list(hold.lots),
+        policies=policies(configuration),
     )
     if hold.state == "open":
         done = book.release(hold, business_key=f"release:{order.id}", effective_at=now)
     else:
         done = book.refund(hold, business_key=f"refund:{order.id}", effective_at=now)
-    for member in into.values():
+    end = member_account(into.get(order.member_id, order.member_id), UNIT)
+    reopened = book.accounts[hold.account_id].balance > 0 and book.reopen(end)
+    if end != hold.account_id:
         key = f"follow:{done.id}:{hold.account_id}"
-        book.merge(source=hold.account_id, destination=member_account(member, UNIT), business_key=key, effective_at=now)
+        book.merge(source=hold.account_id, destination=end, business_key=key, effective_at=now)
     await ledger.write(session, book)
     await ledger.close_hold(session, order.program_id, hold)
+    if reopened:
+        await note(session, order, "reopen_account", actor=actor, now=now, detail={"account": end})
 
 
 # -- Gift links ----------------------------------------------------------------------------------------------------

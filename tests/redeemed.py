@@ -26,5 +26,5 @@ async def send(session: AsyncSession, order: Order, at: datetime) -> Order:
 async def refund(session: AsyncSession, order: Order, at: datetime) -> Order:
     """Taken back, and the points are where they came from."""
     order = await orders.move(session, order, OrderEvent.CANCEL, actor="a test", now=at)
-    await orders.give_back(session, order, now=at)
+    await orders.give_back(session, order, actor="test", now=at)
     return await orders.move(session, order, OrderEvent.REFUND, actor="a test", now=at)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.tremendous import Tremendous
 from connectors.vendors import REQUEST_BODIES
+from domain.commands import Accepted, CloseAccount
+from domain.configuration import Unit
+from domain.definitions import Definitions
 from domain.orders import (
     ARROWS,
     Delivery,
@@ -23,8 +26,9 @@ from domain.orders import (
 )
 from domain.programs import ProgramKind
 from domain.vendors import Band, GiftLink, Money, VendorProduct, VendorRequest
-from storage import catalog, orders
+from storage import catalog, commands, configurations, merges, orders
 from storage.database import Database
+from storage.ledger import UNIT
 from storage.tables import orders as order_table
 from tests.shop import Shop, now, open_shop
 
@@ -237,10 +241,80 @@ async def test_points_come_back_once_whether_held_or_spent(shop: Shop, settled: 
 
     async with shop.database.begin() as session:
         locked = await orders.lock(session, shop.id, order.id, with_member=True)
-        await orders.give_back(session, locked, now=now())
+        await orders.give_back(session, locked, actor="test", now=now())
 
     assert (await shop.balance(member), await shop.held(member)) == (300, 0)
     assert await shop.violations() == 0
+
+
+async def closed_after_settling(shop: Shop, member: str) -> str:
+    """An order for all that the member has, settled; then the member's account is closed."""
+    order = await shop.place(member)
+    async with shop.database.begin() as session:
+        locked = await orders.lock(session, shop.id, order.id, with_member=True)
+        await orders.settle_hold(session, locked, now=now())
+    await close(shop, member)
+    return order.id
+
+
+async def close(shop: Shop, member: str) -> None:
+    command = CloseAccount(reference=f"close {member}", actor="hr", member_id=member, unit=UNIT)
+    [outcome] = await commands.execute_batch(shop.database, shop.id, [command], as_of=now())
+    assert isinstance(outcome, Accepted), outcome
+
+
+async def refund(shop: Shop, order_id: str, as_of: datetime | None = None) -> None:
+    async with shop.database.begin() as session:
+        locked = await orders.lock(session, shop.id, order_id, with_member=True)
+        await orders.give_back(session, locked, actor="test", now=as_of or now())
+
+
+async def test_what_comes_back_to_a_closed_account_opens_it_again(shop: Shop) -> None:
+    member = await shop.member(points=250)
+    order_id = await closed_after_settling(shop, member)
+
+    await refund(shop, order_id)
+
+    assert (await shop.balance(member), await shop.steps(order_id)) == (250, ["place", "reopen_account"])
+    await shop.place(member)
+    assert (await shop.held(member), await shop.violations()) == (250, 0)
+
+
+async def test_what_lapsed_before_it_comes_back_leaves_the_account_closed(shop: Shop) -> None:
+    member = await shop.member()
+    await shop.grant(member, 250, expires_at=now() + timedelta(days=1))
+    order_id = await closed_after_settling(shop, member)
+
+    await refund(shop, order_id, as_of=now() + timedelta(days=2))
+
+    assert (await shop.balance(member), await shop.steps(order_id)) == (0, ["place"])
+    assert await shop.violations() == 0
+
+
+async def test_what_lapsed_before_it_comes_back_is_renewed_as_the_unit_says(shop: Shop) -> None:
+    member = await shop.member()
+    await shop.grant(member, 250, expires_at=now() + timedelta(days=1))
+    order_id = await closed_after_settling(shop, member)
+    async with shop.database.begin() as session:
+        renewing = Definitions(units={UNIT: Unit(UNIT, 1, renew_days=30)})
+        await configurations.apply(session, shop.id, renewing, applied_by="test", applied_at=now())
+
+    await refund(shop, order_id, as_of=now() + timedelta(days=2))
+
+    assert (await shop.balance(member), await shop.violations()) == (250, 0)
+
+
+async def test_what_comes_back_to_an_alias_opens_the_account_of_the_other(shop: Shop) -> None:
+    alias, member = await shop.member(points=250), await shop.member()
+    order_id = await closed_after_settling(shop, alias)
+    async with shop.database.begin() as session:
+        named = {"source": alias, "destination": member, "actor": "hr", "reason": "one"}
+        await merges.merge(session, shop.id, as_of=now(), **named)
+    await close(shop, member)
+
+    await refund(shop, order_id)
+
+    assert (await shop.balance(alias), await shop.balance(member), await shop.violations()) == (0, 250, 0)
 
 
 async def test_the_database_knows_every_state_and_no_other(shop: Shop) -> None:
