@@ -75,7 +75,7 @@ class Databases:
         name = f"bench_{self._made}"
         with psycopg.connect(self._cluster.url(SUPERUSER, "postgres"), autocommit=True) as connection:
             names = sql.Identifier(name), sql.Identifier(TEMPLATE), sql.Identifier(OWNER)
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER {}").format(*names))
             connection.execute("CHECKPOINT")
         return self._cluster.url(APPLICATION, name)
 
