@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from api import headers
 from api.problems import MAX_ERRORS, Problem
 
 SMALL_BYTES = 64 * 1024
@@ -22,7 +23,7 @@ Model = TypeVar("Model")
 
 async def read(request: Request, limit_bytes: int) -> bytes:
     """The whole body; raises Problem body_too_large before more than the limit is kept, or request_timeout."""
-    declared = request.headers.get("content-length", "")
+    declared = headers.find(request.scope, b"content-length") or ""
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise _too_large(limit_bytes)
     try:
@@ -50,7 +51,7 @@ async def _receive(request: Request, limit_bytes: int) -> bytes:
 
 def require_json(request: Request) -> None:
     """Raises Problem unsupported_media_type unless the body is declared as JSON in UTF-8."""
-    declared = request.headers.get("content-type", "")
+    declared = headers.find(request.scope, b"content-type") or ""
     if declared == "application/json":
         return
     media_type, _, parameters = declared.partition(";")

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from activities import failpoints
-from api import problems
+from api import headers, problems
 from api.answers import answer as render
 from api.answers import as_json
 from api.auth import caller
@@ -35,6 +35,7 @@ PATTERN = rf'^({_CHARACTER}{{1,255}}|"{_CHARACTER}{{1,255}}")$'
 REPLAYED = {"Idempotent-Replayed": "true"}
 IN_USE_RETRY_SECONDS = 1
 
+_NAME = HEADER.lower().encode()
 _FORM = re.compile(PATTERN)
 
 
@@ -69,7 +70,7 @@ Admission = New | Repeat | Twin | Refused
 
 def key_of(request: Request, body: bytes) -> IdempotencyKey | None:
     """The request's key, if it has one; raises Problem invalid_idempotency_key."""
-    given = request.headers.get(HEADER)
+    given = headers.find(request.scope, _NAME)
     if given is None:
         return None
     if not _FORM.fullmatch(given):

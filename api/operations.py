@@ -110,9 +110,10 @@ class Operation(APIRoute):
         handle = self.endpoint if self.is_plain else super().get_route_handler()
         if needed is None:
             return handle
+        for_members = self.for_members
 
         async def guarded(request: Request) -> Response:
-            require(request, needed, for_members=self.for_members)
+            require(request, needed, for_members=for_members)
             if request.path_params:
                 structlog.contextvars.bind_contextvars(**_ids(request.path_params))
             answer: Response = await handle(request)

@@ -80,7 +80,7 @@ class Taking:
         return await intake.record(session, program_id, items, self.policy, as_of=as_of)
 
     def concerns(self, item: Event) -> Collection[Hashable]:
-        return (item.member,)
+        return ((item.member.source, item.member.external_id),)
 
     def keep(self, result: Outcome) -> Mapping[str, Any]:
         return asdict(result)

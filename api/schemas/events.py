@@ -102,7 +102,7 @@ class RetractionBody(_Fact):
 
 
 def _kind(value: Any) -> str:
-    return f"{CHOICE}retraction" if isinstance(value, Mapping) and "retracts" in value else f"{CHOICE}event"
+    return f"{CHOICE}retraction" if isinstance(value, dict) and "retracts" in value else f"{CHOICE}event"
 
 
 AnyFact = Annotated[
