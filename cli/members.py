@@ -29,6 +29,7 @@ app = typer.Typer(name="members", help="Members: the employees of a program.", n
 ACTOR = "operator"
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_SHOWN_FAULTS = 200
+MAX_SHOWN_MERGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,26 @@ def unmerge(
         return await merges.undo(session, program_id, merge_id, actor=ACTOR, reason=reason, as_of=now())
 
     _tell(asyncio.run(_change(Settings(), program, run)), json)
+
+
+@app.command("merges")
+def list_merges(program: InProgram = None, json: Json = False) -> None:
+    """List the newest 100 merges, and what undid them."""
+    found = asyncio.run(_list_merges(Settings(), program))
+    if json:
+        answer_json([asdict(one) for one in found])
+        return
+    table = Table("merge", "member", "into", "undoes", "by", "reason", "at")
+    for one in found:
+        at = one.recorded_at.isoformat(timespec="minutes")
+        table.add_row(one.id, one.from_member_id, one.to_member_id, one.undoes or "", one.actor, one.reason, at)
+    Console().print(table)
+
+
+async def _list_merges(settings: Settings, wanted: str | None) -> Sequence[Merge]:
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        return await merges.list_page(session, program.id, member_id=None, before=None, limit=MAX_SHOWN_MERGES)
 
 
 async def _change(

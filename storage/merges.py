@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 
 import orjson
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.commands import Refused
@@ -26,6 +26,8 @@ from storage.isolation import MAX_RACES, Overtaken
 from storage.sets import array, insert_all, texts
 from storage.tables import accounts, identities, members, merges, rewards
 from storage.tables import crossings as crossings_table
+
+MAX_PAGE = 101  # a page, and one more that tells whether another follows
 
 _COLUMNS = [merges.c[name] for name in Merge.__dataclass_fields__]
 
@@ -112,6 +114,19 @@ async def undo(
     await _restore(session, program_id, first, moved, as_of)
     await _insert(session, program_id, undone, Moved())
     return undone
+
+
+async def list_page(
+    session: AsyncSession, program_id: str, *, member_id: str | None, before: str | None, limit: int
+) -> list[Merge]:
+    """Merges and what undid them, newest first: a member's, or everybody's."""
+    query = select(*_COLUMNS).where(merges.c.program_id == program_id)
+    if member_id is not None:
+        query = query.where(or_(merges.c.from_member_id == member_id, merges.c.to_member_id == member_id))
+    if before is not None:
+        query = query.where(merges.c.id < before)
+    page = query.order_by(merges.c.id.desc()).limit(min(limit, MAX_PAGE))
+    return [Merge(*row) for row in await session.execute(page)]
 
 
 async def _lock(

@@ -1,16 +1,19 @@
 """Merges: two members who are one person, and two again."""
 
-from fastapi import APIRouter, Request, Response
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import bodies, idempotency
+from api import bodies, idempotency, pages
 from api.auth import actor, caller
 from api.backends import backends
 from api.idempotency import Answer
 from api.operations import Operation, operation
 from api.problems import Problem
-from api.schemas.base import EXAMPLE_ID, MemberId, MergeId
-from api.schemas.merges import MergeBody, MergeDocument, UndoingBody, merge_document
+from api.schemas.base import EXAMPLE_ID, MemberId, MergeId, Page
+from api.schemas.merges import MergeBody, MergeDocument, MergeQuery, UndoingBody, merge_document
 from domain.commands import Refused
 from domain.merges import Merge
 from domain.scopes import Scope
@@ -19,6 +22,23 @@ from storage import merges
 router = APIRouter(route_class=Operation, tags=["members"])
 
 EXAMPLE = {"into_member_id": f"mem_{EXAMPLE_ID}", "reason": "Hired twice: the same person"}
+
+
+@router.get(
+    "/v1/merges",
+    operation_id="list_merges",
+    summary="List merges, newest first",
+    **operation(Scope.MEMBERS_READ, {200: Page[MergeDocument]}, refusals=("invalid_cursor",)),
+)
+async def list_merges(request: Request, query: Annotated[MergeQuery, Query()]) -> Response:
+    """And what undid them; everybody's, or those of one member."""
+    program_id, member_id = caller(request).program_id, query.member_id
+
+    async def page(session: AsyncSession, before: Sequence[Any] | None, limit: int) -> Sequence[Merge]:
+        below = before[0] if before else None
+        return await merges.list_page(session, program_id, member_id=member_id, before=below, limit=limit)
+
+    return await pages.answer_page(request, query, ("merges", member_id), page, lambda one: (one.id,), merge_document)
 
 
 @router.post(

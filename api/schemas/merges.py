@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from api.schemas.base import Document, MemberId, Strict, Text
+from api.schemas.base import Document, MemberId, PageQuery, Strict, Text
+from api.schemas.ledger import OptionalMember
 from domain.merges import Merge
 
 
@@ -20,6 +21,12 @@ class UndoingBody(Strict):
     """Why two members were two after all."""
 
     reason: Text = Field(description="Why, for the record.")
+
+
+class MergeQuery(PageQuery):
+    """Which merges to list."""
+
+    member_id: OptionalMember = None
 
 
 class MergeDocument(Document):

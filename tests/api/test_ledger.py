@@ -174,6 +174,11 @@ async def test_two_members_become_one_and_two_again(client: Client, ada: str, en
     undone = await client.post(f"/v1/merges/{merged.json()['id']}/undo", {"reason": "namesakes"})
 
     assert (merged.status_code, again.json()) == (200, merged.json())
+    assert (await client.get("/v1/merges")).json()["items"] == [undone.json(), merged.json()]
+    first = (await client.get("/v1/merges", member_id=ben, limit=1)).json()
+    assert first["items"] == [undone.json()]
+    rest = (await client.get("/v1/merges", member_id=ben, limit=1, cursor=first["next_cursor"])).json()
+    assert rest == {"items": [merged.json()]}
     assert held["balances"] == [{"member_id": ben, "unit": "points", "balance": 70}]
     assert undone.json()["undoes"] == merged.json()["id"]
     assert (await client.get(f"/v1/members/{ada}/balance")).json()["available"] == 70

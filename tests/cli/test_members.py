@@ -116,7 +116,10 @@ def test_two_members_are_merged_and_parted_again(laurel: Laurel, file: Path, set
     merged = laurel("members", "merge", ada, bob, "--reason", "hired twice", "--json")
     told = laurel("members", "unmerge", orjson.loads(merged.stdout)["id"], "--reason", "namesakes")
     alone = laurel("members", "merge", ada, ada, "--reason", "why not")
+    listed = laurel("members", "merges", "--json")
 
     assert orjson.loads(merged.stdout)["to_member_id"] == bob
     assert f"{ada} is a member again." in told.stdout
+    assert [one["reason"] for one in orjson.loads(listed.stdout)] == ["namesakes", "hired twice"]
+    assert "hired twice" in laurel("members", "merges").stdout
     assert alone.exit_code == 1
