@@ -81,7 +81,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     }
     workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
     outside = keepers(settings.ledger_checkpoint_file, settings.ledger_checkpoint_url)
-    lanes = handlers(client, database, redis, clock=clock, keepers=outside)
+    lanes = handlers(client, database, redis, clock=clock, keepers=outside, nearest=lambda: workers.client)
     relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
     reconcile = Reconcile(client, database, clock=clock)
     catalogs = Catalogs(client, database, clock=clock)

@@ -1,6 +1,6 @@
 """What each lane of the outbox does with a row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 from temporalio.client import Client
@@ -19,11 +19,17 @@ from storage.database import Database
 
 
 def handlers(
-    client: Client, database: Database, redis: Redis, *, clock: Clock, keepers: Sequence[Keeper] = ()
+    client: Client,
+    database: Database,
+    redis: Redis,
+    *,
+    clock: Clock,
+    keepers: Sequence[Keeper] = (),
+    nearest: Callable[[], Client | None] = lambda: None,
 ) -> Mapping[Lane, Handler]:
-    """Every lane's handler; the client may be lazy."""
+    """Every lane's handler; the client may be lazy, and `nearest` is that of workers in this process, if there are."""
     return {
-        Lane.TEMPORAL: TemporalLane(client),
+        Lane.TEMPORAL: TemporalLane(client, nearest=nearest),
         Lane.REDIS: RedisLane(redis),
         Lane.NOTIFY: ConsoleLane(database),
         Lane.INTAKE: IntakeLane(database, clock=clock),

@@ -4,6 +4,7 @@ Nothing happens twice: a workflow that was ever started is not started again, a 
 its rows, and one activity at a time fetches one object. A workflow that is over or lost needs no wake-up.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -28,18 +29,22 @@ FETCH_TIMEOUT = timedelta(seconds=90)
 
 
 class TemporalLane:
-    """Acts on the rows of the lane "temporal"; the client may be lazy."""
+    """Acts on the rows of the lane "temporal"; the client may be lazy.
 
-    def __init__(self, client: Client) -> None:
+    `nearest` is the client of workers in this process, while there are some: what it starts, they begin at once.
+    """
+
+    def __init__(self, client: Client, *, nearest: Callable[[], Client | None] = lambda: None) -> None:
         self._client = client
+        self._nearest = nearest
 
     async def __call__(self, row: ClaimedRow) -> None:
         """Raises what Temporal answers; "already started" and "already over" are successes."""
         match row.kind:
             case Kind.START_ORDER:
-                await start(self._client, starts.order(row.program_id, **row.payload))
+                await start(self._nearest() or self._client, starts.order(row.program_id, **row.payload))
             case Kind.START_REWARD:
-                await start(self._client, starts.reward(row.program_id, **row.payload))
+                await start(self._nearest() or self._client, starts.reward(row.program_id, **row.payload))
             case Kind.WAKE_ORDER:
                 await self._wake(starts.order(row.program_id, row.payload["order_id"]), row.id)
             case Kind.WAKE_REWARD:
@@ -74,6 +79,7 @@ async def start(
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=start.summary,
             search_attributes=_attributes(start.subject.program_id, start.subject.id, start.status),
+            request_eager_start=True,
             rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:

@@ -21,6 +21,12 @@ class Workers:
         self._connect = connect
         self._make = make
         self._stopping = asyncio.Event()
+        self._client: Client | None = None
+
+    @property
+    def client(self) -> Client | None:
+        """The client of the workers that are there: what is started through it may begin in this process at once."""
+        return self._client
 
     async def run(self) -> None:
         """Work until `stop`; raises what is wrong with a workflow or an activity before it can be worked on."""
@@ -31,6 +37,8 @@ class Workers:
             except* Exception as group:
                 # Temporal lost its namespace, or refused us: the relay beside has other work, and this may heal.
                 log.error("workers ended", errors=[f"{type(error).__name__}: {error}" for error in group.exceptions])
+            finally:
+                self._client = None
             await self._wait_before_retry()
 
     def stop(self) -> None:
@@ -46,6 +54,7 @@ class Workers:
                 log.warning("waiting for Temporal", error=f"{type(error).__name__}: {error}")
                 await self._wait_before_retry()
             else:
+                self._client = client
                 return self._make(client)
         return []
 
