@@ -15,7 +15,7 @@ from domain.notices import ObjectToFetch
 from domain.orders import OWN_VENDOR
 from domain.vendors import VendorProduct
 from storage import configurations, sets
-from storage.hot_path import run_together
+from storage.hot_path import run
 from storage.sets import Rows
 from storage.tables import connections, outside_objects, vendor_products
 
@@ -57,18 +57,17 @@ async def list_page(
     return Page(tuple(page), page[-1].key if len(listings) > len(page) else None)
 
 
-_FIND_SOLD = """SELECT on_sale, body FROM vendor_products
-    WHERE program_id = %(program_id)s AND connection_id = %(connection_id)s AND code = %(code)s"""
-_ASKED = """SELECT EXISTS (SELECT FROM vendor_products
-    WHERE program_id = %(program_id)s AND connection_id = %(connection_id)s)"""
+_FIND_SOLD = """SELECT EXISTS (SELECT FROM vendor_products
+        WHERE program_id = %(program_id)s AND connection_id = %(connection_id)s),
+    (SELECT body FROM vendor_products WHERE program_id = %(program_id)s AND connection_id = %(connection_id)s
+        AND code = %(code)s AND on_sale)"""
 
 
 async def find_sold(session: AsyncSession, program_id: str, connection_id: str, code: str) -> Sold:
     """What is known of one product of a vendor."""
     of = {"program_id": program_id, "connection_id": connection_id, "code": code}
-    found, [(asked,)] = await run_together(session, (_FIND_SOLD, of), (_ASKED, of))
-    on_sale, body = found[0] if found else (False, None)
-    return Sold(asked=asked, product=_PRODUCT.validate_python(body) if on_sale else None)
+    [(asked, body)] = await run(session, _FIND_SOLD, of)
+    return Sold(asked=asked, product=None if body is None else _PRODUCT.validate_python(body))
 
 
 async def _sold(session: AsyncSession, program_id: str, items: Collection[CatalogItem]) -> dict[str, Sold]:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import CatalogItem
 from domain.connections import Connection
-from domain.ledger import InsufficientPoints, held_account, member_account
+from domain.ledger import Book, Hold, InsufficientPoints, held_account, member_account
 from domain.orders import (
     MAX_REASON_LENGTH,
     OWN_VENDOR,
@@ -122,15 +122,16 @@ async def place(
     """
     admitted = await _admit(session, program_id, request, request_bodies, now)
     order = _draft(program_id, request, admitted, now)
-    order = replace(order, hold_id=await _hold(session, order, now=now))
-    await _insert(session, order, _freeze(order, admitted.supply, request_bodies), actor=actor)
+    book, hold = await _hold(session, order, now=now)
+    order = replace(order, hold_id=hold.id if hold else None)
+    await _insert(session, order, book, hold, _freeze(order, admitted.supply, request_bodies), actor=actor)
     return order
 
 
 async def _admit(
     session: AsyncSession, program_id: str, request: OrderRequest, request_bodies: RequestBodies, now: datetime
 ) -> _Admitted:
-    member = await _lock_member(session, program_id, request.member_id)
+    member, limits, time_zone = await _lock_member(session, program_id, request.member_id)
     if member.status == "left":
         raise OrderRefused(Refusal.MEMBER_NOT_ACTIVE, "the member has left")
     name, email = check_recipient(request.recipient_name or member.name, request.recipient_email or member.email)
@@ -138,7 +139,7 @@ async def _admit(
     supply = await _find_supply(session, program_id, item, request_bodies)
     value = Money(request.value_minor, request.currency or item.currency)
     await _check_offered(session, program_id, item, value, member.country, supply)
-    await _check_program_limits(session, program_id, value, now)
+    await _check_program_limits(session, program_id, limits, time_zone, value, now)
     return _Admitted(member, name, email, item, value, supply)
 
 
@@ -171,16 +172,22 @@ def _draft(program_id: str, request: OrderRequest, admitted: _Admitted, now: dat
     )
 
 
-_LOCK_MEMBER = """SELECT merged_into, id, name, email, country, status FROM members
-    WHERE program_id = %(program_id)s AND id = %(member_id)s FOR NO KEY UPDATE"""
+_LOCK_MEMBER = """SELECT m.merged_into, m.id, m.name, m.email, m.country, m.status,
+        p.limit_currency, p.daily_limit_minor, p.monthly_limit_minor, p.time_zone
+    FROM members m JOIN programs p ON p.program_id = m.program_id
+    WHERE m.program_id = %(program_id)s AND m.id = %(member_id)s FOR NO KEY UPDATE OF m"""
 
 
-async def _lock_member(session: AsyncSession, program_id: str, member_id: str) -> _Member:
+async def _lock_member(session: AsyncSession, program_id: str, member_id: str) -> tuple[_Member, Limits, str]:
+    """Who orders, what the program allows, and the time zone in which it counts its days."""
     found = await run(session, _LOCK_MEMBER, {"program_id": program_id, "member_id": member_id})
     if not found:
         raise LookupError(f"no member {member_id}")
-    into, *member = found[0]
-    return _Member(*member) if into is None else await _lock_member(session, program_id, into)
+    into, *member = found[0][:-4]
+    if into is not None:
+        return await _lock_member(session, program_id, into)
+    *guard, time_zone = found[0][-4:]
+    return _Member(*member), Limits(*guard), time_zone
 
 
 async def _get_item(session: AsyncSession, program_id: str, key: str) -> CatalogItem:
@@ -219,14 +226,10 @@ async def _check_offered(
     check_item(item, value, country, product)
 
 
-_LIMITS = """SELECT limit_currency, daily_limit_minor, monthly_limit_minor, time_zone FROM programs
-    WHERE program_id = %(program_id)s"""
-
-
-async def _check_program_limits(session: AsyncSession, program_id: str, value: Money, now: datetime) -> None:
+async def _check_program_limits(
+    session: AsyncSession, program_id: str, limits: Limits, time_zone: str, value: Money, now: datetime
+) -> None:
     """Where a limit is set, orders are placed one after the other, so that no two share what is left of it."""
-    [(*guard, time_zone)] = await run(session, _LIMITS, {"program_id": program_id})
-    limits = Limits(*guard)
     if limits.any:
         await session.execute(_LIMITED, {"program_id": program_id})
         today, this_month = await _ordered_minor(session, program_id, limits.currency, time_zone, now)
@@ -250,10 +253,10 @@ async def _ordered_minor(
     return int(row[0]), int(row[1])
 
 
-async def _hold(session: AsyncSession, order: Order, *, now: datetime) -> str | None:
-    """Set the price aside; raises OrderRefused with nothing written if the member has less."""
+async def _hold(session: AsyncSession, order: Order, *, now: datetime) -> tuple[Book | None, Hold | None]:
+    """The price set aside, in a Book still to be written; raises OrderRefused if the member has less."""
     if order.price_points == 0:
-        return None
+        return None, None
     book = await ledger.open_book(
         session, order.program_id, [order.member_id], recorded_at=now, debited=[order.member_id]
     )
@@ -268,9 +271,7 @@ async def _hold(session: AsyncSession, order: Order, *, now: datetime) -> str | 
         )
     except InsufficientPoints as lack:
         raise OrderRefused(Refusal.INSUFFICIENT_POINTS, str(lack)) from lack
-    await ledger.write(session, book)
-    await ledger.insert_hold(session, order.program_id, hold, created_at=now)
-    return hold.id
+    return book, hold
 
 
 def _freeze(order: Order, supply: _Supply, request_bodies: RequestBodies) -> bytes | None:
@@ -279,14 +280,23 @@ def _freeze(order: Order, supply: _Supply, request_bodies: RequestBodies) -> byt
     return request_bodies[supply.kind](vendor_request(order, funding_source_id=supply.funding_source_id))
 
 
-async def _insert(session: AsyncSession, order: Order, body: bytes | None, *, actor: str) -> None:
-    """The order with its first step and its workflow's start."""
+async def _insert(
+    session: AsyncSession, order: Order, book: Book | None, hold: Hold | None, body: bytes | None, *, actor: str
+) -> None:
+    """The order with its hold, its first step and its workflow's start, in one statement."""
     columns = (*_PLAIN_COLUMNS, "value_minor", "currency", "delivery_state", "vendor_request")
     plain = (getattr(order, name) for name in _PLAIN_COLUMNS)
     row = (*plain, order.value.amount_minor, order.value.currency, order.delivery, body)
     step = _step(order, "place", actor=actor, now=order.created_at, detail={"price_points": order.price_points})
     start = outbox.rows(session, [_effect(Kind.START_ORDER, order, about=order.about)], now=order.created_at)
-    await insert_all(session, [Rows(orders, columns, [row]), Rows(order_steps, tuple(step), [[*step.values()]]), start])
+    own = [Rows(orders, columns, [row]), Rows(order_steps, tuple(step), [[*step.values()]]), start]
+    if book is None or hold is None:
+        await insert_all(session, own)
+        return
+    held = ledger.hold_rows(order.program_id, [hold], created_at=order.created_at)
+    await insert_all(session, [*ledger.rows(book), held, *own])
+    await ledger.update_lots(session, book)
+    ledger.note(session, book)
 
 
 # -- Reading -------------------------------------------------------------------------------------------------------
