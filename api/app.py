@@ -17,7 +17,7 @@ from api import operations, problems
 from api.auth import Authentication, Keys
 from api.backends import Backends
 from api.charts import read_chart
-from api.cors import Preflights
+from api.cors import Preflights, origin_of
 from api.cursors import Cursors
 from api.limits import Allowance, RateLimits
 from api.live import Live
@@ -75,7 +75,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     # The last one added stands outermost.
     app.add_middleware(PlainRoutes, routers=ROUTERS)
     app.add_middleware(RateLimits, allowance=allowance)
-    app.add_middleware(Authentication, keys=Keys(database, clock), signer=signer, clock=clock)
+    own_origin = origin_of(settings.laurel_public_url)
+    app.add_middleware(Authentication, keys=Keys(database, clock), signer=signer, own_origin=own_origin, clock=clock)
     app.add_middleware(Preflights, paths=operations.paths_for_members(ROUTERS))
     app.add_middleware(Requests)
     app.add_exception_handler(RequestValidationError, _answer_invalid)

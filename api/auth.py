@@ -106,10 +106,11 @@ class Keys:
 class Authentication:
     """Lets requests below /v1 pass with a valid key or token, which routes find as `caller(request)`."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, signer: TokenSigner, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, signer: TokenSigner, own_origin: str, clock: Clock) -> None:
         self.app = app
         self.keys = keys
         self.signer = signer
+        self.own_origin = own_origin
         self.clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,7 +143,9 @@ class Authentication:
         if token is None or issuer is None:
             return None
         key, program = issuer
-        cors.admit(scope, program.origins)  # first, so that the page can read that its token is over
+        cors.admit(
+            scope, (*program.origins, self.own_origin)
+        )  # first, so that the page can read that its token is over
         scope["member_token"] = token
         return replace(key, scopes=member_tokens.SCOPES) if token.valid_at(self.clock()) else None
 

@@ -7,6 +7,7 @@ told nothing. API keys do not belong into pages, so their answers are never for 
 
 import re
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +22,13 @@ EXPOSED = b"ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 def header(scope: Scope, name: bytes) -> str | None:
     """A header of the request, if it is there."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def origin_of(url: str) -> str:
+    """The origin of pages at this URL, as browsers write it."""
+    parts = urlsplit(url.lower())
+    port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def admit(scope: Scope, origins: Collection[str]) -> None:

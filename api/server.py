@@ -212,6 +212,7 @@ class Socket(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
         if self.close_sent:
+            self.handshake_complete = True  # also by a refusal, or uvicorn would log that it misses an answer
             self._late.add(self)
 
     def pause_writing(self) -> None:

@@ -117,6 +117,7 @@ class Stream(Response):
 
         with self._opened:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b": here\n\n", "more_body": True})  # nothing holds it up
             await _follow(self._watch, tell, scope, receive)
         await send({"type": "http.response.body", "body": b""})
 

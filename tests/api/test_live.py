@@ -37,10 +37,8 @@ NOBODY = "redis://127.0.0.1:1/0"
 async def serving(settings: Settings, *, clock: Clock = lambda: NOW) -> AsyncIterator[str]:
     """An API on a port of its own, beside the one in this process: they share PostgreSQL and Redis."""
     port = free_port()
-    server = Server(
-        lambda: create_app(settings.model_copy(update={"laurel_port": port}), clock=clock),
-        settings.model_copy(update={"laurel_port": port}),
-    )
+    own = settings.model_copy(update={"laurel_port": port, "laurel_public_url": f"http://127.0.0.1:{port}"})
+    server = Server(lambda: create_app(own, clock=clock), own)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
@@ -73,7 +71,7 @@ class Streamed:
         """Until a line says that there is nothing new; any balance before it is one too many."""
         async for line in self._lines:
             assert not line.startswith("data: "), line
-            if line.startswith(":"):
+            if line == ": still here":
                 return
 
 
