@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.errors import CommandFailed
-from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, opened
 from domain.explanations import CapExplained, DecisionExplained, RuleExplained
 from settings import Settings
-from storage import explanations
+from storage import explanations, programs
 from storage.explanations import Explanation
 
 app = typer.Typer()
@@ -36,12 +36,13 @@ def explain(
 
 
 async def _get(settings: Settings, event_id: str, wanted: str | None) -> Explanation:
+    """Ids are unique, so every program is asked, unless one is named."""
     async with opened(settings) as database, database.begin() as session:
-        program = await choose(session, wanted)
-        try:
-            return await explanations.get(session, program.id, event_id)
-        except LookupError:
-            raise CommandFailed(f"{program.id} has no event {event_id}") from None
+        for known in await programs.list_all(session):
+            if wanted in (None, known.id, known.name):
+                with suppress(LookupError):
+                    return await explanations.get(session, known.id, event_id)
+    raise CommandFailed(f"nothing is known of {event_id}")
 
 
 def told(explanation: Explanation) -> Iterator[str]:

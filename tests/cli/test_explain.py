@@ -88,4 +88,10 @@ def test_an_event_that_is_not_there_is_said(laurel: Laurel, event_id: str) -> No
     told = laurel("explain", "evt_none")
 
     assert isinstance(told.exception, CommandFailed)
-    assert "has no event evt_none" in str(told.exception)
+    assert "nothing is known of evt_none" in str(told.exception)
+
+
+def test_an_event_is_found_in_whichever_program_it_is(laurel: Laurel, event_id: str, database_url: str) -> None:
+    asyncio.run(_take(database_url, [deal(1)]))
+
+    assert laurel("explain", event_id).stdout.startswith(event_id)
