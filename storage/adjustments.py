@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.commands import Accepted, Adjust, Outcome, Refused, Replayed
 from domain.refusals import Refusal
-from storage import commands, configurations, refusals
+from storage import commands, configurations, measures, refusals
 from storage.hot_path import run
 from storage.ids import new_id
 from storage.tables import adjustments, members
@@ -52,7 +52,7 @@ async def order(session: AsyncSession, program_id: str, command: Adjust, *, as_o
         return outcome
     found = await _propose(session, program_id, command, as_of=as_of)
     if isinstance(found, Refused):
-        await _keep(session, program_id, command, found, as_of)
+        await _keep(session, program_id, command.reference, found, command.actor, as_of)
     return found
 
 
@@ -161,13 +161,13 @@ async def _lock_open(
         raise LookupError(f"no adjustment {adjustment_id}")
     found = Adjustment(*row)
     if found.state != "proposed":
-        return Refused("adjustment_not_open", f"{found.id} is {found.state}", found.member_id)
-    if found.proposed_by == actor:
-        alone = Refused("needs_second_person", f"{found.id} was proposed by the same", found.member_id)
-        refusal = Refusal(found.reference, Adjust.kind, alone.code, actor, as_of, found.member_id)
-        await refusals.record(session, program_id, [refusal])
-        return alone
-    return found
+        why = Refused("adjustment_not_open", f"{found.id} is {found.state}", found.member_id)
+    elif found.proposed_by == actor:
+        why = Refused("needs_second_person", f"{found.id} was proposed by the same", found.member_id)
+    else:
+        return found
+    await _keep(session, program_id, found.reference, why, actor, as_of)
+    return why
 
 
 async def _decide(
@@ -190,7 +190,9 @@ async def _decide(
     return Adjustment(*row)
 
 
-async def _keep(session: AsyncSession, program_id: str, command: Adjust, why: Refused, as_of: datetime) -> None:
-    detail = {"detail": why.detail}
-    refusal = Refusal(command.reference, command.kind, why.code, command.actor, as_of, why.member_id, detail)
+async def _keep(
+    session: AsyncSession, program_id: str, reference: str, why: Refused, actor: str, as_of: datetime
+) -> None:
+    refusal = Refusal(reference, Adjust.kind, why.code, actor, as_of, why.member_id, {"detail": why.detail})
     await refusals.record(session, program_id, [refusal])
+    measures.note_refusal(session, Adjust.kind, why.code)

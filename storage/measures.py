@@ -27,10 +27,15 @@ def note_commands(session: AsyncSession, commands: Iterable[Command], outcomes: 
     """This came of these commands."""
     for command, outcome in zip(commands, outcomes, strict=True):
         if isinstance(outcome, Refused):
-            _note(session, [(_COMMANDS, command.kind, "refused"), (_REFUSALS, command.kind, outcome.code)])
+            note_refusal(session, command.kind, outcome.code)
         else:
             done = "accepted" if isinstance(outcome, Accepted) else "replayed"
             _note(session, [(_COMMANDS, command.kind, done)])
+
+
+def note_refusal(session: AsyncSession, kind: str, code: str) -> None:
+    """A command was refused."""
+    _note(session, [(_COMMANDS, kind, "refused"), (_REFUSALS, kind, code)])
 
 
 def note_events(session: AsyncSession, outcomes: Iterable[str]) -> None:

@@ -1,15 +1,18 @@
 """What was committed is counted once, and nothing else."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
 
-from domain.commands import Earn, PlaceHold
+from domain.commands import Adjust, Earn, PlaceHold
 from domain.events import SourcePolicy
-from storage import commands, intake
+from storage import adjustments, commands, intake
+from storage.adjustments import Adjustment
 from storage.database import Database
 from tests.programs import NOW, deal, make_member, make_program
+from tests.storage.test_commands import UNITS
 
 
 @pytest.fixture
@@ -34,6 +37,25 @@ def tally() -> dict[str, float]:
         "events recorded": counted("events", outcome="recorded"),
         "events replayed": counted("events", outcome="replayed"),
     }
+
+
+async def test_large_adjustments_that_are_refused_are_counted_as_well(opened: Database):
+    async with opened.begin() as session:
+        program_id = await make_program(session, UNITS)
+        ada = await make_member(session, program_id, "ada")
+    large = Adjust(reference="one", actor="key_hr", reason="x", member_id=ada, unit="points", amount=5_000)
+    codes = ("duplicate_request", "needs_second_person", "adjustment_not_open")
+    before = [counted("ledger_refusals", kind="adjust", code=code) for code in codes]
+
+    async with opened.begin() as session:
+        proposed = await adjustments.order(session, program_id, large, as_of=NOW)
+        assert isinstance(proposed, Adjustment)
+        await adjustments.order(session, program_id, replace(large, amount=6_000), as_of=NOW)
+        for decide, actor in ((adjustments.approve, "key_hr"), (adjustments.reject, "b"), (adjustments.reject, "b")):
+            await decide(session, program_id, proposed.id, actor=actor, as_of=NOW)
+
+    after = [counted("ledger_refusals", kind="adjust", code=code) for code in codes]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 1]
 
 
 async def test_commands_events_and_postings_are_counted_when_they_are_committed(opened: Database):
