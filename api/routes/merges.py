@@ -55,7 +55,7 @@ async def list_merges(request: Request, query: Annotated[MergeQuery, Query()]) -
     ),
 )
 async def merge_member(request: Request, member_id: MemberId) -> Response:
-    """Its names, value, counters and crossings are the other's, whom commands and events that name it mean. Done once."""
+    """Names, value, counters and crossings become the other's, whom commands and events naming it mean. Done once."""
     body = await bodies.read_json(request)
     wanted, here = bodies.parse(MergeBody, body), backends(request)
 
