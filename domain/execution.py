@@ -161,12 +161,12 @@ class Execution:
     def _earn(self, command: Earn) -> Accepted:
         unit, person = self._unit(command.unit), self._active(command.member_id)
         account, cause = member_account(person.id, unit.key), self._cause(command, unit)
-        self._refuse_lapsed(command.expires_at)
+        lapses_at = command.expires_at or units.expires_at(unit, self._now, person.time_zone)
+        self._refuse_lapsed(lapses_at)
         before = self._before(account)
         if command.awaits_approval or (command.available_at is not None and command.available_at > self._now):
             return self._pend(command, account, cause, before)
-        grant = Grant(command.amount, command.expires_at or units.expires_at(unit, self._now, person.time_zone))
-        transaction = self.book.earn(member=account, grants=[grant], **cause)
+        transaction = self.book.earn(member=account, grants=[Grant(command.amount, lapses_at)], **cause)
         return self._accept(transaction.id, before)
 
     def _pend(self, command: Earn, account: str, cause: Cause, before: _Before) -> Accepted:
@@ -201,10 +201,10 @@ class Execution:
     def _adjust(self, command: Adjust) -> Accepted:
         unit, person = self._unit(command.unit), self._person(command.member_id)
         self._refuse_alone(command, unit)
-        self._refuse_lapsed(command.expires_at)
+        lapses_at = command.expires_at or units.expires_at(unit, self._now, person.time_zone)
+        self._refuse_lapsed(lapses_at if command.amount > 0 else command.expires_at)
         account = member_account(person.id, unit.key)
         before = self._before(account)
-        lapses_at = command.expires_at or units.expires_at(unit, self._now, person.time_zone)
         cause = self._cause(command, unit)
         transaction = self.book.adjust(member=account, amount=command.amount, expires_at=lapses_at, **cause)
         return self._accept(transaction.id, before)
@@ -275,6 +275,8 @@ class Execution:
         if to_amount == 0:
             raise _Refuse("amount_too_small", f"{command.amount} {rate.from_unit} are less than one {rate.to_unit}")
         from_unit, to_unit = self._unit(rate.from_unit), self._unit(rate.to_unit)
+        lapses_at = units.expires_at(to_unit, self._now, person.time_zone)
+        self._refuse_lapsed(lapses_at)
         source, destination = (member_account(person.id, unit.key) for unit in (from_unit, to_unit))
         before = self._before(source, destination)
         transaction = self.book.convert(
@@ -284,7 +286,7 @@ class Execution:
             from_amount=command.amount,
             to_amount=to_amount,
             rate=(rate.from_amount, rate.to_amount),
-            expires_at=units.expires_at(to_unit, self._now, person.time_zone),
+            expires_at=lapses_at,
             **self._cause(command, from_unit),
         )
         return self._accept(transaction.id, before)
@@ -369,7 +371,7 @@ class Execution:
 
     def _refuse_lapsed(self, expires_at: datetime | None) -> None:
         if expires_at is not None and expires_at <= self._now:
-            raise _Refuse("expires_in_past", f"expires_at is not after {self._now.isoformat()}")
+            raise _Refuse("expires_in_past", f"it would lapse at {expires_at.isoformat()}, which has passed")
 
     def _refuse_alone(self, command: Adjust, unit: Unit) -> None:
         limit = unit.approval_above

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from domain.commands import Accepted, Adjust, Command, Convert, Earn, PlaceHold, Reverse, Settle
 from domain.definition_checks import check_definitions
 from domain.events import Event, Identity, SourcePolicy
-from storage import expiry, explanations, intake, verification
+from storage import commands, expiry, explanations, intake, verification
 from storage.database import Database
 from tests.programs import NOW, apply, definitions, make_member, make_program, retraction
 
@@ -232,3 +233,64 @@ async def test_a_country_a_reward_and_a_unit_are_added_by_data(opened: Database)
     assert await has(opened, ada) == {"milhas": (0, 25), "tokens": (10, 10)}
     async with opened.begin() as session:
         assert (await session.execute(text("SELECT reward FROM rewards"))).scalars().all() == ["coffee"]
+
+
+# Each policy, and what is left of 100 that are not held after 20 days and after 60.
+POLICIES: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
+    "never": ({"policy": "never"}, (100, 100)),
+    "rolling": ({"policy": "rolling", "days": 30}, (100, 0)),
+    "fixed": ({"policy": "fixed", "at": "2026-04-01T00:00:00Z"}, (100, 0)),
+    "period": ({"policy": "end_of_period", "per": "month"}, (100, 0)),
+    "idle": ({"policy": "inactivity", "days": 30}, (100, 0)),
+}
+TALLY: dict[str, Any] = {
+    "units": {key: {"kind": "voucher", "expiry": policy, "transfer": {}} for key, (policy, _) in POLICIES.items()},
+    "conversions": {key: {"from_unit": "points", "to_unit": key, "from_amount": 1, "to_amount": 1} for key in POLICIES},
+}
+
+
+async def order(opened: Database, program_id: str, at: datetime, *several: Command) -> list[Any]:
+    return await commands.execute_batch(opened, program_id, several, as_of=at)
+
+
+@pytest.mark.parametrize("unit", POLICIES)
+async def test_value_of_a_unit_of_any_policy_is_spent_kept_and_lapses(opened: Database, unit: str):
+    """Held value is kept; what is left lapses as its policy says, and taking it back owes nothing then."""
+    tally, ada = await program(opened, TALLY)
+    named: dict[str, Any] = {"actor": "hr", "unit": unit, "member_id": ada}
+    [earned] = await order(opened, tally, NOW, Earn(reference="earn", amount=120, **named))
+    ends = NOW + 90 * DAY
+    [held] = await order(opened, tally, NOW, PlaceHold(reference="hold", amount=20, expires_at=ends, **named))
+    left = []
+    for days in (20, 60):
+        await expiry.run_all(opened, as_of=NOW + days * DAY, clock=lambda days=days: NOW + days * DAY)  # type: ignore[misc]
+        left.append((await has(opened, ada))[unit][0])
+
+    settle = Settle(reference="settle", actor="hr", hold_id=held.hold_id)
+    reverse = Reverse(reference="reverse", actor="hr", transaction_id=earned.transaction_id)
+    outcomes = await order(opened, tally, NOW + 60 * DAY, settle, reverse)
+
+    assert tuple(left) == POLICIES[unit][1]
+    assert [type(outcome) for outcome in outcomes] == [Accepted, Accepted]
+    assert (await has(opened, ada))[unit] == (-20, 0)  # what was spent is owed, what expired is not
+    assert await violated(opened, tally) == []
+
+
+async def test_nothing_is_granted_that_has_lapsed_already(opened: Database):
+    tally, ada = await program(opened, TALLY)
+    late = NOW + 60 * DAY
+    named: dict[str, Any] = {"actor": "hr", "member_id": ada}
+    await order(opened, tally, late, Earn(reference="points", unit="points", amount=50, **named))
+
+    outcomes = await order(
+        opened,
+        tally,
+        late,
+        Earn(reference="earn", unit="fixed", amount=1, **named),
+        Adjust(reference="adjust", unit="fixed", amount=1, **named),
+        Convert(reference="convert", conversion="fixed", amount=1, **named),
+        Earn(reference="promise", unit="fixed", amount=1, awaits_approval=True, **named),
+    )
+
+    assert [outcome.code for outcome in outcomes] == ["expires_in_past"] * 4
+    assert await has(opened, ada) == {"points": (50, 50)}
