@@ -738,6 +738,8 @@ class Book:
         lot.origin = origin or lot.origin
         self._add(lot)
         self.new_lots.append(lot)
+        if lot.expires_at is not None and lot.expires_at <= self.recorded_at:  # promised for long
+            self.expire_lapsed(account_id)
         self._repay_debt(transaction, account_id, [lot])
 
     def _move_lots(

@@ -231,6 +231,23 @@ def test_a_transfer_that_is_turned_round_in_part_gives_back_what_was_taken_last(
     assert (book.accounts[ADA].balance, book.accounts[GRACE].balance) == (35, 25)
 
 
+def test_what_lapsed_before_it_was_confirmed_repays_no_debt():
+    book = Book("prg_acme", counting(), START, [Account(one, "points", True) for one in (ADA, HELD, PROMISED)])
+    first = earn(book, 30, "first")
+    hold(book, 30, "card")
+    book.reverse_earn(first, member=ADA, amount=30, business_key="reversal", effective_at=START)
+    lapsing = Grant(100, START + timedelta(days=1))
+    promise = book.pend(
+        member=ADA, pending=PROMISED, grant=lapsing, available_at=None, business_key="promise", effective_at=START
+    )
+
+    book.recorded_at = START + timedelta(days=2)
+    book.confirm(promise, business_key="confirm", effective_at=START)
+
+    assert (book.accounts[ADA].balance, book.accounts[ADA].debt) == (-30, 30)
+    assert book.transactions[-1].kind == "expire"
+
+
 def test_what_was_given_and_spent_is_taken_back_only_where_debt_is_allowed():
     book = two_people(Policy(may_owe=False))
     earn(book, 30, "one")
