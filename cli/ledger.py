@@ -20,8 +20,9 @@ from domain.programs import Program
 from domain.proofs import Proof
 from relay.sealing import Sealer
 from settings import Settings
-from storage import chain, checkpoints, programs, proofs, seals, verification
+from storage import chain, checkpoints, erasures, programs, proofs, seals, verification
 from storage.database import Database
+from storage.erasures import Erasure
 from storage.verification import Check
 
 app = typer.Typer(name="ledger", help="The ledger: check it, sign it, prove what is in it.", no_args_is_help=True)
@@ -62,6 +63,37 @@ def prove(
     It shows that line and nobody else's. docs/verify_proof.py verifies it without Laurel.
     """
     answer_json(asyncio.run(_prove(Settings(), entry, program)).as_json())
+
+
+@app.command()
+def erase(
+    ids: Annotated[
+        list[str], typer.Argument(help="Transactions, refusals, counts of refusals or merges.", metavar="ID...")
+    ],
+    actor: Annotated[str, typer.Option("--by", help="Who has it done. It is kept.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; name nobody in it. It is kept.")],
+    program: InProgram = None,
+) -> None:
+    """Take people's texts out of records of the ledger, for ever: reasons, and who acted.
+
+    Of a refusal also its reference, its member and its details; of an adjustment also who proposed and approved it.
+    Everything else stays, and verifies as before. It needs the role that owns the schema (DATABASE_OWNER_URL).
+    """
+    erased = asyncio.run(_erase(Settings(), ids, actor, reason, program))
+    typer.echo("\n".join(f"{one}: erased" for one in erased) or "All of it was erased before.")
+
+
+@app.command("erasures")
+def list_erasures(program: InProgram = None, json: Json = False) -> None:
+    """List the records of which texts were erased: when, by whom and why."""
+    found = asyncio.run(_erasures(Settings(), program))
+    if json:
+        answer_json([one._asdict() for one in found])
+        return
+    table = Table("record", "erased at", "by", "because")
+    for one in found:
+        table.add_row(one.subject_id, f"{one.recorded_at:%Y-%m-%d %H:%M}", one.actor, one.reason)
+    Console().print(table)
 
 
 @app.command()
@@ -126,6 +158,20 @@ def _number(version: str) -> int:
     if not version.isdecimal():
         raise CommandFailed("an entry is named by its account and version, for example acc_.../17")
     return int(version)
+
+
+async def _erase(settings: Settings, ids: list[str], actor: str, reason: str, wanted: str | None) -> list[str]:
+    async with opened(settings, as_owner=True) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        try:
+            return await erasures.erase(session, program.id, ids, actor=actor, reason=reason, now=now())
+        except erasures.NotErasable as error:
+            raise CommandFailed(str(error)) from None
+
+
+async def _erasures(settings: Settings, wanted: str | None) -> list[Erasure]:
+    async with opened(settings) as database, database.begin() as session:
+        return await erasures.list_all(session, (await choose(session, wanted)).id)
 
 
 async def _checkpoint(settings: Settings, wanted: str | None) -> str:

@@ -24,9 +24,9 @@ InProgram = Annotated[
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Database]:
+async def opened(settings: Settings, *, as_owner: bool = False) -> AsyncIterator[Database]:
     """The deployment's database; raises CommandFailed if it has no schema yet."""
-    database = Database(settings.database_url, pool_size=2)
+    database = Database(settings.owner_url if as_owner else settings.database_url, pool_size=2)
     try:
         yield database
     except ProgrammingError as error:

@@ -20,8 +20,9 @@ NO_END = 2**62
 
 _SEALS = f"""SELECT {", ".join(Seal._fields)} FROM seals WHERE program_id = %(program_id)s AND position >= %(start)s
     ORDER BY position LIMIT %(limit)s"""
-_COMMITMENTS = """SELECT subject_id, digest, salt FROM commitments
-    WHERE program_id = %(program_id)s AND subject_id = ANY(CAST(%(ids)s AS text[]))"""
+_COMMITMENTS = """SELECT c.subject_id, c.digest, c.salt, e.subject_id IS NOT NULL
+    FROM commitments c LEFT JOIN erasures e ON e.subject_id = c.subject_id AND e.program_id = c.program_id
+    WHERE c.program_id = %(program_id)s AND c.subject_id = ANY(CAST(%(ids)s AS text[]))"""
 _NOTES = """SELECT note FROM checkpoints
     WHERE program_id = %(program_id)s AND size > %(start)s AND size <= %(stop)s ORDER BY size"""
 _LENGTH = "SELECT coalesce(max(position) + 1, 0) FROM seals WHERE program_id = %(program_id)s"
@@ -30,8 +31,11 @@ Progress = Callable[[int], None]
 
 
 class Commitment(NamedTuple):
+    """`erased` says that it is on record that the texts were taken away."""
+
     digest: bytes
     salt: bytes | None
+    erased: bool
 
 
 async def length(session: AsyncSession, program_id: str) -> int:
@@ -116,6 +120,7 @@ class _Walk:
         self._expected: dict[int, set[tuple[str, Checkpoint]]] = {}
         self._records = _Findings("I9 each record is what was sealed")
         self._links = _Findings("I9 each link of the chain follows from the one before")
+        self._erased = _Findings("I9 each text that is gone was erased on record")
         self._checkpoints = _Findings("I9 each signed checkpoint is of this chain")
 
     def expect(self, notes: Iterable[str], where: str) -> None:
@@ -138,6 +143,10 @@ class _Walk:
             record, commitment = page.found.get(seal.subject_id), page.commitments.get(seal.subject_id)
             if fault := _fault(self._program_id, seal, record, commitment):
                 self._records.violated(f"{seal.position}: {seal.subject_id} {fault}")
+            if commitment and commitment.salt is None:
+                self._erased.checked += 1
+                if not commitment.erased:
+                    self._erased.violated(f"{seal.position}: {seal.subject_id}")
             self._follow(seal)
 
     def end(self) -> list[Check]:
@@ -146,7 +155,8 @@ class _Walk:
             for where, _ in sorted(expected, key=lambda one: one[0]):
                 self._checkpoints.checked += 1
                 self._checkpoints.violated(f"{size - 1}: the chain ends before, at {self._position} ({where})")
-        return [self._records.check(), self._links.check(), self._checkpoints.check()]
+        found = self._records, self._links, self._erased, self._checkpoints
+        return [findings.check() for findings in found]
 
     def _follow(self, seal: Seal) -> None:
         self._links.checked += 1

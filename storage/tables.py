@@ -65,6 +65,7 @@ APPEND_ONLY = (
     "seals",
     "commitments",
     "checkpoints",
+    "erasures",
     "event_revisions",
     "member_versions",
     "order_steps",
@@ -754,7 +755,7 @@ seals = Table(
     CheckConstraint("position >= 0", name="position"),
 )
 
-# What stands for a person's texts in a sealed record. Of these rows the application may only take away the salt.
+# What stands for a person's texts in a sealed record. An erasure takes the salt away, as the owner.
 commitments = Table(
     "commitments",
     metadata,
@@ -764,6 +765,20 @@ commitments = Table(
     Column("salt", LargeBinary),
     PrimaryKeyConstraint("subject_id"),
     ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+)
+
+# Whose texts were taken out of a record, by whom and why: a salt that is gone without a row here was not erased so.
+erasures = Table(
+    "erasures",
+    metadata,
+    _program(),
+    Column("subject_id", Id, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("subject_id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    Index(None, "program_id", "recorded_at"),
 )
 
 # `roots` are those of the tree's complete subtrees, so that the next checkpoint goes on from here.

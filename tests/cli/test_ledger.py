@@ -104,3 +104,21 @@ def test_what_cannot_be_proven_is_said(laurel: Laurel, database_url: str):
 
     assert "no transaction txn_none" in str(unknown.exception)
     assert "named by its account and version" in str(unsigned.exception)
+
+
+def test_texts_are_erased_and_verification_goes_on(laurel: Laurel, database_url: str):
+    asyncio.run(earn_something(database_url))
+    with psycopg.connect(database_url) as connection:
+        [(one,)] = connection.execute("SELECT id FROM transactions").fetchall()
+
+    told = laurel("ledger", "erase", one, "--by", "data protection", "--reason", "request 17")
+    again = laurel("ledger", "erase", one, "--by", "data protection", "--reason", "request 17")
+    unknown = laurel("ledger", "erase", "txn_none", "--by", "data protection", "--reason", "request 17")
+
+    assert told.stdout == f"{one}: erased\n"
+    assert again.stdout == "All of it was erased before.\n"
+    assert (unknown.exit_code, "txn_none" in str(unknown.exception)) == (1, True)
+    [erasure] = orjson.loads(laurel("ledger", "erasures", "--json").stdout)
+    assert (erasure["subject_id"], erasure["actor"], erasure["reason"]) == (one, "data protection", "request 17")
+    assert one in laurel("ledger", "erasures").stdout
+    assert laurel("ledger", "verify").exit_code == 0

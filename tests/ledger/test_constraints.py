@@ -22,6 +22,7 @@ from tests.programs import NOW, SAMPLE, make_member, make_program
 TABLES = (
     "accounts", "transactions", "transfers", "entries", "lots", "lot_moves", "holds", "pendings", "adjustments",
     "conversions", "commands", "refusals", "refusal_counts", "merges", "seals", "commitments", "checkpoints",
+    "erasures",
 )  # fmt: skip
 BODY = SAMPLE | {
     "units": {"points": {"transfer": {}}, "cash": {"kind": "money", "currency": "USD", "exponent": 2}},
@@ -38,6 +39,7 @@ MORE = """
     INSERT INTO seals SELECT program_id, 1, 'transaction', 'txn_two', 1, 'salt', 'digest', 'link', now() FROM programs;
     INSERT INTO commitments SELECT program_id, 'txn_one', 'digest', 'salt' FROM programs;
     INSERT INTO checkpoints SELECT program_id, 1, 'roots', 'note', 'key', now() FROM programs;
+    INSERT INTO erasures SELECT program_id, 'txn_one', 'somebody', 'asked for', now() FROM programs;
 """
 _POINTS = "id LIKE '%.points' AND running"
 

@@ -25,6 +25,7 @@ APPEND_ONLY = (
     "seals",
     "commitments",
     "checkpoints",
+    "erasures",
     "event_revisions",
     "member_versions",
     "order_steps",
