@@ -25,6 +25,13 @@ CONNECTIONS = {
 }
 IN_PROGRAM = ("--program", "Careful", "--json")
 CREATE = ("--name", "crm", "--scope", "programs:admin", *IN_PROGRAM)
+NOBODY = "mem_01a1fd1cfa630081c74091f5d2"
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 CANARY = secrets.token_hex(16)
 PATIENCE_SECONDS = 60
 # The sandbox's own memory: a vendor knows the links of its cards.
@@ -56,6 +63,15 @@ class Company:
         )
         self.said.append(done.stderr)
         return done.stdout
+
+    def member_token(self) -> str:
+        """A token of one of the sample company's members, who has used it."""
+        headers = {"Authorization": f"Bearer {json.loads((self.directory / seed.FILE).read_text())['key']}"}
+        member = self.call("GET", "/v1/members", headers=headers).json()["items"][0]["id"]
+        given = self._client.post(f"/v1/members/{member}/tokens", headers=headers, json={"seconds": 60})
+        token: str = given.json()["token"]
+        self.call("GET", f"/v1/members/{member}/balance", headers={"Authorization": f"Bearer {token}"})
+        return token
 
     def gift_link(self) -> str:
         """The link of a card that the sample company ordered, had delivered and revealed; the commands tell of it."""
@@ -126,6 +142,16 @@ def requests_with(key: str) -> Iterator[tuple[str, str, dict[str, object]]]:
     yield "POST", "/intake/con_unknown", {"headers": {"X-HubSpot-Signature-v3": CANARY}, "content": CANARY}
     yield "POST", "/xapi/statements", {"headers": {"Authorization": f"Basic {CANARY}"}, "json": {"id": CANARY}}
     yield "GET", f"/rewards/payout/{CANARY}", {}
+    for path in ("/v1/adjustments", "/v1/ledger/commands", "/v1/holds"):
+        yield "POST", path, {"headers": headers, "json": {"token": CANARY, "commands": [{"api_key": CANARY}]}}
+    balance, token = f"/v1/members/{NOBODY}/balance", f"lrl_member_{CANARY}.{CANARY}"
+    yield (
+        "GET",
+        balance,
+        {"headers": {"Authorization": f"Bearer {token}", "Origin": f"https://user:{CANARY}@page.test"}},
+    )
+    yield "GET", f"{balance}/stream", {"headers": {"Authorization": f"Bearer {token}"}}
+    yield "GET", f"{balance}/socket", {"headers": {**UPGRADE, "Sec-WebSocket-Protocol": f"laurel.balance, {token}"}}
 
 
 def test_secrets_are_neither_said_nor_kept(company: Company) -> None:
@@ -141,6 +167,7 @@ def test_secrets_are_neither_said_nor_kept(company: Company) -> None:
     for method, path, request in requests_with(key):
         company.call(method, path, **request)
     link = company.gift_link()
+    token = company.member_token()
     company.end()
 
     planted = [
@@ -148,6 +175,7 @@ def test_secrets_are_neither_said_nor_kept(company: Company) -> None:
         key,
         UNKNOWN_KEY,
         CANARY,
+        token,
         link.rpartition("/")[2],
         *(value for given in CONNECTIONS.values() for value in given.values()),
     ]
