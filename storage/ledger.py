@@ -270,11 +270,6 @@ def hold_rows(program_id: str, new: Sequence[Hold], *, created_at: datetime) -> 
     return Rows(holds, _HOLD_COLUMNS, values, fixed={"program_id": program_id, "created_at": created_at})
 
 
-async def insert_hold(session: AsyncSession, program_id: str, hold: Hold, *, created_at: datetime) -> None:
-    """Keep a hold that a Book has just made; its Book is written first."""
-    await insert_all(session, [hold_rows(program_id, [hold], created_at=created_at)])
-
-
 async def find_holds(session: AsyncSession, program_id: str, hold_ids: Collection[str]) -> dict[str, Hold]:
     """By id, the holds with the lots they came from; not locked: their members' accounts are."""
     if not hold_ids:

@@ -27,15 +27,20 @@ class _Joining(Session):
     def connect(self) -> PoolProxiedConnection:
         if self.pooled is None:
             try:
-                self.pooled = cast("Engine", self.bind).raw_connection()
+                self.pooled = self._engine.raw_connection()
             except psycopg.OperationalError as error:
                 raise OperationalError(None, None, error) from error
         return self.pooled
 
     def get_bind(self, *_: Any, **__: Any) -> Connection:
         if self.joined is None:
-            self.joined = Connection(cast("Engine", self.bind), self.connect())
+            self.joined = Connection(self._engine, self.connect())
         return self.joined
+
+    @property
+    def _engine(self) -> Engine:
+        assert isinstance(self.bind, Engine), "a session of an engine"
+        return self.bind
 
 
 class DirectSession(AsyncSession):

@@ -79,7 +79,7 @@ class Teller:
         account, held = member_account(member, "points"), held_account(member, "points")
         hold = book.hold(member=account, held=held, amount=amount, **self._cause(cause))
         await ledger.write(self.session, book)
-        await ledger.insert_hold(self.session, self.program_id, hold, created_at=self.now)
+        await insert_all(self.session, [ledger.hold_rows(self.program_id, [hold], created_at=self.now)])
         self.holds.append(hold)
 
     async def end_hold(self, how: str, **cause: Any) -> None:

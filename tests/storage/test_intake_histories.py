@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.events import Event, Identity, SourcePolicy
 from domain.ledger import InsufficientPoints, held_account, member_account
 from storage import intake, ledger, verification
+from storage.sets import insert_all
 from storage.tables import accounts, holds
 from tests.programs import NOW, SAMPLE, course, deal, make_member, make_program, retraction
 from tests.storage.test_intake import outline, snapshot
@@ -190,7 +191,8 @@ class Living:
             self.reached["insufficient"] += 1
             return
         await ledger.write(self.session, book)
-        await ledger.insert_hold(self.session, self.id, replace(hold, order_id=None), created_at=self.now)
+        kept = replace(hold, order_id=None)
+        await insert_all(self.session, [ledger.hold_rows(self.id, [kept], created_at=self.now)])
         self.reached["hold"] += 1
 
 

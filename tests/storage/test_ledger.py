@@ -72,7 +72,7 @@ async def hold_and(closing: str, session: AsyncSession, program_id: str, member:
         order_id=f"ord_{key}",
     )
     await ledger.write(session, book)
-    await ledger.insert_hold(session, program_id, hold, created_at=NOW)
+    await insert_all(session, [ledger.hold_rows(program_id, [hold], created_at=NOW)])
     if closing != "nothing":
         book = await ledger.open_book(session, program_id, [member], recorded_at=NOW, lot_ids=list(hold.lots))
         found = await ledger.find_hold(session, program_id, hold.id)
