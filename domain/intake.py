@@ -40,6 +40,10 @@ CLOSED = "closed"
 FactKey = tuple[str, str]
 
 
+class ReversedInPart(Exception):
+    """A person has taken back a part of what an event earned: the rest is theirs to decide as well."""
+
+
 @dataclass(slots=True)
 class Fact:
     """One event as the book has it; `moved`, `points` and `earnings` (by unit) are what its last decision did."""
@@ -57,6 +61,7 @@ class Fact:
     points: int = 0
     moved: Mapping[CounterKey, tuple[int, int]] = field(default_factory=dict)
     earnings: Mapping[str, tuple[Transaction, int]] = field(default_factory=dict)
+    reversed_in_part: bool = False
     changed: bool = False
 
     @property
@@ -323,6 +328,8 @@ class Intake:
     def _undo(self, fact: Fact) -> tuple[Mapping[str, int], str | None]:
         """Reverse what the fact earned and uncount what it moved; what of each unit that was, the first reversal."""
         assert fact.member_id is not None
+        if fact.reversed_in_part:
+            raise ReversedInPart(f"what {fact.event_id} earned was reversed in part, and is reversed once")
         self._count(fact.member_id, fact.moved, -1)
         fact.moved = {}
         reversals = [

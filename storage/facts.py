@@ -204,5 +204,6 @@ async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequenc
         fact.decisions = n
         if fact.state != RETRACTED:
             fact.points, fact.moved = points, moved_from_json(verdict)
-    for event_id, earnings in (await ledger.earnings_of_events(session, program_id, by_id)).items():
-        by_id[event_id].earnings = earnings
+    earnings, in_part = await ledger.earnings_of_events(session, program_id, by_id)
+    for fact in locked:
+        fact.earnings, fact.reversed_in_part = earnings.get(fact.event_id, {}), fact.event_id in in_part

@@ -355,19 +355,29 @@ def closing_pendings(program_id: str, closed: Sequence[Pending]) -> Query | None
 
 async def earnings_of_events(
     session: AsyncSession, program_id: str, event_ids: Iterable[str]
-) -> dict[str, dict[str, tuple[Transaction, int]]]:
-    """By event and unit, points first, its earn that has not been reversed, with the amount granted to its member."""
+) -> tuple[dict[str, dict[str, tuple[Transaction, int]]], set[str]]:
+    """By event and unit, points first, its earn that has not been reversed, with the amount granted to its member.
+
+    And the events of which something was reversed in part, by hand.
+    """
     statement = text(
-        """SELECT t.id, t.kind, t.business_key, t.effective_at, t.event_id, f.unit, sum(f.amount)::bigint
+        """SELECT t.id, t.kind, t.business_key, t.effective_at, t.event_id, f.unit, sum(f.amount)::bigint, r.amount
         FROM transactions t JOIN transfers f ON f.transaction_id = t.id
+        LEFT JOIN LATERAL (SELECT sum(b.amount) AS amount
+            FROM transactions o JOIN transfers b ON b.transaction_id = o.id
+            WHERE o.program_id = t.program_id AND o.reverses_id = t.id) r ON true
         WHERE t.program_id = :program_id AND t.event_id = ANY(:ids) AND t.kind = 'earn'
-            AND NOT EXISTS (SELECT FROM transactions r WHERE r.program_id = t.program_id AND r.reverses_id = t.id)
-        GROUP BY t.id, f.unit ORDER BY f.unit <> :first, f.unit"""
+        GROUP BY t.id, f.unit, r.amount HAVING r.amount IS NULL OR sum(f.amount) > r.amount
+        ORDER BY f.unit <> :first, f.unit"""
     )
     earnings: dict[str, dict[str, tuple[Transaction, int]]] = {}
+    in_part = set()
     for row in await session.execute(statement, {"program_id": program_id, "ids": list(event_ids), "first": UNIT}):
-        earnings.setdefault(row.event_id, {})[row.unit] = Transaction(*row[:5]), row[6]
-    return earnings
+        if row.amount is None:
+            earnings.setdefault(row.event_id, {})[row.unit] = Transaction(*row[:5]), row[6]
+        else:
+            in_part.add(row.event_id)
+    return earnings, in_part
 
 
 _POSTED = """SELECT recorded_at, id, kind, business_key, effective_at, event_id, order_id, reverses_id, actor, reason

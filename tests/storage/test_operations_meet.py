@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.commands import (
@@ -26,6 +26,7 @@ from domain.commands import (
 from domain.events import SourcePolicy
 from domain.merges import Merge
 from storage import intake, merges, verification
+from storage.tables import transactions
 from tests.programs import NOW, deal, make_member, make_program, retraction
 from tests.storage.test_commands import UNITS, Program, order
 
@@ -236,6 +237,30 @@ async def program(session: AsyncSession) -> Program:
     program_id = await make_program(session, UNITS)
     ada, ben = [await make_member(session, program_id, name) for name in ("ada", "ben")]
     return Program(session, program_id, ada, ben)
+
+
+async def test_what_was_reversed_in_part_by_hand_is_left_to_people(program: Program):
+    """Taking the rest back would be a second reversal; paying an amendment on top of it would pay twice."""
+    ada, told = program.ada, [deal(1, "ada", amount_minor=2_000_000), retraction(deal(1, "ada"))]
+    await intake.record(program.session, program.id, [deal(1, "ada")], AMENDING, as_of=NOW)
+    [earned] = (await program.session.execute(select(transactions.c.id))).scalars()
+    await program.done(order(Reverse, transaction_id=earned, amount=20))
+
+    outcomes = [await intake.record(program.session, program.id, [one], AMENDING, as_of=NOW) for one in told]
+
+    assert [(one.code, one.detail) for [one] in outcomes] == [("event_quarantined", "ReversedInPart")] * 2
+    assert await program.balance(ada) == 30
+
+
+async def test_what_was_reversed_whole_by_hand_is_earned_anew_by_an_amendment(program: Program):
+    await intake.record(program.session, program.id, [deal(1, "ada")], AMENDING, as_of=NOW)
+    [earned] = (await program.session.execute(select(transactions.c.id))).scalars()
+    await program.done(order(Reverse, transaction_id=earned))
+
+    amended = deal(1, "ada", amount_minor=200)
+    [outcome] = await intake.record(program.session, program.id, [amended], AMENDING, as_of=NOW)
+
+    assert (outcome.status, await program.balance(program.ada)) == ("amended", 50)
 
 
 @pytest.mark.parametrize("lapses", [None, 10], ids=["lasting", "lapsing"])
