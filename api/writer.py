@@ -12,7 +12,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import structlog
 from prometheus_client import Gauge, Histogram
@@ -35,7 +35,8 @@ MAX_BATCH = 500  # events or commands of one transaction
 MAX_WAITING = 5_000  # events and commands that one process holds, of all programs
 MAX_BATCHES = 4  # transactions at a time
 LANE_BATCHES = 3  # of one program: the next ones are read and decided while the last one commits ...
-WORTH_A_BATCH = 24  # ... once this many wait, for every batch costs as much as some ten events
+EVENTS_WORTH_A_BATCH = 24  # ... once this many wait, for every batch costs as much as some ten events ...
+COMMANDS_WORTH_A_BATCH = 64  # ... or some thirty commands
 FULL_RETRY_SECONDS = 1
 
 _WAITING = Gauge("laurel_writer_waiting", "Events and commands that wait for their transaction to commit")
@@ -51,7 +52,12 @@ Given = TypeVar("Given", contravariant=True)
 
 
 class Work(Protocol[Given, Result]):
-    """What is done with a batch. Equal ones share a lane."""
+    """What is done with a batch. Equal ones share a lane.
+
+    `worth_a_batch` is how many items must wait before another batch of theirs is begun beside the first.
+    """
+
+    worth_a_batch: ClassVar[int]
 
     async def perform(
         self, session: AsyncSession, program_id: str, items: Sequence[Given], as_of: datetime
@@ -71,6 +77,8 @@ class Work(Protocol[Given, Result]):
 @dataclass(frozen=True, slots=True)
 class Taking:
     """Events are taken in, those of one policy together."""
+
+    worth_a_batch: ClassVar[int] = EVENTS_WORTH_A_BATCH
 
     policy: SourcePolicy
 
@@ -92,6 +100,8 @@ class Taking:
 @dataclass(frozen=True, slots=True)
 class Executing:
     """Commands to the ledger are carried out."""
+
+    worth_a_batch: ClassVar[int] = COMMANDS_WORTH_A_BATCH
 
     async def perform(
         self, session: AsyncSession, program_id: str, items: Sequence[Command], as_of: datetime
@@ -161,7 +171,7 @@ class Lane(Generic[Item, Result]):
         """The next batch: its share of all who wait, so that there is one to decide while another one commits."""
         in_hand = sum(map(len, self._in_hand))
         share = -(-(len(self.queue) + in_hand) // LANE_BATCHES)
-        size = min(len(self.queue), MAX_BATCH, max(WORTH_A_BATCH, share))
+        size = min(len(self.queue), MAX_BATCH, max(self.work.worth_a_batch, share))
         batch = [self.queue.popleft() for _ in range(size)]
         self._in_hand.append(batch)
         self._gather(batch)
@@ -237,7 +247,7 @@ class Writer:
         if lane is None:
             lane = self._lanes[program_id, work] = Lane(program_id, work)
         lane.add(waiting)
-        if lane.servers == 0 or (lane.servers < LANE_BATCHES and len(lane.queue) >= WORTH_A_BATCH):
+        if lane.servers == 0 or (lane.servers < LANE_BATCHES and len(lane.queue) >= work.worth_a_batch):
             lane.servers += 1
             task = asyncio.create_task(self._serve(lane))
             self._serving.add(task)
