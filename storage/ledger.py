@@ -41,17 +41,17 @@ _LOCK_ACCOUNTS = """SELECT id, unit, running, balance, version, debt, lifetime, 
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
 # Which lots a Book needs: the lapsed ones of every account (a credit expires them first); of the accounts that will be
 # debited the first open ones, as many as there is to take, for none holds less than one; and those to which something
-# will be given back.
+# will be given back. Each is asked for where there is any: one statement for all would be planned anew each time.
 _LOT_COLUMNS = "id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed"
-_LOTS = f"""SELECT {_LOT_COLUMNS} FROM lots
+_LAPSED = f"""SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(ids)s AS text[])) AND remaining > 0
-        AND expires_at <= %(at)s
-    UNION SELECT first.* FROM unnest(CAST(%(debited)s AS text[]), CAST(%(needed)s AS bigint[])) AS d(id, needed)
+        AND expires_at <= %(at)s"""
+_FIRST_OPEN = f"""SELECT first.* FROM unnest(CAST(%(debited)s AS text[]), CAST(%(needed)s AS bigint[])) AS d(id, needed)
     CROSS JOIN LATERAL (SELECT {_LOT_COLUMNS} FROM lots
         WHERE program_id = %(program_id)s AND account_id = d.id AND remaining > 0
             AND (expires_at > %(at)s OR expires_at IS NULL)
-        ORDER BY expires_at, id LIMIT d.needed) AS first
-    UNION SELECT {_LOT_COLUMNS} FROM lots
+        ORDER BY expires_at, id LIMIT d.needed) AS first"""
+_GIVEN_BACK = f"""SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(lots)s AS text[]))"""
 # The lots of what will be taken back, with the transaction that granted it, and those that carry it on. A merge and a
 # renewal take from some lots and grant as many, both in the order of expiry: the first carries on the first.
@@ -137,12 +137,13 @@ async def open_accounts(
         "lots": texts(list(lot_ids)),
         "granted_by": texts(list(granted_by)),
     }
-    statements = (_LOCK_ACCOUNTS, _LOTS, *((_CARRYING,) if granted_by else ()))
+    asked = (_FIRST_OPEN, debited), (_GIVEN_BACK, lot_ids), (_CARRYING, granted_by)
+    statements = (_LOCK_ACCOUNTS, _LAPSED, *(statement for statement, those in asked if those))
     found, *loaded = await run_together(session, *((statement, query) for statement in statements))
     opened = {row[0]: Account(*row) for row in found}
     new = (one for one in sorted(account_ids) if one not in opened)
     opened |= {one: Account(one, unit_of(one), running=True) for one in new}
-    # A lot that carries what will be taken back may be among the others as well, which do not say so.
+    # A lot may be found several times; that it carries what will be taken back is only said by the last.
     known = {row[0]: Lot(*row) for rows in loaded for row in rows}
     return Book(program_id, new_id, recorded_at, opened.values(), known.values(), policies)
 
