@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from temporalio.client import Client
@@ -44,6 +45,8 @@ Errors are `application/problem+json` (RFC 9457) with a stable `code`. Send an `
 you may have to repeat. Lists go on with `next_cursor`.
 """
 REDIS_TIMEOUT_SECONDS = 2.0
+# Of FastAPI, which would look for OpenTelemetry in the environment at each request; metrics are api.requests' own.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def utc_now() -> datetime:
@@ -67,7 +70,13 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     signer = TokenSigner(settings.laurel_secret_keys)
     lifespan = _lifespan(settings, database, wakeups, changes, live, allowance, chart, signer, clock)
     app = FastAPI(
-        title="Laurel", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Laurel",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.openapi = operations.describe(app, DESCRIPTION)  # type: ignore[method-assign]
     for router in ROUTERS:

@@ -41,7 +41,7 @@ _LOCK_ACCOUNTS = """SELECT id, unit, running, balance, version, debt, lifetime, 
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) ORDER BY id FOR NO KEY UPDATE"""
 # Which lots a Book needs: the lapsed ones of every account (a credit expires them first); of the accounts that will be
 # debited the first open ones, as many as there is to take, for none holds less than one; and those to which something
-# will be given back. Each is asked for where there is any: one statement for all would be planned anew each time.
+# will be given back. Each is asked for where there is any: to plan one statement for all costs more than to run it.
 _LOT_COLUMNS = "id, account_id, transaction_id, granted, expires_at, granted_at, allocated, expired, reversed"
 _LAPSED = f"""SELECT {_LOT_COLUMNS} FROM lots
     WHERE program_id = %(program_id)s AND account_id = ANY(CAST(%(ids)s AS text[])) AND remaining > 0
