@@ -12,10 +12,11 @@ from cli.errors import CommandFailed
 from cli.programs import choose
 from cli.tabular import Csv, amount, csv_writer, instant, show
 from cli.work import InProgram, Json, answer_json, now, opened
-from domain.account_statements import Line, Period, Summary
+from domain.account_statements import Lapse, Line, Period, Summary
 from domain.configuration import Unit
 from domain.events import MEMBER_EXTERNAL_ID, Identity
 from domain.members import EMAIL, Member
+from domain.time import zone
 from settings import Settings
 from storage import account_statements, configurations, members
 
@@ -126,4 +127,10 @@ def _show(member: Member, period: Period, unit: Unit, summary: Summary, lines: l
         right=("amount", "balance"),
     )
     months = [(month.period, written(month.amount)) for month in summary.expiry.months]
-    show("What lapses", ("month", "amount"), [*months, ("never", written(summary.expiry.never))], right=("amount",))
+    first = [(f"next: {_day(lapse, member)}", written(lapse.amount))] if (lapse := summary.expiry.next) else []
+    lapsing = [*first, *months, ("never", written(summary.expiry.never))]
+    show("What lapses", ("when", "amount"), lapsing, right=("amount",))
+
+
+def _day(lapse: Lapse, member: Member) -> str:
+    return f"{lapse.expires_at.astimezone(zone(member.time_zone)):%F}" if lapse.expires_at else "never"

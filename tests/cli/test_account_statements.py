@@ -63,6 +63,7 @@ def test_a_person_sees_where_it_began_what_changed_it_and_where_it_ended(laurel:
     assert "bonus" in shown
     assert "=counted twice" in shown
     assert "2027-03" in shown
+    assert "next: 2027-03-04" in shown
 
 
 @pytest.mark.parametrize(
