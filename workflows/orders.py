@@ -179,8 +179,10 @@ class OrderWorkflow:
 
     async def _wait(self, order: OrderStatus, for_what: str, long: timedelta | None = None) -> bool:
         """Until somebody wakes it, or it was so long, or it is time to look without being woken: whether it was."""
-        self._mark(order)
         waited = workflow.now() - order.since
+        # Most cards arrive long before the first look.
+        if order.state is not OrderState.SENT or waited >= FIRST_LOOK:
+            self._mark(order)
         timeout = long or min(max(waited / 2, FIRST_LOOK), LAST_LOOK)
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._woken, timeout=timeout, timeout_summary=f"Wait {for_what}")
