@@ -298,7 +298,7 @@ TABLE = {
         ),
         Kind(
             "expires_in_past", 422, False, "That would have expired already.",
-            "expires_at must lie ahead.",
+            "expires_at must lie ahead, and so must a unit's fixed date for what is granted in it. Nothing was moved.",
         ),
         Kind(
             "command_failed", 422, False, "The command could not be carried out.",

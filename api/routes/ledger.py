@@ -192,7 +192,7 @@ async def transfer(request: Request) -> Response:
     summary="Convert value into another unit",
     **_command(
         Scope.CONVERSIONS_WRITE,
-        (*OF_MEMBER, "insufficient_points", "conversion_not_found", "amount_too_small"),
+        (*OF_MEMBER, "insufficient_points", "conversion_not_found", "amount_too_small", "expires_in_past"),
         ConversionBody,
         {"reference": "payout-5", "member_id": MEMBER, "conversion": "points-to-cashback", "amount": 500},
     ),

@@ -244,7 +244,16 @@ POLICIES: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
     "idle": ({"policy": "inactivity", "days": 30}, (100, 0)),
 }
 TALLY: dict[str, Any] = {
-    "units": {key: {"kind": "voucher", "expiry": policy, "transfer": {}} for key, (policy, _) in POLICIES.items()},
+    "units": {
+        key: {**kind, "expiry": POLICIES[key][0], "transfer": {}}
+        for key, kind in {
+            "never": {"kind": "asset"},
+            "rolling": {"kind": "points"},
+            "fixed": {"kind": "voucher"},
+            "period": {"kind": "points"},
+            "idle": {"kind": "money", "currency": "JPY"},
+        }.items()
+    },
     "conversions": {key: {"from_unit": "points", "to_unit": key, "from_amount": 1, "to_amount": 1} for key in POLICIES},
 }
 
@@ -254,7 +263,7 @@ async def order(opened: Database, program_id: str, at: datetime, *several: Comma
 
 
 @pytest.mark.parametrize("unit", POLICIES)
-async def test_value_of_a_unit_of_any_policy_is_spent_kept_and_lapses(opened: Database, unit: str):
+async def test_value_of_any_kind_and_policy_is_held_spent_and_lapses(opened: Database, unit: str):
     """Held value is kept; what is left lapses as its policy says, and taking it back owes nothing then."""
     tally, ada = await program(opened, TALLY)
     named: dict[str, Any] = {"actor": "hr", "unit": unit, "member_id": ada}
