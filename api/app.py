@@ -22,6 +22,7 @@ from api.cors import Preflights, origin_of
 from api.cursors import Cursors
 from api.limits import Allowance, RateLimits
 from api.live import Live
+from api.long_answers import LongAnswers
 from api.plain import PlainRoutes
 from api.problems import Problem
 from api.requests import Requests
@@ -123,7 +124,19 @@ def _lifespan(
         )
         cursors = Cursors(settings.laurel_secret_keys)
         app.state.backends = Backends(
-            settings, clock, database, redis, temporal, keyring, writer, cursors, allowance, chart, signer, live
+            settings,
+            clock,
+            database,
+            redis,
+            temporal,
+            keyring,
+            writer,
+            cursors,
+            allowance,
+            chart,
+            signer,
+            live,
+            LongAnswers(),
         )
         loops = wakeups.send(), changes.send(), live.hear(), live.feed()
         beside = [asyncio.create_task(loop) for loop in loops]

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from api.cursors import Cursors
 from api.limits import Allowance
 from api.live import Live
+from api.long_answers import LongAnswers
 from api.writer import Writer
 from domain.member_tokens import TokenSigner
 from domain.reports import Chart
@@ -34,6 +35,7 @@ class Backends:
     chart: Chart
     signer: TokenSigner
     live: Live
+    long_answers: LongAnswers
 
 
 def backends(request: HTTPConnection) -> Backends:

@@ -56,9 +56,9 @@ class Months:
     time_zone: str
 
 
-async def take_time(session: AsyncSession) -> None:
-    """Let the statements of this transaction run for as long as they need."""
-    await session.execute(text("SET LOCAL statement_timeout = 0"))
+async def take_time(session: AsyncSession, seconds: float = 0) -> None:
+    """Let each statement of this transaction run for so long; 0 is for as long as it needs."""
+    await session.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
 
 
 # -- What stands where ---------------------------------------------------------------------------------------------

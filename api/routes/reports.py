@@ -1,6 +1,7 @@
 """Reports on the program's ledger: each as of any instant and as known at any other."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -10,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.answers import answer
 from api.auth import caller
 from api.backends import backends
-from api.operations import Operation, operation
+from api.long_answers import LONGEST_SECONDS, LongOperation
+from api.operations import operation
 from api.problems import Problem
 from api.schemas.moments import Moment, just_after
 from api.schemas.reports import (
@@ -31,9 +33,10 @@ from domain.configuration import Configuration
 from domain.reports import journal, out_of_balance
 from domain.scopes import Scope
 from storage import configurations, programs, reports
+from storage.database import Database
 from storage.reports import FIRST, Months
 
-router = APIRouter(route_class=Operation, tags=["reports"])
+router = APIRouter(route_class=LongOperation, tags=["reports"])
 
 A_YEAR, A_MONTH = timedelta(days=365), timedelta(days=30)
 MAX_LINES = 5_000  # of one answer
@@ -50,7 +53,7 @@ async def report_trial_balance(request: Request, query: Annotated[Moment, Query(
     """By unit and kind of account; in each unit the balances make zero."""
     here, program_id = backends(request), caller(request).program_id
     times = _moment(query, here.clock())
-    async with here.database.snapshot() as session:
+    async with _snapshot(here.database) as session:
         units = exponents(await configurations.read_active(session, program_id))
         found = await reports.trial_balance(session, program_id, _as_of(times))
     return answer(times | {"lines": lines(found, units), "balanced": not out_of_balance(found)})
@@ -65,7 +68,7 @@ async def report_trial_balance(request: Request, query: Annotated[Moment, Query(
 async def report_clearing(request: Request) -> Response:
     """Held value with the open holds, promised value with the open promises, liquidity with the conversions."""
     here, program_id = backends(request), caller(request).program_id
-    async with here.database.snapshot() as session:
+    async with _snapshot(here.database) as session:
         units = exponents(await configurations.read_active(session, program_id))
         found = await reports.clearing(session, program_id)
     return answer({"lines": lines(found, units, "difference")})
@@ -81,7 +84,7 @@ async def report_liability(request: Request, query: Annotated[LiabilityQuery, Qu
     """The program's liability. Months are those of its zone."""
     here, program_id = backends(request), caller(request).program_id
     times = _moment(query, here.clock())
-    async with here.database.snapshot() as session:
+    async with _snapshot(here.database) as session:
         program = await programs.get(session, program_id)
         units = exponents(await configurations.read_active(session, program_id))
         found = await reports.list_liability(session, program_id, _as_of(times), query.by, program.time_zone)
@@ -97,7 +100,7 @@ async def report_liability(request: Request, query: Annotated[LiabilityQuery, Qu
 async def report_breakage(request: Request, query: Annotated[BreakageQuery, Query()]) -> Response:
     """By month of the program's zone, each less what was taken back. Without a period: the last 365 days."""
     here, program_id = backends(request), caller(request).program_id
-    async with here.database.snapshot() as session:
+    async with _snapshot(here.database) as session:
         months = await _months(session, program_id, query, here.clock())
         units = exponents(await configurations.read_active(session, program_id))
         found = await reports.list_breakage(session, program_id, months)
@@ -114,7 +117,7 @@ async def report_spend(request: Request, query: Annotated[SpendQuery, Query()]) 
     """Value, orders and money, less what was refunded. Without a period: the last 365 days. Categories are those of the
     present catalog, countries and departments those of the time."""
     here, program_id = backends(request), caller(request).program_id
-    async with here.database.snapshot() as session:
+    async with _snapshot(here.database) as session:
         months = await _months(session, program_id, query, here.clock())
         active = await configurations.read_active(session, program_id)
         found = await reports.list_spend(
@@ -146,7 +149,7 @@ async def report_journal(request: Request, query: Annotated[JournalQuery, Query(
     at = here.cursors.read(program_id, of, query.cursor) if query.cursor else None
     from_at, until = query.between(here.clock(), A_MONTH) if at is None else map(datetime.fromisoformat, at[2:])
     after = FIRST if at is None else (at[0], at[1])
-    async with here.database.snapshot() as session:
+    async with _snapshot(here.database) as session:
         units = exponents(await configurations.read_active(session, program_id))
         found = await reports.list_journal(session, program_id, from_at, until, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
@@ -167,10 +170,18 @@ async def report_journal(request: Request, query: Annotated[JournalQuery, Query(
 async def report_holds(request: Request) -> Response:
     """What is held now and for what; each order and hold that differ is named."""
     here, program_id = backends(request), caller(request).program_id
-    async with here.database.snapshot() as session:
+    async with _snapshot(here.database) as session:
         units = exponents(await configurations.read_active(session, program_id))
         totals, differences = await reports.reconcile_holds(session, program_id, MAX_DIFFERENCES)
     return answer({"lines": lines(totals, units, "unexplained"), "differences": lines(differences, units)})
+
+
+@asynccontextmanager
+async def _snapshot(database: Database) -> AsyncIterator[AsyncSession]:
+    """For statements that may take as long as their answer."""
+    async with database.snapshot() as session:
+        await reports.take_time(session, LONGEST_SECONDS)
+        yield session
 
 
 def exponents(configuration: Configuration) -> Mapping[str, int]:

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import orjson
 import pytest
 import websockets
 from prometheus_client import REGISTRY
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
@@ -20,11 +22,17 @@ from websockets.typing import Subprotocol
 
 from api import auth, live, server
 from api.routes import live as routes
+from cli.embedded.ports import free_port
+from cli.embedded.processes import Child
+from cli.embedded.redis import Redis as EmbeddedRedis
 from settings import Settings
+from storage import balance_changes
+from storage.balance_changes import CHANNEL
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
-from tests.api.test_live import serving
+from tests.api.test_live import serving, streamed
 from tests.api.test_member_tokens import PAGE, ada_of, allow, token_for
+from tests.deployment import kill
 from tests.programs import NOW
 
 SUBPROTOCOL = Subprotocol("laurel.balance")
@@ -123,6 +131,51 @@ async def test_who_has_the_newest_balance_is_told_nothing_until_there_is_a_newer
 
     assert second["id"] > first["id"]
     assert missed == second
+
+
+async def test_while_redis_is_dead_balances_come_by_looking_and_when_it_is_back_by_hints(
+    settings: Settings, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One API process takes the events, and another one tells the balances."""
+    monkeypatch.setattr(live, "POLL_SECONDS", 0.3)
+    own_redis = EmbeddedRedis(free_port())
+    redis = Child.start(own_redis.program(tmp_path / "redis.log"))
+    shared = settings.model_copy(update={"redis_url": own_redis.url})
+    member_id = await ada_of(client)
+    token = await token_for(client, member_id)
+    async with (
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {client.key}"}, timeout=30) as http,
+        serving(shared) as taking,
+        serving(shared) as telling,
+        streamed(telling, member_id, token) as stream,
+        connected(telling, member_id, token) as line,
+    ):
+
+        async def earn_and_see(number: int) -> tuple[int, int]:
+            earned = await http.post(f"{taking}/v1/events", json=deal(number))
+            assert earned.status_code == 201
+            return (await stream.balance())["version"], (await told(line))["id"]
+
+        await stream.balance()
+        await told(line)
+        kill(redis)
+        dead = await earn_and_see(2)
+        monkeypatch.setattr(live, "POLL_SECONDS", 3600)
+        redis = Child.start(own_redis.program(tmp_path / "redis.log"))
+        await listened(own_redis.url, 2)
+        await asyncio.sleep(balance_changes.TIMEOUT_SECONDS + balance_changes.RETRY_SECONDS)  # of who could not send
+        await earn_and_see(3)
+        back = await earn_and_see(4)
+    redis.stop()
+
+    assert dead[0] == dead[1] < back[0] == back[1]
+
+
+async def listened(redis_url: str, by: int) -> None:
+    """Until so many processes listen for hints."""
+    async with Redis.from_url(redis_url) as redis:
+        while dict(await redis.pubsub_numsub(CHANNEL)).get(CHANNEL.encode(), 0) < by:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
 
 # -- Who may ---------------------------------------------------------------------------------------------------------
