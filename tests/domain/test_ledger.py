@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,9 +37,9 @@ HELD = held_account(MEMBER, "points")
 PROMISED = pending_account(MEMBER, "points")
 
 
-def counting() -> Callable[[str], str]:
+def counting(start: int = 0) -> Callable[[str], str]:
     """Ids that sort in the order in which they are made."""
-    numbers = itertools.count()
+    numbers = itertools.count(start)
     return lambda prefix: f"{prefix}_{next(numbers):06}"
 
 
@@ -314,6 +315,45 @@ def test_a_merge_moves_value_debt_and_lifetime():
 
     assert (book.accounts[ADA].balance, book.accounts[ADA].debt) == (0, 0)
     assert (book.accounts[GRACE].balance, book.accounts[GRACE].debt) == (-30, 30)
+
+
+def test_what_expired_in_the_hands_of_whoever_it_was_merged_into_is_not_owed():
+    book = two_people()
+    earned = earn(book, 100, "one", lapses_in_days=10)
+    book.merge(source=ADA, destination=GRACE, business_key="merge", effective_at=START)
+    book.adjust(member=GRACE, amount=50, business_key="gift", effective_at=START, actor="hr", reason="welcome")
+    book.recorded_at = START + timedelta(days=11)
+
+    book.reverse(posted(book, earned), ends={ADA: GRACE}, business_key="back", effective_at=START)
+
+    grace = book.accounts[GRACE]
+    assert (grace.balance, grace.debt, grace.lifetime, book.accounts[ADA].version) == (50, 0, 0, 2)
+
+
+def test_what_is_parted_are_the_lots_that_were_merged_less_what_expired_of_them():
+    book = two_people()
+    earn(book, 40, "soon", lapses_in_days=10)
+    earn(book, 60, "never")
+    grant = Grant(100, START + timedelta(days=20))
+    book.earn(member=GRACE, grants=[grant], business_key="hers", effective_at=START, event_id="evt_hers")
+    merged = book.merge(source=ADA, destination=GRACE, business_key="merge", effective_at=START)
+    assert merged is not None
+    later = Book(
+        "prg_acme",
+        counting(start=1_000),
+        START + timedelta(days=11),
+        book.accounts.values(),
+        # As they are loaded for what a merge has moved.
+        [replace(lot, origin=lot.transaction_id) for lot in book.lots.values()],
+    )
+
+    later.part(
+        source=GRACE, destination=ADA, amount=100, moved_by=[merged.id], lifetime=100, business_key="part",
+        effective_at=START,
+    )  # fmt: skip
+
+    assert (later.accounts[ADA].balance, later.accounts[GRACE].balance) == (60, 100)
+    assert [lot.expires_at for lot in later.new_lots] == [None]
 
 
 def test_only_an_empty_account_is_closed_and_takes_nothing_then():
