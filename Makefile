@@ -36,8 +36,9 @@ check: $(INSTALLED) ## Check format, style, types, layers, dead code and that th
 bench: $(INSTALLED) ## Print each of our figures beside its yardstick, measured in the same run
 	@for name in intake http bulk expiry ledger orders verify; do $(BIN)/laurel bench $$name || exit 1; done
 
-soak: $(INSTALLED) ## Run the long tests: full API fuzzing, endurance, and faults under load
+soak: $(INSTALLED) ## Run the long tests: full API fuzzing, endurance, a million lots that expire, faults under load
 	@$(BIN)/pytest -m soak --timeout 0
+	@$(BIN)/laurel bench expiry --lots 1000000
 	@$(BIN)/laurel chaos --rounds 32
 
 clean: ## Delete what was installed here and the embedded stack's data and logs

@@ -385,7 +385,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 def search(machine: type[LedgerMachine], seeds: Iterable[int]) -> None:
-    """Play PROGRAMS programs for each seed; the same seed plays the same."""
+    """Play PROGRAMS programs for each seed; the same seed plays the same while the same modules are loaded."""
     how = settings(
         max_examples=PROGRAMS,
         stateful_step_count=STEPS,
