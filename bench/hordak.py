@@ -1,4 +1,8 @@
-"""django-hordak from PyPI, in an environment of its own in the user's cache: transfers between accounts."""
+"""django-hordak from PyPI, in an environment of its own in the user's cache: transfers between accounts.
+
+Two ways: bare as its documentation makes them, which lets anybody give what they do not have; and covered, in one
+transaction with a lock on the giver and a look at the balance, which is nearer to what a command of ours promises.
+"""
 
 import asyncio
 import json
@@ -6,13 +10,17 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
 
 PACKAGES = ("django-hordak==2.0.0", "psycopg[binary]==3.3.9")
 
-# Runs under that environment's Python: transfers as the documentation of django-hordak makes them.
+# Transfers a second, by the way they are made and the number of threads that make them.
+Rates = dict[str, dict[int, float]]
+
+# Runs under that environment's Python.
 PROGRAM = """
 import json, os, random, sys, time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 import django
 from django.conf import settings
 
-url, accounts, transfers, threads = sys.argv[1], *map(int, sys.argv[2:])
+url, accounts, transfers, *threads = sys.argv[1], *map(int, sys.argv[2:])
 settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "mptt", "hordak"],
     DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "NAME": urlsplit(url).path[1:],
@@ -33,35 +41,49 @@ settings.configure(
 django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
+from django.db import transaction
 from hordak.models import Account
 from djmoney.money import Money
 
-made = [Account.objects.create(name=f"member {n}", code=str(n), type="LI", currencies=["EUR"]) for n in range(accounts)]
+# Assets, from which a transfer takes; what is transferred from a liability is added to it.
+def opened(n):
+    return Account.objects.create(name=f"account {n}", code=str(n), type="AS", currencies=["EUR"])
+bank, *made = map(opened, range(accounts + 1))
+for account in made:
+    bank.transfer_to(account, Money(1_000_000, "EUR"))
 choose = random.Random(1)
 pairs = [(*choose.sample(made, 2), choose.randint(1, 9)) for _ in range(transfers)]
-def one(pair):
+def bare(pair):
     source, destination, amount = pair
     source.transfer_to(destination, Money(amount, "EUR"))
-one(pairs[0])
-def measured(workers):
+def covered(pair):
+    source, destination, amount = pair
+    with transaction.atomic():
+        locked = Account.objects.select_for_update(no_key=True).get(pk=source.pk)
+        if locked.get_simple_balance() < Money(amount, "EUR"):
+            raise RuntimeError("more than there is")
+        locked.transfer_to(destination, Money(amount, "EUR"))
+def measured(way, workers):
     with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(way, pairs[:workers]))  # who has a connection now
         began = time.perf_counter()
-        list(pool.map(one, pairs))
+        list(pool.map(way, pairs))
         return transfers / (time.perf_counter() - began)
-print(json.dumps(measured(threads)))
+print(json.dumps({way.__name__: {workers: measured(way, workers) for workers in threads} for way in (bare, covered)}))
 """
 
 
-async def transfers_a_second(url: str, *, accounts: int, transfers: int, threads: int) -> float:
-    """So many threads make them, in a database of their own."""
+async def transfers_a_second(url: str, *, accounts: int, transfers: int, threads: Sequence[int]) -> Rates:
+    """Each number of threads makes as many transfers in each way, one after the other, in one database of their own."""
     python = await asyncio.to_thread(_environment)
-    arguments = (url, str(accounts), str(transfers), str(threads))
+    arguments = (url, *map(str, (accounts, transfers, *threads)))
     pipe = asyncio.subprocess.PIPE
     running = await asyncio.create_subprocess_exec(python, "-c", PROGRAM, *arguments, stdout=pipe, stderr=pipe)
     told, failed = await running.communicate()
     if running.returncode:
         raise RuntimeError(failed.decode()[-2_000:])
-    return float(json.loads(told.splitlines()[-1]))
+    by_way = json.loads(told.splitlines()[-1])
+    return {way: {int(workers): rate for workers, rate in rates.items()} for way, rates in by_way.items()}
 
 
 def _environment() -> Path:

@@ -2,8 +2,8 @@
 
 One statement per transaction through the same driver (the best of several numbers of connections) and a batcher written
 by hand write the same rows, known beforehand: they decide nothing, read nothing, check nothing. django-hordak does the
-same transfers as its users would. Beside throughput stand: holds with their settlements, one member who is in every
-transfer against thousands, and the same at a hundred times the entries.
+same transfers as its users would, each side at the concurrency that suits it best. Beside throughput stand: holds with
+their settlements, one member who is in every transfer against thousands, and the same at a hundred times the entries.
 """
 
 import asyncio
@@ -13,15 +13,16 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from api.writer import Writer
-from bench.hordak import transfers_a_second
+from bench.grown import grow
+from bench.hordak import Rates, transfers_a_second
 from bench.intake import Batcher
-from bench.pairs import Compared, Several, compare
+from bench.pairs import PAIRS, Compared, Several, compare
 from bench.programs import CONFIGURATION, NOW, Databases, databases
 from bench.recorded import Write, connect
 from domain.commands import Accepted, Command, Earn, PlaceHold, Settle, Transfer
@@ -32,9 +33,11 @@ from storage.failures import retry
 
 CALLERS = {1: 300, 64: 60, 512: 12}  # and how many commands each awaits, one after the other
 CONNECTIONS = (8, 16, 32, 64)
+THREADS = (1, 8, 64)  # of django-hordak
 MEMBERS = 10_000
 SMALL, LARGE = 10_000, 1_000_000  # entries
 GROWN_MEMBERS = 1_000
+GROWTH_PAIRS = 3  # each takes a copy of everything
 BALANCE = 1_000_000
 
 Call = Callable[[int], Awaitable[Any]]
@@ -43,18 +46,21 @@ Made = list[Command]
 
 @dataclass(slots=True)
 class Measured:
-    """Commands a second and p99 of a call in milliseconds, of each run."""
+    """Commands a second, and p50 and p99 of a call in milliseconds, of each run."""
 
-    rates: list[float]
-    p99: list[float]
+    rates: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
 
-    def note(self, rate: float, p99: float) -> float:
+    def note(self, rate: float, p50: float, p99: float) -> float:
         self.rates.append(rate)
+        self.p50.append(p50)
         self.p99.append(p99)
         return rate
 
     def told(self) -> dict[str, float]:
-        return {"per_second": round(statistics.median(self.rates)), "p99_ms": round(statistics.median(self.p99), 2)}
+        waits = {"p50_ms": statistics.median(self.p50), "p99_ms": statistics.median(self.p99)}
+        return {"per_second": round(statistics.median(self.rates))} | {name: round(ms, 2) for name, ms in waits.items()}
 
 
 async def run() -> Several:
@@ -69,7 +75,7 @@ async def run() -> Several:
             figures.append(await _against_single(servers, f"{callers} callers, single", made, writes, callers))
         figures.append(await _hot(servers, members))
         figures.append(await _holds(servers, members))
-        figures.append(await _against_hordak(servers, members))
+        figures += await _against_hordak(servers, members)
     figures += await _growth()
     return Several("ledger", figures)
 
@@ -78,9 +84,9 @@ async def run() -> Several:
 
 
 async def _against_batcher(
-    servers: Databases, name: str, made: Made, writes: Sequence[Write], callers: int
+    servers: Databases, name: str, made: Made, writes: Sequence[Write], callers: int, pairs: int = PAIRS
 ) -> Compared:
-    mine, theirs = Measured([], []), Measured([], [])
+    mine, theirs = Measured(), Measured()
 
     async def ours() -> float:
         return await _ours(servers.fresh(), servers.program_id, made, callers, mine)
@@ -88,14 +94,14 @@ async def _against_batcher(
     async def yardstick() -> float:
         return await _batched(servers.fresh(), writes, callers, theirs)
 
-    compared = await compare(name, "commands/s", ours, yardstick)
+    compared = await compare(name, "commands/s", ours, yardstick, pairs=pairs)
     compared.detail.update(ours=mine.told(), yardstick=theirs.told())
     compared.detail["p99_ratio"] = round(statistics.median(mine.p99) / statistics.median(theirs.p99), 2)
     return compared
 
 
 async def _against_single(servers: Databases, name: str, made: Made, writes: Sequence[Write], callers: int) -> Compared:
-    mine = Measured([], [])
+    mine = Measured()
     statements = [_one_statement(write) for write in writes]
     best = {count: await _singly(servers.fresh(), statements, count) for count in CONNECTIONS}
     connections = max(best, key=lambda count: best[count])
@@ -151,8 +157,8 @@ async def _singly(url: str, writes: Sequence[tuple[str, dict[str, Any]]], count:
     return len(writes) / seconds
 
 
-async def _drive(call: Call, count: int, callers: int) -> tuple[float, float]:
-    """Let every caller make its calls one after the other; calls a second and p99 of a call in milliseconds."""
+async def _drive(call: Call, count: int, callers: int) -> tuple[float, float, float]:
+    """Let every caller make its calls one after the other; calls a second, p50 and p99 of a call in milliseconds."""
     waits: list[float] = []
 
     async def caller(first: int) -> None:
@@ -163,7 +169,8 @@ async def _drive(call: Call, count: int, callers: int) -> tuple[float, float]:
 
     began = time.perf_counter()
     await asyncio.gather(*(caller(number) for number in range(callers)))
-    return count / (time.perf_counter() - began), statistics.quantiles(waits, n=100)[98] * 1000
+    rate, percentiles = count / (time.perf_counter() - began), statistics.quantiles(waits, n=100)
+    return rate, percentiles[49] * 1000, percentiles[98] * 1000
 
 
 # -- (b) One hot member, (c) holds, (d) hordak, (e) growth ---------------------------------------------------------
@@ -173,10 +180,10 @@ async def _hot(servers: Databases, members: Sequence[str]) -> Compared:
     hot, uniform = transfers(members, 64 * 60, hot=True), transfers(members, 64 * 60)
 
     async def ours() -> float:
-        return await _ours(servers.fresh(), servers.program_id, hot, 64, Measured([], []))
+        return await _ours(servers.fresh(), servers.program_id, hot, 64, Measured())
 
     async def yardstick() -> float:
-        return await _ours(servers.fresh(), servers.program_id, uniform, 64, Measured([], []))
+        return await _ours(servers.fresh(), servers.program_id, uniform, 64, Measured())
 
     return await compare("one hot member, ten thousand", "commands/s", ours, yardstick)
 
@@ -210,26 +217,33 @@ async def _holds(servers: Databases, members: Sequence[str]) -> Compared:
             await batcher.record(writes[2 * number])
             await batcher.record(writes[2 * number + 1])
 
-        rate, _ = await _drive(both, len(holds), callers)
+        rate, _, _ = await _drive(both, len(holds), callers)
         await connection.close()
         return rate
 
     return await compare("holds with settlements, batcher", "holds/s", ours, yardstick)
 
 
-async def _against_hordak(servers: Databases, members: Sequence[str]) -> Compared:
-    made = transfers(members, 64 * 60)
+async def _against_hordak(servers: Databases, members: Sequence[str]) -> list[Compared]:
+    """Ours with 512 callers against its threads, as many as suit it best: bare and covered transfers of its own."""
+    callers = max(CALLERS)
+    made = transfers(members, callers * CALLERS[callers])
+    told: list[Rates] = []
 
     async def ours() -> float:
-        return await _ours(servers.fresh(), servers.program_id, made, 64, Measured([], []))
+        return await _ours(servers.fresh(), servers.program_id, made, callers, Measured())
 
-    async def theirs(threads: int) -> float:
-        return await transfers_a_second(servers.empty(), accounts=200, transfers=400, threads=threads)
+    async def theirs() -> float:
+        told.append(await transfers_a_second(servers.empty(), accounts=200, transfers=400, threads=THREADS))
+        return max(told[-1]["bare"].values())
 
-    alone = await theirs(1)
-    compared = await compare("64 callers, django-hordak in 64 threads", "transfers/s", ours, lambda: theirs(64))
-    compared.detail["hordak_in_one_thread"] = round(alone)
-    return compared
+    bare = await compare(f"{callers} callers, django-hordak", "transfers/s", ours, theirs)
+    for way in told[0]:
+        bare.detail[way] = {
+            str(threads): round(statistics.median(rates[way][threads] for rates in told)) for threads in THREADS
+        }
+    best = tuple(max(rates["covered"].values()) for rates in told)
+    return [bare, Compared(f"{callers} callers, django-hordak covered", bare.unit, bare.ours, best, {})]
 
 
 async def _growth() -> list[Compared]:
@@ -238,10 +252,12 @@ async def _growth() -> list[Compared]:
         members = await _prepare(servers, GROWN_MEMBERS)
         shares = []
         for entries in (SMALL, LARGE):
-            await _grow(servers, members, entries)
+            grow(servers.as_owner(servers.template), servers.program_id, entries)
+            servers.analyze()
             made = transfers(members, 64 * 60)
             writes = await _record(servers, made)
-            shares.append(await _against_batcher(servers, f"{entries:,} entries, batcher", made, writes, 64))
+            name = f"{entries:,} entries, batcher"
+            shares.append(await _against_batcher(servers, name, made, writes, 64, GROWTH_PAIRS))
     small, large = shares
     detail = {"entries": [LARGE, SMALL]}
     return [*shares, Compared("growth", "share of the batcher", _shares(large), _shares(small), detail)]
@@ -249,19 +265,6 @@ async def _growth() -> list[Compared]:
 
 def _shares(compared: Compared) -> tuple[float, ...]:
     return tuple(mine / other for mine, other in zip(compared.ours, compared.yardstick, strict=True))
-
-
-async def _grow(servers: Databases, members: Sequence[str], entries: int) -> None:
-    """Transfers until the template has so many entries."""
-    database = Database(servers.template)
-    async with database.begin() as session:
-        [(there,)] = await hot_path.run(session, "SELECT count(*) FROM entries", {})
-    made = transfers(members, (entries - there) // 2)
-    for first in range(0, len(made), commands.MAX_BATCH):
-        batch = made[first : first + commands.MAX_BATCH]
-        await commands.execute_batch(database, servers.program_id, batch, as_of=NOW)
-    await database.dispose()
-    servers.analyze()
 
 
 # -- What is ordered -----------------------------------------------------------------------------------------------
@@ -348,7 +351,8 @@ def _recording(writes: list[Write]) -> Iterator[None]:
     """While it lasts, what carrying out commands writes is kept: one list for each batch."""
 
     async def keep(session: Any, *queries: hot_path.Query) -> list[hot_path.Found]:
-        writes.append([(statement, dict(parameters)) for statement, parameters in queries])
+        if queries[0][0].startswith(("INSERT ", "WITH ")):
+            writes.append([(statement, dict(parameters)) for statement, parameters in queries])
         return await hot_path.run_together(session, *queries)
 
     setattr(commands, "run_together", keep)  # noqa: B010 - its own name for it, which nobody else may use
