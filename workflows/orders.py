@@ -180,8 +180,9 @@ class OrderWorkflow:
     async def _wait(self, order: OrderStatus, for_what: str, long: timedelta | None = None) -> bool:
         """Until somebody wakes it, or it was so long, or it is time to look without being woken: whether it was."""
         waited = workflow.now() - order.since
-        # Most cards arrive long before the first look.
-        if order.state is not OrderState.SENT or waited >= FIRST_LOOK:
+        # Most cards that are on their way arrive long before the first look.
+        on_its_way = order.state is OrderState.SENT and order.delivery is Delivery.PENDING
+        if not on_its_way or waited >= FIRST_LOOK:
             self._mark(order)
         timeout = long or min(max(waited / 2, FIRST_LOOK), LAST_LOOK)
         with suppress(TimeoutError):
