@@ -5,12 +5,13 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import server
+from api.app import NO_TELEMETRY
 from settings import Settings
 
 
 def create_app() -> FastAPI:
     """One route, under the path that events have."""
-    app = FastAPI()
+    app = FastAPI(telemetry=NO_TELEMETRY)
 
     @app.post("/v1/events", status_code=201)
     async def echo(body: dict[str, Any]) -> dict[str, Any]:
