@@ -11,7 +11,7 @@ from domain.leaderboards import Standing
 from domain.ledger import Account, member_of
 from domain.outbox import Kind, Lane, OutboxRow
 from storage import amendments, facts, ladders, ledger, outbox
-from storage.sets import Rows, insert_all
+from storage.sets import Rows
 from storage.tables import counters, decisions, event_revisions
 
 
@@ -23,19 +23,15 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
     await ladders.withdraw(session, program_id, intake.ladders, as_of=as_of)
     await _forget_overtaken(session, program_id, intake)
     number = intake.configuration.number
-    await insert_all(
+    await ledger.write(
         session,
-        [
-            *ledger.rows(intake.book),
-            _revision_rows(program_id, intake, as_of),
-            _decision_rows(program_id, intake, as_of),
-            counter_rows(program_id, intake.changed_counters),
-            *ladders.rows(program_id, intake.ladders, number, as_of=as_of),
-            outbox.rows(session, _effects(program_id, intake, as_of), now=as_of),
-        ],
+        intake.book,
+        _revision_rows(program_id, intake, as_of),
+        _decision_rows(program_id, intake, as_of),
+        counter_rows(program_id, intake.changed_counters),
+        *ladders.rows(program_id, intake.ladders, number, as_of=as_of),
+        outbox.rows(session, _effects(program_id, intake, as_of), now=as_of),
     )
-    await ledger.update_lots(session, intake.book)
-    ledger.note(session, intake.book)
 
 
 async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Intake) -> None:

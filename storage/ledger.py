@@ -197,14 +197,8 @@ def rows(book: Book) -> list[Rows]:
     ]  # fmt: skip
 
 
-async def update_lots(session: AsyncSession, book: Book) -> None:
-    """Bring the lots that were there before to what the Book says."""
-    if query := updating_lots(book):
-        await run(session, *query)
-
-
 def updating_lots(book: Book) -> Query | None:
-    """The statement of `update_lots`; None if no lot that was there before has changed."""
+    """What brings the lots that were there before to what the Book says; None if none of them has changed."""
     new = {lot.id for lot in book.new_lots}
     changed = [lot for lot in book.changed_lots.values() if lot.id not in new]
     if not changed:
@@ -218,10 +212,11 @@ def updating_lots(book: Book) -> Query | None:
     return _UPDATE_LOTS, {"program_id": book.program_id, **columns}
 
 
-async def write(session: AsyncSession, book: Book) -> None:
-    """Write all that the Book's operations made, holds excepted."""
-    await insert_all(session, rows(book))
-    await update_lots(session, book)
+async def write(session: AsyncSession, book: Book, *beside: Rows) -> None:
+    """Write all that the Book's operations made, holds excepted, and in the same statement what stands beside it."""
+    await insert_all(session, [*rows(book), *beside])
+    if query := updating_lots(book):
+        await run(session, *query)
     note(session, book)
 
 

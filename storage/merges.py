@@ -23,7 +23,7 @@ from storage import configurations, decisions, ladders, ledger, outbox, people
 from storage.hot_path import run, run_together, savepoint
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken
-from storage.sets import array, insert_all, texts
+from storage.sets import array, texts
 from storage.tables import accounts, identities, members, merges, rewards
 from storage.tables import crossings as crossings_table
 
@@ -265,15 +265,12 @@ async def _write(
     ranked = (account for account in book.changed_accounts.values() if account.running)
     scores = [decisions.score(program_id, one, persons[member_of(one.id)], as_of=as_of) for one in ranked]
     effects = [*ladders.effects(program_id, climbed), *scores]
-    await insert_all(
+    await ledger.write(
         session,
-        [
-            *ledger.rows(book),
-            *ladders.rows(program_id, climbed, number, as_of=as_of),
-            outbox.rows(session, effects, now=as_of),
-        ],
+        book,
+        *ladders.rows(program_id, climbed, number, as_of=as_of),
+        outbox.rows(session, effects, now=as_of),
     )
-    await ledger.update_lots(session, book)
 
 
 # -- Crossings, rewards, counters, names ---------------------------------------------------------------------------

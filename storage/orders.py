@@ -294,9 +294,7 @@ async def _insert(
         await insert_all(session, own)
         return
     held = ledger.hold_rows(order.program_id, [hold], created_at=order.created_at)
-    await insert_all(session, [*ledger.rows(book), held, *own])
-    await ledger.update_lots(session, book)
-    ledger.note(session, book)
+    await ledger.write(session, book, held, *own)
 
 
 # -- Reading -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 
 from domain.commands import Adjust, Earn, PlaceHold
 from domain.events import SourcePolicy
-from storage import adjustments, commands, intake
+from storage import adjustments, commands, intake, merges
 from storage.adjustments import Adjustment
 from storage.database import Database
 from tests.programs import NOW, deal, make_member, make_program
@@ -98,3 +98,22 @@ async def test_what_is_rolled_back_is_not_counted(opened: Database):
         await take_and_fail()
 
     assert tally() == before
+
+
+async def test_a_merge_is_counted_and_told_to_whoever_watches(database_url: str) -> None:
+    told: list[tuple[str, str]] = []
+    database = Database(database_url, tell=told.extend)
+    async with database.begin() as session:
+        program_id = await make_program(session, UNITS)
+        ada, bob = [await make_member(session, program_id, name) for name in ("ada", "bob")]
+        earn = Earn(reference="one", actor="key_hr", reason="x", member_id=ada, unit="points", amount=50)
+        await commands.execute(session, program_id, [earn], as_of=NOW)
+    told.clear()
+    before = counted("ledger_postings", kind="merge")
+
+    async with database.begin() as session:
+        await merges.merge(session, program_id, source=ada, destination=bob, actor="hr", reason="one", as_of=NOW)
+    await database.dispose()
+
+    assert counted("ledger_postings", kind="merge") - before == 1
+    assert sorted(told) == sorted([(program_id, ada), (program_id, bob)])
