@@ -71,7 +71,8 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX), BeforeValidator(whole)]
+Whole = Annotated[int, BeforeValidator(whole)]
+Int64 = Annotated[Whole, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 
 
 # {name:any} in a path matches slashes and line breaks too, unlike {name:path}.
@@ -129,7 +130,7 @@ Address = Annotated[
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=TEXT_PATTERN)]
-Minor = Annotated[int, Field(ge=1, le=10**12, description="Minor units of the currency."), BeforeValidator(whole)]
+Minor = Annotated[Whole, Field(ge=1, le=10**12, description="Minor units of the currency.")]
 
 
 class Money(Document):

@@ -4,14 +4,14 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.schemas.base import Document, Strict
+from api.schemas.base import Document, Strict, Whole
 from domain.member_tokens import DEFAULT_SECONDS, MAX_SECONDS, MIN_SECONDS
 
 
 class MemberTokenBody(Strict):
     """How long a token is good for."""
 
-    seconds: int = Field(DEFAULT_SECONDS, ge=MIN_SECONDS, le=MAX_SECONDS, description="Until it ends.")
+    seconds: Whole = Field(DEFAULT_SECONDS, ge=MIN_SECONDS, le=MAX_SECONDS, description="Until it ends.")
 
 
 class MemberTokenDocument(Document):

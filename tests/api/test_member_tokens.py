@@ -174,6 +174,12 @@ async def test_a_token_is_for_minutes(client: Client, seconds: int) -> None:
     assert answer.status_code == 422
 
 
+async def test_minutes_may_be_written_as_any_whole_number(client: Client) -> None:
+    member = (await client.get("/v1/members")).json()["items"][0]["id"]
+
+    assert (await client.post(f"/v1/members/{member}/tokens", {"seconds": 145.0})).status_code == 201
+
+
 async def test_no_line_of_the_log_shows_a_token(app: FastAPI, client: Client, lines: io.StringIO) -> None:
     member_id = await ada_of(client)
     token = await token_for(client, member_id)
