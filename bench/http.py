@@ -25,7 +25,7 @@ from domain.scopes import Scope
 from storage import api_keys, programs
 from storage.database import Database
 
-CONNECTIONS, EACH, WARM_UP = 128, 30, 5
+CONNECTIONS, EACH, WARM_UP = 128, 120, 20
 TIMEOUT_SECONDS = 120
 
 
