@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## Show the main job for real: deals and courses become point
 
 test: check ## Check, then run every test on real servers
 	@$(TIMED) "Temporal server" 480 $(BIN)/python -m cli.embedded.temporal
-	@$(TIMED) "tests" 600 $(BIN)/pytest -n 2 --dist worksteal
+	@$(TIMED) "tests" 780 $(BIN)/pytest -n 2 --dist worksteal
 	@if [ -n "$$TEST_POSTGRES15_URL" ]; then TEST_DATABASE_URL="$$TEST_POSTGRES15_URL" \
 		$(TIMED) "storage tests on PostgreSQL 15" 120 $(BIN)/pytest -n 2 tests/storage; fi
 
