@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from api.problems import Problem
 from api.schemas.base import (
@@ -19,7 +19,7 @@ from api.schemas.base import (
     Strict,
     Text,
     TransactionId,
-    Whole,
+    whole,
 )
 from api.schemas.members import BalanceDocument
 from api.schemas.problems import ProblemDocument
@@ -49,7 +49,9 @@ Reference = Annotated[
     AfterValidator(not_ours),
 ]
 Amount = Annotated[
-    Whole, Field(ge=1, le=MAX_AMOUNT, description="In the unit's smallest part: points, or cents of money.")
+    int,
+    Field(ge=1, le=MAX_AMOUNT, description="In the unit's smallest part: points, or cents of money."),
+    BeforeValidator(whole),
 ]
 UnitKey = Annotated[Key, Field(description="A unit of the program.")]
 
@@ -86,7 +88,7 @@ class AdjustmentBody(CommandBody):
 
     member_id: MemberId
     unit: UnitKey = "points"
-    amount: Annotated[Whole, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT)] = Field(
+    amount: Annotated[int, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT), BeforeValidator(whole)] = Field(
         description="Given above zero, taken below; not zero.", json_schema_extra={"not": {"const": 0}}
     )
     expires_at: Instant | None = Field(None, description="When it lapses, if not as the unit says.")
