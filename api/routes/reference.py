@@ -1,7 +1,4 @@
-"""The reference of the API as a page: Swagger UI from files of our own, so that it needs nobody else's server.
-
-Nothing but these files may run in the page or be called by it: its Content-Security-Policy says so.
-"""
+"""The reference of the API as a page: Swagger UI from files of our own, so that it needs nobody else's server."""
 
 from collections.abc import Mapping
 from importlib.resources import as_file, files
@@ -10,21 +7,9 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
+from api import sites
 from api.problems import Problem
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
 # Addresses are relative, so that the page works under any prefix that a proxy adds.
 PAGE = """\
 <!doctype html>
@@ -68,7 +53,7 @@ SWAGGER_UI = _swagger_ui()
 @router.get("/docs")
 async def get_reference(request: Request) -> Response:
     """The page."""
-    return HTMLResponse(PAGE, headers=HEADERS)
+    return HTMLResponse(PAGE, headers=sites.headers(images="'self' data:"))
 
 
 @router.get("/docs/start.js")

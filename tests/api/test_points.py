@@ -1,17 +1,14 @@
 """A member's points in a browser: on the page, and on pages of other sites that the program allows."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api import auth
 from api.routes import live as routes
-from api.routes.points import FILES
 from settings import Settings
 from storage import api_keys
 from tests.api.conftest import Client
@@ -26,32 +23,6 @@ NO_SOCKETS = "window.WebSocket = class { constructor() { setTimeout(() => this.o
 
 NO_STREAMS = """const reach = fetch;
     window.fetch = (url, how) => `${url}`.includes("/stream") ? Promise.reject(new TypeError()) : reach(url, how);"""
-
-
-# -- What is served ------------------------------------------------------------------------------------------------
-
-
-async def test_the_page_is_public_and_may_run_nothing_but_its_own_files(anyone: httpx.AsyncClient) -> None:
-    page = await anyone.get("/points")
-
-    policy = page.headers["content-security-policy"]
-    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    files = [await anyone.get(f"/{name}") for name in named]
-    assert page.status_code == 200
-    assert {file.status_code for file in files} == {200}
-    assert {name.removeprefix("points/") for name in named} == set(FILES)
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';")
-    assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]+src=)", page.text)
-
-
-async def test_a_file_that_is_no_part_of_the_page_is_not_found(anyone: httpx.AsyncClient) -> None:
-    assert (await anyone.get("/points/review.js")).json()["code"] == "not_found"
-
-
-async def test_other_sites_may_take_the_script(anyone: httpx.AsyncClient) -> None:
-    script = await anyone.get("/points/points.js")
-
-    assert script.headers["cross-origin-resource-policy"] == "cross-origin"
 
 
 # -- In a browser --------------------------------------------------------------------------------------------------

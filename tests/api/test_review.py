@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.async_api import Page, Route, expect
 
 from api.app import create_app
-from api.routes.review import FILES
+from api.sites import text
 from domain.orders import Order, OrderEvent, OrderState
 from domain.scopes import Scope
 from settings import Settings
@@ -24,33 +23,11 @@ MARKUP = '<img src="/x" onerror="alert(1)">'  # a recipient's name that must sta
 STATES = Path(__file__).parents[2] / "docs" / "states.md"
 
 
-# -- What is served ------------------------------------------------------------------------------------------------
-
-
-async def test_the_page_is_public_and_may_run_nothing_but_its_own_files(anyone: httpx.AsyncClient) -> None:
-    page = await anyone.get("/admin/review")
-
-    policy = page.headers["content-security-policy"]
-    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    files = [await anyone.get(f"/admin/{name}") for name in named]
-    assert page.status_code == 200
-    assert {file.status_code for file in files} == {200}
-    assert {name.removeprefix("review/") for name in named} == set(FILES)
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';")
-    assert "unsafe" not in policy
-    assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]+src=)", page.text)
-
-
-async def test_a_file_that_is_no_part_of_the_page_is_not_found(anyone: httpx.AsyncClient) -> None:
-    assert (await anyone.get("/admin/review/review.html")).json()["code"] == "not_found"
-    assert (await anyone.get("/admin/review/..%2F..%2Fapp.py")).json()["code"] == "not_found"
-
-
 def test_the_page_explains_every_reason_of_a_review_that_the_docs_list() -> None:
     told = STATES.read_text().partition("A review's reasons: ")[2].partition("\n\n")[0]
     listed = re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", told))
 
-    script = FILES["review.js"][0].decode().partition("const REASONS = {")[2].partition("};")[0]
+    script = text("review.js").partition("const REASONS = {")[2].partition("};")[0]
 
     assert len(listed) > 5
     assert set(re.findall(r"^  (\w+): \[", script, re.MULTILINE)) == set(listed)
@@ -139,8 +116,8 @@ async def test_an_order_in_review_is_shown_with_its_evidence_refunded_by_a_click
     await page.get_by_role("button", name="Example Coffee").click()
 
     shown = page.get_by_label("The chosen order")
-    for text in ("Example Coffee, 25.00 USD", MARKUP, "Not as ordered", "VENDORS-OWN-ID", order.id, order.member_id):
-        await expect(shown.get_by_text(text).first).to_be_visible()
+    for said in ("Example Coffee, 25.00 USD", MARKUP, "Not as ordered", "VENDORS-OWN-ID", order.id, order.member_id):
+        await expect(shown.get_by_text(said).first).to_be_visible()
     await expect(shown.get_by_text("amount 2.50 USD, ordered 25.00 USD")).to_be_visible()
     await expect(shown.get_by_role("heading", name="Example Coffee")).to_be_focused()
     await desk.decide("Refund", "the vendor agreed to cancel")
