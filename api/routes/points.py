@@ -9,6 +9,7 @@ from api.sites import site, text
 FILES = {
     "points.js": "points.js",
     "page.js": "points-page.js",
+    "palette.css": "palette.css",
     "points.css": "points.css",
     "laurel.svg": "laurel.svg",
 }
