@@ -122,9 +122,9 @@ async def place(
     """
     admitted = await _admit(session, program_id, request, request_bodies, now)
     order = _draft(program_id, request, admitted, now)
-    book, hold = await _hold(session, order, now=now)
-    order = replace(order, hold_id=hold.id if hold else None)
-    await _insert(session, order, book, hold, _freeze(order, admitted.supply, request_bodies), actor=actor)
+    held = await _hold(session, order, now=now) if order.price_points else None
+    order = replace(order, hold_id=held[1].id if held else None)
+    await _insert(session, order, held, _freeze(order, admitted.supply, request_bodies), actor=actor)
     return order
 
 
@@ -253,10 +253,8 @@ async def _ordered_minor(
     return int(row[0]), int(row[1])
 
 
-async def _hold(session: AsyncSession, order: Order, *, now: datetime) -> tuple[Book | None, Hold | None]:
+async def _hold(session: AsyncSession, order: Order, *, now: datetime) -> tuple[Book, Hold]:
     """The price set aside, in a Book still to be written; raises OrderRefused if the member has less."""
-    if order.price_points == 0:
-        return None, None
     book = await ledger.open_book(
         session, order.program_id, [order.member_id], recorded_at=now, debited=[order.member_id]
     )
@@ -281,7 +279,7 @@ def _freeze(order: Order, supply: _Supply, request_bodies: RequestBodies) -> byt
 
 
 async def _insert(
-    session: AsyncSession, order: Order, book: Book | None, hold: Hold | None, body: bytes | None, *, actor: str
+    session: AsyncSession, order: Order, held: tuple[Book, Hold] | None, body: bytes | None, *, actor: str
 ) -> None:
     """The order with its hold, its first step and its workflow's start, in one statement."""
     columns = (*_PLAIN_COLUMNS, "value_minor", "currency", "delivery_state", "vendor_request")
@@ -290,11 +288,11 @@ async def _insert(
     step = _step(order, "place", actor=actor, now=order.created_at, detail={"price_points": order.price_points})
     start = outbox.rows(session, [_effect(Kind.START_ORDER, order, about=order.about)], now=order.created_at)
     own = [Rows(orders, columns, [row]), Rows(order_steps, tuple(step), [[*step.values()]]), start]
-    if book is None or hold is None:
+    if held is None:
         await insert_all(session, own)
         return
-    held = ledger.hold_rows(order.program_id, [hold], created_at=order.created_at)
-    await ledger.write(session, book, held, *own)
+    book, hold = held
+    await ledger.write(session, book, ledger.hold_rows(order.program_id, [hold], created_at=order.created_at), *own)
 
 
 # -- Reading -------------------------------------------------------------------------------------------------------
