@@ -143,9 +143,8 @@ class Authentication:
         if token is None or issuer is None:
             return None
         key, program = issuer
-        cors.admit(
-            scope, (*program.origins, self.own_origin)
-        )  # first, so that the page can read that its token is over
+        # First, so that the page can read that its token is over.
+        cors.admit(scope, (*program.origins, self.own_origin))
         scope["member_token"] = token
         return replace(key, scopes=member_tokens.SCOPES) if token.valid_at(self.clock()) else None
 
