@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from domain.game import Badge, Board, Challenge, StreakPolicy, TierLadder
 
 
 class Period(StrEnum):
@@ -17,6 +20,8 @@ class Period(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
     LIFETIME = "lifetime"
 
 
@@ -27,6 +32,31 @@ class Rounding(StrEnum):
     CEILING = "ceiling"
     HALF_UP = "half_up"
     HALF_EVEN = "half_even"
+
+
+class RuleState(StrEnum):
+    """Whether a rule decides: a shadow is recorded and pays nothing; drafts and the retired are not judged."""
+
+    DRAFT = "draft"
+    SHADOW = "shadow"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class Stacking(StrEnum):
+    """What a group pays when several of its rules match: all, the best, the first, or only one that stands alone."""
+
+    SUM = "sum"
+    BEST = "best"
+    FIRST = "first"
+    EXCLUSIVE = "exclusive"
+
+
+class Combining(StrEnum):
+    """How several multipliers make one: 1.5 and 2 make 2.5 (additive: 1 + 0.5 + 1) or 3 (multiplicative)."""
+
+    ADDITIVE = "additive"
+    MULTIPLICATIVE = "multiplicative"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +123,39 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """At most so much by one rule to all members together per period, in the program's time zone."""
+
+    points: int
+    per: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are weighed against each other; groups may stand `within` another.
+
+    Multipliers of the group's rules are combined, bounded by `ceiling` (as text, "3" or "2.5"), and rounded once.
+    Rules that name no group belong to the group `default`, which pays all and has no ceiling unless it is declared.
+    """
+
+    key: str
+    version: int
+    title: str = ""
+    stacking: Stacking = Stacking.SUM
+    within: str | None = None
+    combining: Combining = Combining.MULTIPLICATIVE
+    ceiling: str | None = None
+    rounding: Rounding = Rounding.FLOOR
+    caps: tuple[Cap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """What one event type is worth when every condition holds inside the effective window [starts_at, ends_at)."""
+    """What one event type is worth when every condition holds inside the effective window [starts_at, ends_at).
+
+    A rule with a `multiplier` (CEL) pays nothing itself: it multiplies what the other rules of its group award for the
+    event. `audience` is CEL on the member alone. Within a group, rules of lower `priority` come first, then by key.
+    """
 
     key: str
     version: int
@@ -106,6 +167,12 @@ class Rule:
     caps: tuple[Cap, ...] = ()
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    state: RuleState = RuleState.ACTIVE
+    audience: str | None = None
+    multiplier: str | None = None
+    group: str | None = None
+    priority: int = 0
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +347,12 @@ class Configuration:
     catalog: Mapping[str, CatalogItem] = field(default_factory=dict)
     units: Mapping[str, Unit] = field(default_factory=dict)
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    streaks: "Mapping[str, StreakPolicy]" = field(default_factory=dict)
+    challenges: "Mapping[str, Challenge]" = field(default_factory=dict)
+    tiers: "Mapping[str, TierLadder]" = field(default_factory=dict)
+    badges: "Mapping[str, Badge]" = field(default_factory=dict)
+    boards: "Mapping[str, Board]" = field(default_factory=dict)
     # What domain.deciding derives per event type, once.
     plans: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -4,10 +4,30 @@ Each check yields Faults with the path to the value, so that whoever read the va
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from domain import game_checks
+from domain.checks import (
+    CURRENCY,
+    MAX_DAYS,
+    MAX_KEY,
+    MAX_MONEY_MINOR,
+    MAX_POINTS,
+    MAX_TEXT,
+    MAX_TITLE,
+    Told,
+    bounded,
+    close,
+    counts_in,
+    currency,
+    days,
+    joined,
+    listed,
+    refers,
+    within,
+)
 from domain.configuration import (
     POINTS,
     Aggregate,
@@ -24,6 +44,7 @@ from domain.configuration import (
     UnitKind,
 )
 from domain.definitions import SECTIONS, Definitions
+from domain.derived import EVENT_TYPES as DERIVED_TYPES
 from domain.expressions import ExpressionError, check, fields_used, totals_used
 from domain.members import ATTRIBUTES
 from domain.samples import EVENT_ATTRIBUTES, breakages, expressions
@@ -36,21 +57,13 @@ MAX_RULES = 100  # of one event type
 MAX_FIELDS = 100
 MAX_CONDITIONS = 20
 MAX_CAPS = 10
-MAX_LIST = 300  # of anything else
-MAX_KEY = 64  # characters
-MAX_TITLE = 200
-MAX_TEXT = 5_000
 MAX_STRING_FIELD = 10_000
-MAX_POINTS = 1_000_000_000
-MAX_MONEY_MINOR = 10**12
-MAX_DAYS = 3_650
 MAX_EXPONENT = 6
 
 _KEY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
 _UNIT = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 # What CEL keeps for itself (its language definition, "Identifiers") or fields already have.
 _RESERVED = {
     *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"),
@@ -70,18 +83,17 @@ _EXPIRY_FIELDS = {
 
 _KEYS = {"aggregates": (_NAME, "letters, digits and _"), "units": (_UNIT, "a-z, 0-9 and _ -")}
 
-Told = Iterator[Fault]
-
 
 def check_definitions(definitions: Definitions) -> list[Fault]:
     """Every fault of the definitions, in the order of their sections and keys."""
+    known = replace(definitions, event_types={**definitions.event_types, **DERIVED_TYPES})
     return [
         *_sizes(definitions),
         *(
             fault
             for section in SECTIONS
             for key, definition in definitions.section(section).items()
-            for fault in _check_one(definitions, section, key, definition)
+            for fault in _check_one(known, section, key, definition)
         ),
     ]
 
@@ -102,6 +114,8 @@ def _check_one(definitions: Definitions, section: str, key: str, definition: Any
     path = (section, key)
     if len(key) > MAX_KEY or not pattern.fullmatch(key):
         yield Fault(path, f"a key has at most {MAX_KEY} characters: {wanted}")
+    if (section == "event_types" and key in DERIVED_TYPES) or key.startswith("laurel."):
+        yield Fault(path, f"{key} is Laurel's own")
     yield from _texts(path, definition)
     checks: Mapping[str, Callable[[Path, Any, Definitions], Iterable[Fault]]] = {
         "event_types": _event_type,
@@ -112,6 +126,12 @@ def _check_one(definitions: Definitions, section: str, key: str, definition: Any
         "catalog": _item,
         "units": _unit,
         "conversions": _conversion,
+        "groups": game_checks.group,
+        "streaks": game_checks.streak,
+        "challenges": game_checks.challenge,
+        "tiers": game_checks.tier,
+        "badges": game_checks.badge,
+        "boards": game_checks.board,
     }
     yield from checks[section](path, definition, definitions)
 
@@ -153,20 +173,20 @@ def _field(path: Path, name: str, field: Field) -> Told:
         yield Fault((*path, "max_length"), f"must be 1 to {MAX_STRING_FIELD}")
     if field.enum and not text:
         yield Fault((*path, "enum"), "enum is for string fields")
-    yield from _list(path, "enum", field.enum)
+    yield from listed(path, "enum", field.enum)
     if any(len(value) > field.max_length for value in field.enum):
         yield Fault((*path, "enum"), f"has a value of more than {field.max_length} characters (max_length)")
 
 
 def _aggregate(path: Path, aggregate: Aggregate, definitions: Definitions) -> Told:
-    yield from _refers(path, "event_type", aggregate.event_type, "event_types", definitions)
+    yield from refers(path, "event_type", aggregate.event_type, "event_types", definitions)
     event_type = definitions.event_types.get(aggregate.event_type)
     if aggregate.field is None or event_type is None:
         return
     field = event_type.fields.get(aggregate.field)
     if field is None:
         yield Fault(
-            (*path, "field"), f"{event_type.key} has no {aggregate.field}{_close(aggregate.field, event_type.fields)}"
+            (*path, "field"), f"{event_type.key} has no {aggregate.field}{close(aggregate.field, event_type.fields)}"
         )
     elif field.type != "integer":
         yield Fault((*path, "field"), f"only integer fields can be summed, {aggregate.field} is a {field.type}")
@@ -176,9 +196,9 @@ def _aggregate(path: Path, aggregate: Aggregate, definitions: Definitions) -> To
 
 
 def _rule(path: Path, rule: Rule, definitions: Definitions) -> Told:
-    yield from _refers(path, "event_type", rule.event_type, "event_types", definitions)
+    yield from refers(path, "event_type", rule.event_type, "event_types", definitions)
     if rule.reward is not None:
-        yield from _refers(path, "reward", rule.reward, "rewards", definitions)
+        yield from refers(path, "reward", rule.reward, "rewards", definitions)
     if rule.award is None and rule.reward is None:
         yield Fault(path, "a rule gives an award, a reward or both")
     if rule.starts_at and rule.ends_at and rule.starts_at >= rule.ends_at:
@@ -192,12 +212,12 @@ def _rule(path: Path, rule: Rule, definitions: Definitions) -> Told:
 def _award(path: Path, rule: Rule, definitions: Definitions) -> Told:
     if rule.award is None:
         return
-    yield from _counts_in((*path, "award"), "unit", rule.award.unit, definitions)
-    yield from _days((*path, "award"), "expires_after_days", rule.award.expires_after_days)
+    yield from counts_in((*path, "award"), "unit", rule.award.unit, definitions)
+    yield from days((*path, "award"), "expires_after_days", rule.award.expires_after_days)
 
 
 def _caps(path: Path, rule: Rule) -> Told:
-    yield from _bounded((*path, "caps"), rule.caps, MAX_CAPS)
+    yield from bounded((*path, "caps"), rule.caps, MAX_CAPS)
     seen = set()
     for n, cap in enumerate(rule.caps):
         at = (*path, "caps", n)
@@ -207,9 +227,9 @@ def _caps(path: Path, rule: Rule) -> Told:
         if cap.points is None and cap.times is None:
             yield Fault(at, "a cap limits points, times or both")
         if cap.points is not None:
-            yield from _within((*at, "points"), cap.points, 1, MAX_POINTS)
+            yield from within((*at, "points"), cap.points, 1, MAX_POINTS)
         if cap.times is not None:
-            yield from _within((*at, "times"), cap.times, 1, MAX_POINTS)
+            yield from within((*at, "times"), cap.times, 1, MAX_POINTS)
         if cap.times is not None and cap.per is None:
             yield Fault((*at, "times"), "a rule awards an event once anyway: cap the points, or the times per period")
         if cap.points is not None and rule.award is None:
@@ -217,7 +237,7 @@ def _caps(path: Path, rule: Rule) -> Told:
 
 
 def _conditions(path: Path, rule: Rule) -> Told:
-    yield from _bounded((*path, "when"), rule.when, MAX_CONDITIONS)
+    yield from bounded((*path, "when"), rule.when, MAX_CONDITIONS)
     names = [condition.name for condition in rule.when]
     for n, name in enumerate(names):
         if not 1 <= len(name) <= MAX_TITLE:
@@ -261,20 +281,20 @@ def _read_expressions(
 
 def _unknown_totals(path: Path, text: str, definitions: Definitions) -> Told:
     for name in sorted(totals_used(text) - definitions.aggregates.keys()):
-        close = _close(name, definitions.aggregates)
-        yield Fault(path, f"totals.{name}: there is no aggregate {name}{close}", ("aggregates", name))
+        meant = close(name, definitions.aggregates)
+        yield Fault(path, f"totals.{name}: there is no aggregate {name}{meant}", ("aggregates", name))
 
 
 def _unknown(path: Path, of: str, used: Collection[str], known: Collection[str], whose: str) -> Told:
     for name in sorted(set(used) - set(known)):
-        yield Fault(path, f"{of}.{name}: {whose} has no {name}{_close(name, known)}")
+        yield Fault(path, f"{of}.{name}: {whose} has no {name}{close(name, known)}")
 
 
 # -- Milestones, rewards, catalog ----------------------------------------------------------------------------------
 
 
 def _milestone(path: Path, milestone: Milestone, definitions: Definitions) -> Told:
-    yield from _refers(path, "reward", milestone.reward, "rewards", definitions)
+    yield from refers(path, "reward", milestone.reward, "rewards", definitions)
     if milestone.on not in ("lifetime", "balance"):
         yield Fault((*path, "on"), f"unknown {milestone.on}: known are lifetime, balance")
     if (milestone.every is None) == (milestone.at is None):
@@ -283,21 +303,21 @@ def _milestone(path: Path, milestone: Milestone, definitions: Definitions) -> To
         yield Fault((*path, "every"), "on balance a milestone is crossed once: write at")
     for name, points in (("every", milestone.every), ("at", milestone.at)):
         if points is not None:
-            yield from _within((*path, name), points, 1, MAX_POINTS)
-    yield from _counts_in(path, "unit", milestone.unit, definitions)
+            yield from within((*path, name), points, 1, MAX_POINTS)
+    yield from counts_in(path, "unit", milestone.unit, definitions)
 
 
 def _reward(path: Path, reward: Reward, definitions: Definitions) -> Told:
-    yield from _list(path, "items", reward.items)
+    yield from listed(path, "items", reward.items)
     if not reward.items:
         yield Fault((*path, "items"), "a reward has at least one catalog item")
     if reward.automatic and len(reward.items) > 1:
         yield Fault((*path, "items"), "an automatic reward has exactly one item, there is nobody to choose")
-    yield from _within((*path, "value_minor"), reward.value_minor, 1, MAX_MONEY_MINOR)
-    yield from _currency(path, reward.currency)
-    yield from _within((*path, "price_points"), reward.price_points, 0, MAX_POINTS)
-    yield from _within((*path, "offer_days"), reward.offer_days, 1, MAX_DAYS)
-    yield from _within((*path, "remind_days"), reward.remind_days, 0, MAX_DAYS)
+    yield from within((*path, "value_minor"), reward.value_minor, 1, MAX_MONEY_MINOR)
+    yield from currency(path, reward.currency)
+    yield from within((*path, "price_points"), reward.price_points, 0, MAX_POINTS)
+    yield from within((*path, "offer_days"), reward.offer_days, 1, MAX_DAYS)
+    yield from within((*path, "remind_days"), reward.remind_days, 0, MAX_DAYS)
     if not reward.automatic and reward.remind_days >= reward.offer_days:
         yield Fault((*path, "remind_days"), f"must be less than offer_days ({reward.offer_days})")
     for n, key in enumerate(reward.items):
@@ -307,25 +327,25 @@ def _reward(path: Path, reward: Reward, definitions: Definitions) -> Told:
 def _reward_item(path: Path, reward: Reward, key: str, catalog: Mapping[str, CatalogItem]) -> Told:
     item = catalog.get(key)
     if item is None:
-        yield Fault(path, f"no catalog item {key}{_close(key, catalog)}", ("catalog", key))
+        yield Fault(path, f"no catalog item {key}{close(key, catalog)}", ("catalog", key))
     elif item.currency != reward.currency:
         yield Fault(path, f"{key} is in {item.currency}, this reward in {reward.currency}")
     elif item.denominations and reward.value_minor not in item.denominations:
         yield Fault(
-            path, f"{key} is not offered at {reward.value_minor}: its denominations are {_joined(item.denominations)}"
+            path, f"{key} is not offered at {reward.value_minor}: its denominations are {joined(item.denominations)}"
         )
 
 
 def _item(path: Path, item: CatalogItem, _: Definitions) -> Told:
-    yield from _currency(path, item.currency)
-    yield from _within((*path, "points_per_unit"), item.points_per_unit, 1, MAX_POINTS)
+    yield from currency(path, item.currency)
+    yield from within((*path, "points_per_unit"), item.points_per_unit, 1, MAX_POINTS)
     for name in ("images", "countries", "denominations"):
-        yield from _list(path, name, getattr(item, name))
+        yield from listed(path, name, getattr(item, name))
     for n, country in enumerate(item.countries):
         if not _COUNTRY.fullmatch(country):
             yield Fault((*path, "countries", n), f"{country!r} is not an ISO 3166 code of two letters, as US")
     for n, value in enumerate(item.denominations):
-        yield from _within((*path, "denominations", n), value, 1, MAX_MONEY_MINOR)
+        yield from within((*path, "denominations", n), value, 1, MAX_MONEY_MINOR)
     for n, image in enumerate(item.images):
         if not image.startswith("https://") or len(image) > MAX_TITLE * 10:
             yield Fault((*path, "images", n), "an image is an https:// address")
@@ -345,17 +365,17 @@ def _unit(path: Path, unit: Unit, _: Definitions) -> Told:
         yield Fault((*path, "kind"), "prices are in points: they stay points")
     yield from _scale(path, unit)
     yield from _expiry((*path, "expiry"), unit.expiry)
-    yield from _days(path, "renew_days", unit.renew_days)
+    yield from days(path, "renew_days", unit.renew_days)
     if (unit.refill is None) == (unit.kind is UnitKind.ALLOWANCE):
         yield Fault((*path, "refill"), "an allowance has a refill, and nothing else has one")
     if unit.refill:
-        yield from _within((*path, "refill", "amount"), unit.refill.amount, 1, MAX_POINTS)
+        yield from within((*path, "refill", "amount"), unit.refill.amount, 1, MAX_POINTS)
     for name in ("at_once", "per_day", "per_month") if unit.transfer else ():
         if (limit := getattr(unit.transfer, name)) is not None:
-            yield from _within((*path, "transfer", name), limit, 1, MAX_MONEY_MINOR)
+            yield from within((*path, "transfer", name), limit, 1, MAX_MONEY_MINOR)
     if unit.approval_above is not None:
-        yield from _within((*path, "approval_above"), unit.approval_above, 0, MAX_MONEY_MINOR)
-    yield from _within((*path, "backdate_days"), unit.backdate_days, 0, MAX_DAYS)
+        yield from within((*path, "approval_above"), unit.approval_above, 0, MAX_MONEY_MINOR)
+    yield from within((*path, "backdate_days"), unit.backdate_days, 0, MAX_DAYS)
 
 
 def _scale(path: Path, unit: Unit) -> Told:
@@ -363,10 +383,10 @@ def _scale(path: Path, unit: Unit) -> Told:
         if unit.currency:
             yield Fault((*path, "currency"), "only money has a currency")
         most = 0 if unit.kind is UnitKind.ASSET else MAX_EXPONENT
-        yield from _within((*path, "exponent"), unit.exponent, 0, most)
+        yield from within((*path, "exponent"), unit.exponent, 0, most)
         return
-    yield from _currency(path, unit.currency)
-    if _CURRENCY.fullmatch(unit.currency) and unit.exponent != exponent_of(unit.currency):
+    yield from currency(path, unit.currency)
+    if CURRENCY.fullmatch(unit.currency) and unit.exponent != exponent_of(unit.currency):
         yield Fault((*path, "exponent"), f"{unit.currency} has an exponent of {exponent_of(unit.currency)}")
 
 
@@ -378,67 +398,16 @@ def _expiry(path: Path, expiry: Expiry) -> Told:
             yield Fault((*path, name), f"{expiry.policy} takes {f'only {wanted}' if wanted else 'nothing'}")
         if not given and name == wanted:
             yield Fault(path, f"{name} is required: {expiry.policy} counts by it")
-    yield from _days(path, "days", expiry.days)
-    yield from _list(path, "warn_days", expiry.warn_days)
-    for n, days in enumerate(expiry.warn_days):
-        yield from _within((*path, "warn_days", n), days, 1, MAX_DAYS)
+    yield from days(path, "days", expiry.days)
+    yield from listed(path, "warn_days", expiry.warn_days)
+    for n, before in enumerate(expiry.warn_days):
+        yield from within((*path, "warn_days", n), before, 1, MAX_DAYS)
 
 
 def _conversion(path: Path, conversion: Conversion, definitions: Definitions) -> Told:
-    yield from _counts_in(path, "from_unit", conversion.from_unit, definitions)
-    yield from _counts_in(path, "to_unit", conversion.to_unit, definitions)
+    yield from counts_in(path, "from_unit", conversion.from_unit, definitions)
+    yield from counts_in(path, "to_unit", conversion.to_unit, definitions)
     if conversion.from_unit == conversion.to_unit:
         yield Fault((*path, "to_unit"), "is what it was before: a conversion is between two units")
     for name in ("from_amount", "to_amount"):
-        yield from _within((*path, name), getattr(conversion, name), 1, MAX_MONEY_MINOR)
-
-
-# -- Words that recur ----------------------------------------------------------------------------------------------
-
-
-def _refers(path: Path, name: str, key: str, section: str, definitions: Definitions) -> Told:
-    known = definitions.section(section)
-    if key not in known:
-        what = section.removesuffix("s").replace("_", " ")
-        yield Fault((*path, name), f"no {what} {key}{_close(key, known)}", (section, key))
-
-
-def _counts_in(path: Path, name: str, key: str, definitions: Definitions) -> Told:
-    if key != POINTS.key:
-        yield from _refers(path, name, key, "units", definitions)
-
-
-def _close(name: str, known: Collection[str]) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f": did you mean {close[0]}?" if close else ""
-
-
-def _within(path: Path, value: int, least: int, most: int) -> Told:
-    if not least <= value <= most:
-        yield Fault(path, f"must be {least} to {most}")
-
-
-def _days(path: Path, name: str, days: int | None) -> Told:
-    if days is not None:
-        yield from _within((*path, name), days, 1, MAX_DAYS)
-
-
-def _bounded(path: Path, values: Sequence[Any], most: int) -> Told:
-    if len(values) > most:
-        yield Fault(path, f"{len(values)} entries, at most {most} are taken")
-
-
-def _list(path: Path, name: str, values: Sequence[Any]) -> Told:
-    yield from _bounded((*path, name), values, MAX_LIST)
-    for n, value in enumerate(values):
-        if value in values[:n]:
-            yield Fault((*path, name, n), f"{value} is listed twice")
-
-
-def _currency(path: Path, currency: str) -> Told:
-    if not _CURRENCY.fullmatch(currency):
-        yield Fault((*path, "currency"), f"{currency!r} is not an ISO 4217 code of three letters, as USD")
-
-
-def _joined(values: Iterable[Any]) -> str:
-    return ", ".join(map(str, values))
+        yield from within((*path, name), getattr(conversion, name), 1, MAX_MONEY_MINOR)

@@ -18,14 +18,33 @@ from domain.configuration import (
     Configuration,
     Conversion,
     EventType,
+    Group,
     Milestone,
     Reward,
     Rule,
     Unit,
 )
+from domain.derived import EVENT_TYPES as DERIVED_TYPES
+from domain.derived import RULES as DERIVED_RULES
+from domain.game import Badge, Board, Challenge, StreakPolicy, TierLadder
 from domain.shapes import Fault, read, write
 
-Definition = EventType | Aggregate | Rule | Milestone | Reward | CatalogItem | Unit | Conversion
+Definition = (
+    EventType
+    | Aggregate
+    | Rule
+    | Milestone
+    | Reward
+    | CatalogItem
+    | Unit
+    | Conversion
+    | Group
+    | StreakPolicy
+    | Challenge
+    | TierLadder
+    | Badge
+    | Board
+)
 
 # The sections of a folder and what one definition in each of them is.
 SECTIONS: Mapping[str, type[Definition]] = {
@@ -37,6 +56,12 @@ SECTIONS: Mapping[str, type[Definition]] = {
     "catalog": CatalogItem,
     "units": Unit,
     "conversions": Conversion,
+    "groups": Group,
+    "streaks": StreakPolicy,
+    "challenges": Challenge,
+    "tiers": TierLadder,
+    "badges": Badge,
+    "boards": Board,
 }
 
 
@@ -52,6 +77,12 @@ class Definitions:
     catalog: Mapping[str, CatalogItem] = field(default_factory=dict)
     units: Mapping[str, Unit] = field(default_factory=dict)
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    streaks: Mapping[str, StreakPolicy] = field(default_factory=dict)
+    challenges: Mapping[str, Challenge] = field(default_factory=dict)
+    tiers: Mapping[str, TierLadder] = field(default_factory=dict)
+    badges: Mapping[str, Badge] = field(default_factory=dict)
+    boards: Mapping[str, Board] = field(default_factory=dict)
 
     def section(self, name: str) -> Mapping[str, Definition]:
         found: Mapping[str, Definition] = getattr(self, name)
@@ -138,26 +169,32 @@ def _unknown_section(name: str) -> str:
 def definitions_of(configuration: Configuration) -> Definitions:
     """The definitions that a configuration was built of."""
     return Definitions(
-        event_types=configuration.event_types,
+        event_types={key: one for key, one in configuration.event_types.items() if key not in DERIVED_TYPES},
         aggregates=configuration.aggregates,
-        rules={rule.key: rule for rules in configuration.rules.values() for rule in rules},
+        rules={r.key: r for rules in configuration.rules.values() for r in rules if r.key not in DERIVED_RULES},
         milestones={milestone.key: milestone for milestone in configuration.milestones},
         rewards=configuration.rewards,
         catalog=configuration.catalog,
         units=configuration.units,
         conversions=configuration.conversions,
+        groups=configuration.groups,
+        streaks=configuration.streaks,
+        challenges=configuration.challenges,
+        tiers=configuration.tiers,
+        badges=configuration.badges,
+        boards=configuration.boards,
     )
 
 
 def snapshot(program_id: str, number: int, definitions: Definitions) -> Configuration:
     """The configuration of these definitions, indexed as deciding needs it."""
     rules: dict[str, tuple[Rule, ...]] = {}
-    for _, rule in sorted(definitions.rules.items()):
+    for _, rule in sorted({**definitions.rules, **DERIVED_RULES}.items()):
         rules[rule.event_type] = (*rules.get(rule.event_type, ()), rule)
     return Configuration(
         program_id=program_id,
         number=number,
-        event_types=definitions.event_types,
+        event_types={**definitions.event_types, **DERIVED_TYPES},
         rules=rules,
         aggregates=definitions.aggregates,
         milestones=tuple(milestone for _, milestone in sorted(definitions.milestones.items())),
@@ -165,6 +202,12 @@ def snapshot(program_id: str, number: int, definitions: Definitions) -> Configur
         catalog=definitions.catalog,
         units=definitions.units,
         conversions=definitions.conversions,
+        groups=definitions.groups,
+        streaks=definitions.streaks,
+        challenges=definitions.challenges,
+        tiers=definitions.tiers,
+        badges=definitions.badges,
+        boards=definitions.boards,
     )
 
 

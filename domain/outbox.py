@@ -32,6 +32,7 @@ class Kind(StrEnum):
     NOTIFICATION = "notification"  # notification_id
     IDENTITY_ARRIVED = "identity_arrived"  # identities: [[source, external_id], ...]
     DECIDE = "decide"  # event_ids
+    DERIVED = "derived"  # external_id, type, member_id, occurred_at, data, retracts
     CHECKPOINT = "checkpoint"  # size
 
 
@@ -45,6 +46,7 @@ LANES: Mapping[str, str] = {
     Kind.NOTIFICATION: Lane.NOTIFY,
     Kind.IDENTITY_ARRIVED: Lane.INTAKE,
     Kind.DECIDE: Lane.INTAKE,
+    Kind.DERIVED: Lane.INTAKE,
     Kind.CHECKPOINT: Lane.CHECKPOINTS,
 }
 

@@ -26,4 +26,8 @@ def period_on(period: Period, at: datetime, time_zone: str) -> date:
     day = at.astimezone(zone(time_zone)).date()
     if period is Period.WEEK:
         return day - timedelta(days=day.weekday())
+    if period is Period.QUARTER:
+        return day.replace(month=day.month - (day.month - 1) % 3, day=1)
+    if period is Period.YEAR:
+        return day.replace(month=1, day=1)
     return day.replace(day=1) if period is Period.MONTH else day

@@ -6,9 +6,10 @@ from itertools import groupby
 
 import structlog
 
-from domain.events import Identity
+from domain import derived
+from domain.events import Event, Identity, SourcePolicy
 from domain.outbox import ClaimedRow, Kind
-from domain.outcomes import Outcome
+from domain.outcomes import REJECTED, Outcome
 from domain.time import Clock
 from relay.outages import is_outage
 from storage import intake
@@ -38,6 +39,8 @@ class IntakeLane:
                 async with self._database.begin() as session:
                     event_ids = await intake.find_parked(session, row.program_id, names)
                 await self._decide(row.program_id, event_ids)
+            case Kind.DERIVED:
+                await self._record(row.program_id, derived.from_payload(row.payload))
             case _:
                 raise ValueError(f"no effect of kind {row.kind} at intake")
 
@@ -61,6 +64,13 @@ class IntakeLane:
                 await self._decide(program_id, [event_id for _, event_id in events])
             if len(found) < intake.MAX_BATCH:
                 return
+
+    async def _record(self, program_id: str, found: Event) -> None:
+        """Tell a derived fact; one that is known already stays as it was told first."""
+        policy = SourcePolicy(amendments="ignore")
+        [outcome] = await intake.record_batch(self._database, program_id, [found], policy, as_of=self._clock())
+        if outcome.status == REJECTED:
+            raise ValueError(f"{found.external_id} was rejected: {outcome.detail}")
 
     async def _decide(self, program_id: str, event_ids: Sequence[str]) -> None:
         if not event_ids:

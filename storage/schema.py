@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from storage import game_tables  # noqa: F401 - its tables belong to the metadata
 from storage.database import with_driver
 from storage.tables import Xid, metadata
 

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from storage import game_tables  # noqa: F401 - its tables belong to the metadata
 from storage.tables import metadata
 
 context.configure(

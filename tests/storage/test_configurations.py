@@ -60,7 +60,7 @@ async def test_only_what_changed_takes_the_new_number(session: AsyncSession) -> 
     await apply(session, program_id, changed(rules={"survey": survey}))
 
     active = await configurations.get_active(session, program_id)
-    versions = {rule.key: rule.version for rules in active.rules.values() for rule in rules}
+    versions = {key: rule.version for key, rule in definitions_of(active).rules.items()}
     assert versions == {"deal-won": 1, "big-deal": 1, "third-deal": 1, "course": 1, "survey": 2}
     assert active.rewards["coffee"].version == 1
 
@@ -127,7 +127,7 @@ async def test_a_snapshot_that_was_rolled_back_is_forgotten(engine: AsyncEngine)
     async with AsyncSession(engine) as session:
         active = await configurations.get_active(session, program_id)
 
-    assert (active.number, active.rules) == (1, {})
+    assert (active.number, definitions_of(active).rules) == (1, {})
 
 
 async def test_events_that_are_being_taken_hold_up_an_application_and_then_count(engine: AsyncEngine) -> None:

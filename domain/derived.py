@@ -1,0 +1,105 @@
+"""Derived events: what Laurel itself finds (a streak's length, a new tier, a prize), told through the one door.
+
+What is derived leaves an outbox row in the transaction that found it; the relay hands the event to intake, where rules
+decide like for any other. Its external id says what was found, so it is told once, however often it is found. What
+turns out not to hold is retracted, for good: what holds again is found under another name. The types of these events
+and the rule for prizes are part of every snapshot.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from domain.configuration import Award, EventType, Field, Rule
+from domain.events import MEMBER_ID, Event, Identity
+from domain.outbox import Kind, Lane, OutboxRow
+
+SOURCE = "laurel"
+
+STREAK_REACHED = "streak.reached"
+TIER_CHANGED = "tier.changed"
+BADGE_EARNED = "badge.earned"
+CHALLENGE_PRIZE = "challenge.prize"
+WORK_ANNIVERSARY = "work.anniversary"
+MEMBER_PROMOTED = "member.promoted"
+PROBATION_ENDED = "probation.ended"
+
+_KEY = Field("string", required=True)
+_DAY = Field("date", required=True)
+_COUNT = Field("integer", required=True, minimum=0)
+
+EVENT_TYPES: Mapping[str, EventType] = {
+    one.key: one
+    for one in (
+        EventType(
+            STREAK_REACHED,
+            0,
+            {"streak": _KEY, "length": _COUNT, "started_on": _DAY, "reached_on": _DAY},
+            "A streak has reached a length that its policy names.",
+        ),
+        EventType(
+            TIER_CHANGED,
+            0,
+            {"ladder": _KEY, "tier": _KEY, "before": Field("string"), "upgraded": Field("boolean", required=True)},
+            "A member has come to another tier.",
+        ),
+        EventType(BADGE_EARNED, 0, {"badge": _KEY}, "A badge was earned."),
+        EventType(
+            CHALLENGE_PRIZE,
+            0,
+            {"challenge": _KEY, "points": _COUNT, "reason": _KEY, "rank": Field("integer", minimum=1)},
+            "A challenge pays: for a goal, a final rank, or a place among the first that its close has found.",
+        ),
+        EventType(WORK_ANNIVERSARY, 0, {"years": _COUNT, "on": _DAY}, "A year more since the day of hire."),
+        EventType(
+            MEMBER_PROMOTED,
+            0,
+            {"on": _DAY, "role": Field("string", required=True), "before": Field("string")},
+            "A member has come to another role by promotion.",
+        ),
+        EventType(PROBATION_ENDED, 0, {"on": _DAY}, "A member's probation has ended."),
+    )
+}
+
+RULES: Mapping[str, Rule] = {
+    "laurel.challenge-prize": Rule(
+        "laurel.challenge-prize", 0, CHALLENGE_PRIZE, "What a challenge promised", award=Award("event.points")
+    )
+}
+
+
+def event(kind: str, name: str, member_id: str, occurred_at: datetime, data: Mapping[str, Any]) -> Event:
+    """The fact of this kind; `name` says which, and is unique among all that the kind ever has in the program."""
+    return Event(SOURCE, f"{kind}:{name}", kind, Identity(MEMBER_ID, member_id), occurred_at, data)
+
+
+def retraction(kind: str, name: str, member_id: str, occurred_at: datetime) -> Event:
+    """The fact that `event` makes of this kind and name does not hold."""
+    fact = f"{kind}:{name}"
+    return Event(SOURCE, f"{fact}:gone", kind, Identity(MEMBER_ID, member_id), occurred_at, {}, retracts=fact)
+
+
+def outbox_row(program_id: str, found: Event) -> OutboxRow:
+    """What makes the relay tell the fact; facts of one member are told in the order in which they were found."""
+    payload = {
+        "external_id": found.external_id,
+        "type": found.type,
+        "member_id": found.member.external_id,
+        "occurred_at": found.occurred_at.isoformat(),
+        "data": dict(found.data),
+        "retracts": found.retracts,
+    }
+    return OutboxRow(program_id, Lane.INTAKE, Kind.DERIVED, payload, order_key=found.member.external_id)
+
+
+def from_payload(payload: Mapping[str, Any]) -> Event:
+    """The fact that an outbox row holds."""
+    return Event(
+        SOURCE,
+        payload["external_id"],
+        payload["type"],
+        Identity(MEMBER_ID, payload["member_id"]),
+        datetime.fromisoformat(payload["occurred_at"]),
+        payload["data"],
+        retracts=payload["retracts"],
+    )

@@ -1,0 +1,204 @@
+"""The game as data: streak policies, challenges, tiers, badges and boards, as reviewed files declare them.
+
+They are definitions like rules, in an immutable snapshot: whatever was decided by them can be derived again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.configuration import Condition, Rounding
+
+
+class Cadence(StrEnum):
+    """How often a streak wants something done."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class OnMiss(StrEnum):
+    """What a missed period does to a streak that nothing saves."""
+
+    RESET = "reset"
+    DECAY = "decay"
+
+
+class Absorbed(StrEnum):
+    """What happens to awards of a run that a late fact made part of a longer one."""
+
+    OFFSET = "offset"
+    KEEP = "keep"
+
+
+class Fairness(StrEnum):
+    """What decides who was among the first: arrival, at once and for good, or the event's time, at the close."""
+
+    ARRIVAL = "arrival"
+    EVENT_TIME = "event_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Qualifying:
+    """Events that count for a streak: one each, or the sum of an integer `field`."""
+
+    event_type: str
+    when: tuple[Condition, ...] = ()
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How much may be missed: `missed` periods in any `window` periods, or until `hours` after a period's end."""
+
+    missed: int = 1
+    window: int = 10
+    hours: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Freezes:
+    """Periods that may be skipped: `granted` at the start, one more for every `every` kept, never above `at_most`."""
+
+    granted: int = 0
+    every: int | None = None
+    at_most: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StreakPolicy:
+    """What keeps a streak: so much (`at_least`, CEL on the member) of what qualifies in each period.
+
+    Daily streaks look at the `working_days` of the member's week; public holidays of the member's country and absences
+    protect. A break is healed by facts that arrive up to `restore_days` later. A member who reaches one of the lengths
+    `reached`, or a multiple of `reached_every`, leaves the event streak.reached, which rules reward.
+    """
+
+    key: str
+    version: int
+    cadence: Cadence
+    qualifying: tuple[Qualifying, ...]
+    title: str = ""
+    at_least: str = "1"
+    working_days: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri")
+    holidays: bool = True
+    grace: Grace = Grace()
+    freezes: Freezes = Freezes()
+    on_miss: OnMiss = OnMiss.RESET
+    decay: int = 1
+    restore_days: int = 30
+    reached: tuple[int, ...] = ()
+    reached_every: int | None = None
+    absorbed: Absorbed = Absorbed.OFFSET
+    remind_hours: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a challenge is to bring: a target for each member, for each team, or a length of a streak, and its prize."""
+
+    target: int
+    team: str | None = None  # the attribute that makes a team, for example department
+    streak: str | None = None
+    field: str | None = None
+    points: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prize:
+    """Points for the final ranks from `first` to `last`."""
+
+    first: int
+    last: int
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """An overlay on the rules for what happens in [starts_at, ends_at) and is known `late_hours` after the end.
+
+    A completion is an event of these types for which every condition holds, by a member of the audience. It multiplies
+    what rules give for the event, or adds a bonus (both CEL), within its limits.
+    """
+
+    key: str
+    version: int
+    event_types: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime
+    title: str = ""
+    description: str = ""
+    when: tuple[Condition, ...] = ()
+    audience: str | None = None
+    multiplier: str | None = None
+    bonus: str | None = None
+    rounding: Rounding = Rounding.FLOOR
+    late_hours: int = 24
+    first: int | None = None
+    fairness: Fairness = Fairness.ARRIVAL
+    once: bool = False
+    member_points: int | None = None
+    budget_points: int | None = None
+    exceptions_points: int | None = None
+    stacking: str = "sum"
+    priority: int = 0
+    goal: Goal | None = None
+    prizes: tuple[Prize, ...] = ()
+    cancelled_at: datetime | None = None
+    origin: str = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One step of a tier ladder: reached at so much, kept while there is at least `keep` (or `at`)."""
+
+    key: str
+    at: int
+    keep: int | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TierLadder:
+    """Levels by what a member has earned of a unit in all, or within the last `days`."""
+
+    key: str
+    version: int
+    levels: tuple[Level, ...]
+    title: str = ""
+    unit: str = "points"
+    days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """An achievement: so much of a lifetime aggregate, a streak's length, a challenge won, or all of some badges."""
+
+    key: str
+    version: int
+    title: str = ""
+    description: str = ""
+    aggregate: str | None = None
+    at_least: int = 1
+    streak: str | None = None
+    challenge: str | None = None
+    badges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A leaderboard for each cohort that the attributes `by` make, over a window of time.
+
+    `per_working_day` divides by the working days on which the member was present. Cohorts of fewer than `least_members`
+    are not shown.
+    """
+
+    key: str
+    version: int
+    title: str = ""
+    unit: str = "points"
+    by: tuple[str, ...] = ()
+    window: str = "lifetime"  # lifetime, week, month
+    per_working_day: bool = False
+    least_members: int = 5

@@ -1,0 +1,31 @@
+"""What the game's definitions must keep beyond their shape."""
+
+from domain.checks import Told
+from domain.configuration import Group
+from domain.definitions import Definitions
+from domain.game import Badge, Board, Challenge, StreakPolicy, TierLadder
+from domain.shapes import Path
+
+
+def group(path: Path, found: Group, definitions: Definitions) -> Told:
+    yield from ()
+
+
+def streak(path: Path, policy: StreakPolicy, definitions: Definitions) -> Told:
+    yield from ()
+
+
+def challenge(path: Path, found: Challenge, definitions: Definitions) -> Told:
+    yield from ()
+
+
+def tier(path: Path, ladder: TierLadder, definitions: Definitions) -> Told:
+    yield from ()
+
+
+def badge(path: Path, found: Badge, definitions: Definitions) -> Told:
+    yield from ()
+
+
+def board(path: Path, found: Board, definitions: Definitions) -> Told:
+    yield from ()
