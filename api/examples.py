@@ -1,7 +1,8 @@
 """An example of every answer, as OpenAPI shows it: one deal, its points, and the card that they became."""
 
 from collections.abc import Mapping
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -123,6 +124,18 @@ _COMMAND = {
 
 BY_MODEL: Mapping[str, Any] = {
     "EventOutcome": _OUTCOME,
+    "DryRun": {
+        "status": "recorded",
+        "event_id": None,
+        "state": "decided",
+        "member_id": _MEMBER,
+        "points": 250,
+        "summary": "It earned 250 points.",
+        "decision": _DECISION | {"transaction_id": None},
+        "transactions": [{"kind": "earn", "unit": "points", "amount": 250}],
+        "crossings": [{"milestone": "every-500:500", "n": 1, "state": "standing"}],
+        "rewards": [{"reward": "gift-card", "rule": None, "state": "unlocked"}],
+    },
     "BatchResult": {"results": [{"index": 0, "status": 201, "event": _OUTCOME}]},
     "EventDocument": _RECORDED | {"member": {"source": "email", "external_id": "ada@example.com"}, "version": None},
     "Explanation": {
@@ -483,7 +496,9 @@ STATEMENT = {
 
 
 def of(model: Any) -> Any:
-    """The example of an answer; of a page, one with a single item."""
+    """The example of an answer; of a page, one with a single item, of several models that of the first."""
+    if isinstance(model, UnionType):
+        return of(get_args(model)[0])
     if isinstance(model, type) and issubclass(model, BaseModel) and issubclass(model, Page):
         return {"items": [of(model.__pydantic_generic_metadata__["args"][0])], "next_cursor": None}
     return BY_MODEL[model.__name__]

@@ -150,11 +150,12 @@ def operation(
     refusals: Sequence[str] = (),
     takes_key: bool = False,
     takes_etag: bool = False,
+    takes_dry_run: bool = False,
     for_members: bool = False,
 ) -> dict[str, Any]:
     """Arguments of a route's decorator: its scope, body, answers by status (the first is the usual one), problems."""
     codes = [*COMMON, *refusals]
-    extra: dict[str, Any] = {"security": [{SECURITY_SCHEME: [scope.value]}]}
+    extra: dict[str, Any] = {"security": [{SECURITY_SCHEME: [scope.value]}], "parameters": []}
     if for_members:
         extra["security"].append({MEMBER_SCHEME: []})
     if body is not None:
@@ -162,9 +163,11 @@ def operation(
         extra["requestBody"] = _request_body(body, examples or {})
     if takes_key:
         codes += IDEMPOTENT
-        extra["parameters"] = [_KEY_PARAMETER]
+        extra["parameters"].append(_KEY_PARAMETER)
     if takes_etag:
-        extra["parameters"] = [_ETAG_PARAMETER]
+        extra["parameters"].append(_ETAG_PARAMETER)
+    if takes_dry_run:
+        extra["parameters"].append(_DRY_RUN_PARAMETER)
     usual, *_ = answers
     responses: dict[int | str, dict[str, Any]] = {
         status: (_shown(model) if model else {}) | {"description": _DESCRIPTIONS[status]}
@@ -236,6 +239,15 @@ _KEY_PARAMETER = {
     "not done again. Kept for a week.",
     "schema": {"type": "string", "pattern": idempotency.PATTERN, "maxLength": 257},
     "example": "0e2f7a1c-8a51-4b0f-9a3e-5d0f5c3b8a11",
+}
+
+_DRY_RUN_PARAMETER = {
+    "name": "dry_run",
+    "in": "query",
+    "required": False,
+    "description": "true: answer with the decision that would be made, and keep nothing; the Idempotency-Key is not "
+    "looked at.",
+    "schema": {"type": "boolean", "default": False},
 }
 
 

@@ -86,6 +86,12 @@ class Database:
             self._ring(lanes)
 
     @asynccontextmanager
+    async def rehearse(self) -> AsyncIterator[AsyncSession]:
+        """A session whose transaction is rolled back, whatever it did."""
+        async with DirectSession(self.engine) as session:
+            yield session
+
+    @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """A session that sees one instant of the database throughout and can change nothing."""
         reading = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

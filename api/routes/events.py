@@ -31,9 +31,11 @@ from domain.events import Told
 from domain.intake import PARKED
 from domain.outcomes import CONFLICT, QUARANTINED, RECORDED, REJECTED, Outcome
 from domain.scopes import Scope
-from storage import events, explanations, intake
+from storage import dry_runs, events, explanations, intake
+from storage.dry_runs import DryRun
 from storage.events import RecordedEvent
 from storage.explanations import Explanation
+from storage.failures import retry
 
 router = APIRouter(route_class=Operation, tags=["events"])
 
@@ -64,17 +66,24 @@ RETRACTION_EXAMPLE = {
     summary="Record one event",
     **operation(
         Scope.EVENTS_WRITE,
-        {201: EventOutcome, 200: EventOutcome, 202: EventOutcome},
+        {201: EventOutcome, 200: EventOutcome | DryRun, 202: EventOutcome},
         body=(EventBody, RetractionBody),
         examples={"event": EXAMPLE, "retraction": RETRACTION_EXAMPLE},
         refusals=REFUSALS,
         takes_key=True,
+        takes_dry_run=True,
     ),
 )
 async def record_event(request: Request) -> Response:
-    """Answered once it is committed: 201 if it is new, 200 if it was known or amended, 202 if its member is unknown."""
+    """Answered once it is committed: 201 if it is new, 200 if it was known or amended, 202 if its member is unknown.
+
+    With `dry_run=true` nothing is kept, and the answer is 200 with the whole decision, or the refusal.
+    """
+    dry = bool(request.scope["query_string"]) and _is_dry(request)
     body = await bodies.read_json(request)
     fact = bodies.parse_with(FACT, body)
+    if dry:
+        return await _try_out(request, Told(fact.event(), fact.policy))
     program_id, key = caller(request).program_id, idempotency.key_of(request, body)
     recorded = await backends(request).writer.record(program_id, fact.event(), fact.policy, key)
     headers = REPLAYED if recorded.replayed else None
@@ -183,7 +192,7 @@ async def retry_event(request: Request, event_id: EventId) -> Response:
     """For when the cause is gone; an event that fails again stays quarantined."""
     program_id, here = caller(request).program_id, backends(request)
 
-    async def retry(session: AsyncSession) -> Answer:
+    async def decide_again(session: AsyncSession) -> Answer:
         if await events.find(session, program_id, event_id) is None:
             raise Problem("not_found", f"no event {event_id}")
         outcomes = await intake.retry_quarantined(session, program_id, [event_id], as_of=here.clock())
@@ -193,8 +202,30 @@ async def retry_event(request: Request, event_id: EventId) -> Response:
             raise _problem(outcomes[0])
         return Answer(200, outcome_document(outcomes[0]))
 
-    done = await idempotency.once(request, b"", here.database, here.clock(), retry)
+    done = await idempotency.once(request, b"", here.database, here.clock(), decide_again)
     return done
+
+
+def _is_dry(request: Request) -> bool:
+    given = request.query_params.get("dry_run", "false")
+    if given not in ("true", "false"):
+        faults = [{"parameter": "dry_run", "detail": "must be true or false"}]
+        raise Problem("invalid_request", "faults in the parameters", errors=faults)
+    return given == "true"
+
+
+async def _try_out(request: Request, told: Told) -> Response:
+    program_id, here = caller(request).program_id, backends(request)
+    structlog.contextvars.bind_contextvars(dry_run=True)
+
+    async def attempt() -> DryRun | Outcome:
+        async with here.database.rehearse() as session:
+            return await dry_runs.try_out(session, program_id, told, as_of=here.clock())
+
+    tried = await retry(attempt)
+    if isinstance(tried, Outcome):
+        raise _problem(tried)
+    return answer(tried)
 
 
 def _status(outcome: Outcome) -> int:
