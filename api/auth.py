@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
 from typing import Generic, TypeVar
 
 from starlette.requests import HTTPConnection
@@ -117,7 +116,7 @@ class Authentication:
         if scope["type"] in ("http", "websocket") and scope["path"].startswith(GUARDED):
             try:
                 scope["api_key"] = await self._authenticate(scope)
-                scope["authenticate"] = partial(self._authenticate_again, scope)  # for answers that take long
+                scope["authenticate"] = self._authenticate_again  # for answers that take long
             except Exception as error:
                 await problems.answer(problems.of(error), scope["path"])(scope, receive, send)
                 return

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import time
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -51,39 +52,22 @@ class Requests:
         request_id = _request_id(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        extra = scope["answer_headers"] = [
+        scope["answer_headers"] = [
             (b"x-request-id", request_id.encode()),
             (b"x-content-type-options", b"nosniff"),
         ]
-        status = 0
-
-        async def send_answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] in ANSWERS:
-                status = message.get("status", SWITCHED)
-                message["headers"] = [*message["headers"], *extra]
-            elif message["type"] == "websocket.close" and not status:  # what Starlette says of a path without a socket
-                await problems.answer(Problem("not_found"), scope["path"])(scope, receive, send_answer)
-                return
-            await send(message)
-
+        asked = _Asked(scope, receive, send)
         try:
-            await self.app(scope, receive, send_answer)
+            await self.app(scope, receive, asked.send_on)
         except ClientDisconnect:
-            status = CLIENT_GONE
+            asked.status = CLIENT_GONE
         except asyncio.CancelledError:  # the server was told to stop, and this did not end in time
-            if not status:
-                gone = Problem("database_unavailable", retry_after_seconds=problems.OUTAGE_RETRY_SECONDS)
-                await problems.answer(gone, scope["path"])(scope, receive, send_answer)
+            await asked.answer(Problem("database_unavailable", retry_after_seconds=problems.OUTAGE_RETRY_SECONDS))
             raise
         except Exception as error:
-            problem = problems.of(error)
-            if problem.kind.code == "internal_error":
-                log.exception("request failed", path=scope["path"])
-            if not status:
-                await problems.answer(problem, scope["path"])(scope, receive, send_answer)
+            await asked.fail(error)
         finally:
-            self._record(scope, status, time.perf_counter() - started)
+            self._record(scope, asked.status, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path_format", "(none)")
@@ -107,6 +91,41 @@ class Requests:
             milliseconds=round(seconds * 1000, 1),
             key=caller.id if caller else None,
         )
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request and the status of its answer, 0 before there is one.
+
+    No closure, which would have to hold itself: what each request leaves behind goes at once, without the collector.
+    """
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    status: int = 0
+
+    async def send_on(self, message: Message) -> None:
+        """Send with the headers that were added."""
+        if message["type"] in ANSWERS:
+            self.status = message.get("status", SWITCHED)
+            message["headers"] = [*message["headers"], *self.scope["answer_headers"]]
+        elif message["type"] == "websocket.close" and not self.status:  # what Starlette says of a path without a socket
+            await self.answer(Problem("not_found"))
+            return
+        await self.send(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Answer with the problem that it is."""
+        problem = problems.of(error)
+        if problem.kind.code == "internal_error":
+            log.exception("request failed", path=self.scope["path"])
+        await self.answer(problem)
+
+    async def answer(self, problem: Problem) -> None:
+        """Answer with a problem, unless an answer has begun."""
+        if not self.status:
+            await problems.answer(problem, self.scope["path"])(self.scope, self.receive, self.send_on)
 
 
 def _request_id(scope: Scope) -> str:

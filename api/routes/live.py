@@ -140,7 +140,7 @@ async def _tell(watch: Watch, tell: Tell, scope: Scope) -> Problem:
         with watch.sending():
             await tell(newest)
         try:
-            await scope["authenticate"]()
+            await scope["authenticate"](scope)
         except Exception as error:
             if isinstance(error, Problem):
                 watch.end = End.REFUSED
