@@ -112,7 +112,7 @@ class Change:
 def read_definitions(data: Mapping[str, Any], faults: list[Fault]) -> Definitions:
     """Definitions in files: sections of keys; whatever does not fit goes to `faults` and is left out."""
     faults.extend(Fault((name,), _unknown_section(name)) for name in data if name not in SECTIONS)
-    return Definitions(**{name: _read_section(name, data.get(name) or {}, faults, {"version": 0}) for name in SECTIONS})
+    return Definitions(**{name: _read_section(name, data.get(name) or {}, faults, _ours(name)) for name in SECTIONS})
 
 
 def read_body(body: Mapping[str, Any]) -> Definitions:
@@ -157,6 +157,12 @@ def _read_section(name: str, data: Any, faults: list[Fault], given: Mapping[str,
         for key, inner in sorted(data.items())
     }
     return {key: definition for key, definition in found.items() if definition is not None}
+
+
+def _ours(section: str) -> dict[str, Any]:
+    """What no file says of a definition: its version, and what commands did to it."""
+    done = (field for field in fields(SECTIONS[section]) if "ours" in field.metadata)
+    return {"version": 0} | {field.name: field.default for field in done}
 
 
 def _unknown_section(name: str) -> str:

@@ -3,11 +3,14 @@
 They are definitions like rules, in an immutable snapshot: whatever was decided by them can be derived again.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.configuration import Condition, Rounding
+from domain.configuration import Calendar, Condition, Rounding, Stacking
+
+# Of a field that commands fill: `laurel apply` neither reads nor changes it.
+OURS = {"ours": True}
 
 
 class Cadence(StrEnum):
@@ -96,18 +99,22 @@ class StreakPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a challenge is to bring: a target for each member, for each team, or a length of a streak, and its prize."""
+    """So many completions (or so much of an integer `field`) by each member, or by each team together.
+
+    A `team` is an attribute, for example department. A goal by `streak` is a length of that streak, reached between
+    start and end. At the settlement `points` go to each member who has reached it, or took part in a team that has.
+    """
 
     target: int
-    team: str | None = None  # the attribute that makes a team, for example department
-    streak: str | None = None
     field: str | None = None
+    team: str | None = None
+    streak: str | None = None
     points: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Prize:
-    """Points for the final ranks from `first` to `last`."""
+    """Points for the final ranks from `first` to `last`, of members, or of teams where the goal is a team's."""
 
     first: int
     last: int
@@ -116,17 +123,18 @@ class Prize:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """An overlay on the rules for what happens in [starts_at, ends_at) and is known `late_hours` after the end.
+    """An overlay on the rules for what happens in [starts_at, until) and is known `late_hours` after the end.
 
     A completion is an event of these types for which every condition holds, by a member of the audience. It multiplies
-    what rules give for the event, or adds a bonus (both CEL), within its limits.
+    what rules give for the event, or adds a bonus (both CEL), within its limits. One that `repeats` is followed by
+    another each period. The last three fields are what commands did: no file says them.
     """
 
     key: str
     version: int
-    event_types: tuple[str, ...]
     starts_at: datetime
     ends_at: datetime
+    event_types: tuple[str, ...] = ()
     title: str = ""
     description: str = ""
     when: tuple[Condition, ...] = ()
@@ -141,12 +149,24 @@ class Challenge:
     member_points: int | None = None
     budget_points: int | None = None
     exceptions_points: int | None = None
-    stacking: str = "sum"
+    stacking: Stacking = Stacking.SUM
     priority: int = 0
     goal: Goal | None = None
     prizes: tuple[Prize, ...] = ()
-    cancelled_at: datetime | None = None
-    origin: str = "file"
+    repeats: Calendar | None = None
+    origin: str = field(default="file", metadata=OURS)
+    extended_to: datetime | None = field(default=None, metadata=OURS)
+    cancelled_at: datetime | None = field(default=None, metadata=OURS)
+
+    @property
+    def until(self) -> datetime:
+        """The first instant that is too late."""
+        return max(self.ends_at, self.extended_to or self.ends_at)
+
+    @property
+    def known_until(self) -> datetime:
+        """What is recorded from here on comes too late."""
+        return self.until + timedelta(hours=self.late_hours)
 
 
 @dataclass(frozen=True, slots=True)

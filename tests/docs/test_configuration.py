@@ -62,7 +62,8 @@ def shown(field: Field[Any]) -> str:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 def test_every_key_has_its_row_and_its_default(shape: type) -> None:
-    written = {field.name: shown(field) for field in fields(shape) if field.name not in (SHAPES[shape], "version")}
+    read = (field for field in fields(shape) if "ours" not in field.metadata)
+    written = {field.name: shown(field) for field in read if field.name not in (SHAPES[shape], "version")}
 
     assert written in tables()
 
