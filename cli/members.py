@@ -1,11 +1,9 @@
 """`laurel members`: people from a file into a program, and two who are one."""
 
 import asyncio
-import csv
-import io
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cli import lines
 from cli.errors import CommandFailed
+from cli.lines import Kind, Line
 from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
 from domain.commands import Refused
-from domain.member_changes import ChangeStatus, Fault, InvalidMember, MemberChange, check_columns, read_texts
+from domain.member_changes import ChangeStatus, MemberChange, check_columns, read_texts
 from domain.merges import Merge
 from settings import Settings
 from storage import member_changes, merges
@@ -27,18 +27,7 @@ from storage.member_changes import MAX_IMPORT
 app = typer.Typer(name="members", help="Members: the employees of a program.", no_args_is_help=True)
 
 ACTOR = "operator"
-MAX_FILE_BYTES = 32 * 1024 * 1024
-MAX_SHOWN_FAULTS = 200
 MAX_SHOWN_MERGES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the file: where it begins, and what it says or why it cannot be read."""
-
-    number: int
-    change: MemberChange | None
-    faults: tuple[Fault, ...] = ()
 
 
 @app.callback()
@@ -62,12 +51,11 @@ def import_members(
 
     The status is 1 if any line has a fault.
     """
-    lines = list(read(file))
-    counts, faults = asyncio.run(_import(Settings(), program, lines, dry_run))
+    counts, faults = asyncio.run(_import(Settings(), program, list(read(file)), dry_run))
     if json:
         answer_json({"dry_run": dry_run, **counts, "faults": faults})
     else:
-        _show(counts, faults, dry_run)
+        lines.show(counts, faults, dry_run=dry_run)
     if faults:
         raise typer.Exit(1)
 
@@ -150,51 +138,16 @@ def _tell(merge: Merge, json: bool) -> None:
         typer.echo(f"{merge.id}: {merge.from_member_id} is {merge.to_member_id}.")
 
 
-def read(file: Path) -> Iterator[Line]:
+def read(file: Path) -> Iterator[Line[MemberChange]]:
     """The lines of a file, each read or with its faults; raises CommandFailed if it is no list of people at all."""
-    try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise CommandFailed(f"{file} has more than {MAX_FILE_BYTES} bytes")
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise CommandFailed(f"{file} is not UTF-8: byte {error.start}") from None
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = [name.strip() for name in next(rows, [])]
-        check_columns(columns)
-        yield from _lines(rows, columns)
-    except InvalidMember as error:
-        raise CommandFailed(f"{file}, line 1: {error}") from None
-    except csv.Error as error:
-        raise CommandFailed(f"{file}, line {rows.line_num}: {error}") from None
-
-
-def _lines(rows: Any, columns: Sequence[str]) -> Iterator[Line]:
-    begins = rows.line_num + 1
-    for count, cells in enumerate(rows):
-        if count >= MAX_IMPORT:
-            raise CommandFailed(f"more than {MAX_IMPORT} members; import them in several files")
-        if cells:
-            yield _line(begins, columns, cells)
-        begins = rows.line_num + 1
-
-
-def _line(number: int, columns: Sequence[str], cells: Sequence[str]) -> Line:
-    if len(cells) != len(columns):
-        return Line(number, None, (Fault("line", f"has {len(cells)} cells, the first line has {len(columns)}"),))
-    try:
-        return Line(number, read_texts(dict(zip(columns, cells, strict=True))))
-    except InvalidMember as error:
-        return Line(number, None, error.faults)
+    return lines.read(file, Kind("members", MAX_IMPORT, check_columns, read_texts))
 
 
 async def _import(
-    settings: Settings, wanted: str | None, lines: Sequence[Line], dry_run: bool
+    settings: Settings, wanted: str | None, people: Sequence[Line[MemberChange]], dry_run: bool
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
     at = now()
-    readable = [(line, line.change) for line in lines if line.change is not None]
+    readable = [(line, line.change) for line in people if line.change is not None]
     async with opened(settings) as database:
         async with database.begin() as session:
             program = await choose(session, wanted)
@@ -202,25 +155,7 @@ async def _import(
         results = await member_changes.import_all(
             database, program.id, changes, effective_at=at, now=at, dry_run=dry_run
         )
-    came = Counter(str(result.status) for result in results) + Counter(failed=len(lines) - len(readable))
-    found = [(line.number, line.faults) for line in lines]
+    came = Counter(str(result.status) for result in results) + Counter(failed=len(people) - len(readable))
+    found = [(line.number, line.faults) for line in people]
     found += [(line.number, result.faults) for (line, _), result in zip(readable, results, strict=True)]
-    faults = [
-        {"line": number, "field": fault.field, "message": fault.message}
-        for number, of_line in sorted(found, key=lambda one: one[0])
-        for fault in of_line
-    ]
-    return {status.value: came[status.value] for status in ChangeStatus}, faults
-
-
-def _show(counts: dict[str, int], faults: Sequence[dict[str, Any]], dry_run: bool) -> None:
-    console = Console()
-    if faults:
-        table = Table("line", "field", "fault")
-        for fault in faults[:MAX_SHOWN_FAULTS]:
-            table.add_row(str(fault["line"]), fault["field"], fault["message"])
-        console.print(table)
-        if len(faults) > MAX_SHOWN_FAULTS:
-            console.print(f"and {len(faults) - MAX_SHOWN_FAULTS} more; --json lists all")
-    counted = ", ".join(f"{count} {status}" for status, count in counts.items())
-    console.print(f"{'It would be: ' if dry_run else ''}{counted}.")
+    return {status.value: came[status.value] for status in ChangeStatus}, lines.as_json(found)

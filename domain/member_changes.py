@@ -48,12 +48,16 @@ class Fault:
         return f"{self.field}: {self.message}"
 
 
-class InvalidMember(ValueError):
+class InvalidRow(ValueError):
     """A row cannot be read; `faults` are all of its faults."""
 
     def __init__(self, faults: Sequence[Fault]):
         super().__init__("; ".join(map(str, faults)))
         self.faults = tuple(faults)
+
+
+class InvalidMember(InvalidRow):
+    """A row of a member cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
