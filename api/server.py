@@ -13,10 +13,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -128,6 +128,10 @@ class Peer(HttpToolsProtocol):
         if not self.flow.write_paused:  # else it asks for more, and has not yet taken what it asked for before
             self._late.discard(self)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        cast("Scope", self.scope)["is_whole"] = True  # no part of its body is waited for (`api.bodies`)
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

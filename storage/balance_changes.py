@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.ledger import Book, member_of
 
 CHANNEL = "laurel:balances"
-# Many commits within this time make one message.
-GATHER_SECONDS = 0.01
+# The first commit makes a message at once, all that come within this time after it make the next.
+GATHER_SECONDS = 0.05
 MAX_MEMBERS = 1_000  # of one message
 RETRY_SECONDS = 1.0
 TIMEOUT_SECONDS = 2.0
@@ -50,12 +50,12 @@ class BalanceChanges:
         """Send what was told, until cancelled; while Redis is away, hints are lost."""
         while True:
             await self._told.wait()
-            await asyncio.sleep(GATHER_SECONDS)
             self._told.clear()
             changed, self._changed = self._changed, set()
             try:
                 async with asyncio.timeout(TIMEOUT_SECONDS):
                     await self._publish(changed)
+                await asyncio.sleep(GATHER_SECONDS)
             except (RedisError, OSError, TimeoutError):
                 await asyncio.sleep(RETRY_SECONDS)
                 self._changed.clear()

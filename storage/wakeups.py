@@ -14,8 +14,8 @@ from psycopg import AsyncConnection
 CHANNEL = "laurel_outbox"
 CONNECT_SECONDS = 10
 RECONNECT_SECONDS = 1.0
-# Many commits within this time make one NOTIFY.
-GATHER_SECONDS = 0.005
+# The first commit makes a NOTIFY at once, all that come within this time after it make the next.
+GATHER_SECONDS = 0.05
 
 
 class Wakeups:
@@ -43,10 +43,10 @@ class Wakeups:
     async def _send_over(self, connection: AsyncConnection) -> None:
         while True:
             await self._rung.wait()
-            await asyncio.sleep(GATHER_SECONDS)
             self._rung.clear()
             lanes, self._lanes = self._lanes, set()
             await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, ",".join(sorted(lanes))])
+            await asyncio.sleep(GATHER_SECONDS)
 
     async def listen(self) -> AsyncIterator[Collection[str] | None]:
         """Yields the lanes of each wake-up, and None whenever a connection was made: some may have been missed."""
