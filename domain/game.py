@@ -178,10 +178,14 @@ class Level:
     keep: int | None = None
     title: str = ""
 
+    @property
+    def kept_at(self) -> int:
+        return self.at if self.keep is None else self.keep
+
 
 @dataclass(frozen=True, slots=True)
 class TierLadder:
-    """Levels by what a member has earned of a unit in all, or within the last `days`."""
+    """Levels by what a member has earned of a unit in all, or within the last `days`, today included."""
 
     key: str
     version: int
@@ -206,12 +210,20 @@ class Badge:
     badges: tuple[str, ...] = ()
 
 
+class Window(StrEnum):
+    """The time over which a board counts: for ever, or a calendar period in the program's time zone."""
+
+    LIFETIME = "lifetime"
+    WEEK = "week"
+    MONTH = "month"
+
+
 @dataclass(frozen=True, slots=True)
 class Board:
     """A leaderboard for each cohort that the attributes `by` make, over a window of time.
 
-    `per_working_day` divides by the working days on which the member was present. Cohorts of fewer than `least_members`
-    are not shown.
+    `per_working_day` divides by those of the `working_days` on which the member was not absent. Cohorts of which fewer
+    than `least_members` have a place are not shown.
     """
 
     key: str
@@ -219,6 +231,7 @@ class Board:
     title: str = ""
     unit: str = "points"
     by: tuple[str, ...] = ()
-    window: str = "lifetime"  # lifetime, week, month
+    window: Window = Window.LIFETIME
     per_working_day: bool = False
+    working_days: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri")
     least_members: int = 5

@@ -316,3 +316,129 @@ member_badges = Table(
     Index(None, "program_id", "badge", postgresql_where=text("state = 'standing'")),
     Index("ix_member_badges_event", "event_id", postgresql_where=text("event_id IS NOT NULL")),
 )
+
+# -- Challenges ----------------------------------------------------------------------------------------------------
+
+# `body` is the definition as it was last said; once launched it is in the snapshot too, and deciding reads it there.
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("id", Id, nullable=False),
+    Column("program_id", Id, nullable=False),
+    Column("key", Text(collation="C"), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("reason", Text),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    UniqueConstraint("program_id", "key"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    CheckConstraint("origin IN ('file', 'page')", name="origin"),
+    CheckConstraint("state IN ('draft', 'scheduled', 'open', 'closed', 'settled', 'cancelled')", name="state"),
+    CheckConstraint("(state = 'settled') = (settled_at IS NOT NULL)", name="settled"),
+    Index("ix_challenges_running", "id", postgresql_where=text("state IN ('scheduled', 'open', 'closed')")),
+)
+
+# One row for each completion. `number` counts them as they came, `place` is one among the first: never given twice.
+challenge_claims = Table(
+    "challenge_claims",
+    metadata,
+    Column("program_id", Id, nullable=False),
+    Column("challenge", Text(collation="C"), nullable=False),
+    Column("event_id", Id, nullable=False),
+    Column("member_id", Id, nullable=False),
+    Column("number", Integer),
+    Column("place", Integer),
+    Column("state", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    # What is paid, and what would be at a place; `prize` names the derived event that paid it, if its own did not.
+    Column("points", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("team", Text),
+    Column("prize", Text),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    PrimaryKeyConstraint("event_id", "challenge"),
+    ForeignKeyConstraint(["program_id", "challenge"], ["challenges.program_id", "challenges.key"]),
+    ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+    ForeignKeyConstraint(["program_id", "event_id"], ["events.program_id", "events.id"]),
+    UniqueConstraint("program_id", "challenge", "number", name="uq_challenge_claims_number"),
+    UniqueConstraint("program_id", "challenge", "place", name="uq_challenge_claims_place"),
+    CheckConstraint("state IN ('standing', 'beyond', 'honoured', 'displaced', 'withdrawn')", name="state"),
+    CheckConstraint("number > 0 AND place > 0", name="counted"),
+    CheckConstraint("points >= 0 AND due >= 0", name="amounts"),
+    Index(None, "program_id", "challenge", "member_id"),
+)
+
+# Final standings of members, and of teams where the goal is a team's; `reached` is whether it was.
+challenge_standings = Table(
+    "challenge_standings",
+    metadata,
+    Column("program_id", Id, nullable=False),
+    Column("challenge", Text(collation="C"), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("member_id", Id),
+    Column("team", Text),
+    Column("amount", BigInteger, nullable=False),
+    Column("completions", Integer, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("reached_at", Instant, nullable=False),
+    Column("reached", Boolean, nullable=False),
+    PrimaryKeyConstraint("program_id", "challenge", "scope", "rank"),
+    ForeignKeyConstraint(["program_id", "challenge"], ["challenges.program_id", "challenges.key"]),
+    ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+    CheckConstraint("scope IN ('members', 'teams')", name="scope"),
+    CheckConstraint("(scope = 'members') = (member_id IS NOT NULL)", name="who"),
+    CheckConstraint("(scope = 'teams') = (team IS NOT NULL)", name="team"),
+)
+
+# -- Employment ----------------------------------------------------------------------------------------------------
+
+# How far a connection's runs have read what its system has; null until the first full run has ended.
+sync_cursors = Table(
+    "sync_cursors",
+    metadata,
+    Column("connection_id", Id, nullable=False),
+    Column("program_id", Id, nullable=False),
+    # Everything that changed there before is known here.
+    Column("changed_at", Instant, nullable=False),
+    Column("full_at", Instant, nullable=False),
+    Column("synced_at", Instant, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
+    ForeignKeyConstraint(["program_id", "connection_id"], ["connections.program_id", "connections.id"]),
+    CheckConstraint("full_at <= synced_at", name="full"),
+)
+
+# What was told of a member's employment: an anniversary, the end of probation, a promotion. `n` counts how often the
+# same one was told; a telling that did not hold is withdrawn, one of an employment that is over is closed.
+employment_facts = Table(
+    "employment_facts",
+    metadata,
+    Column("program_id", Id, nullable=False),
+    Column("member_id", Id, nullable=False),
+    Column("type", Text(collation="C"), nullable=False),
+    Column("name", Text(collation="C"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("told_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    PrimaryKeyConstraint("member_id", "type", "name", "n"),
+    ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+    CheckConstraint("state IN ('standing', 'withdrawn', 'closed')", name="state"),
+    CheckConstraint("(state = 'standing') = (ended_at IS NULL)", name="ended"),
+    Index(
+        "uq_employment_facts_standing",
+        "member_id",
+        "type",
+        "name",
+        unique=True,
+        postgresql_where=text("state = 'standing'"),
+    ),
+)

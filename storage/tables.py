@@ -69,6 +69,9 @@ APPEND_ONLY = (
     "event_revisions",
     "member_versions",
     "order_steps",
+    "board_snapshots",
+    "board_places",
+    "tier_changes",
 )
 
 
@@ -170,6 +173,7 @@ members = Table(
     Column("department", Text),
     Column("role", Text),
     Column("hired_on", Date),
+    Column("probation_ends_on", Date),
     Column("manager_id", Id),
     Column("performance_tier", Text),
     Column("status", Text, nullable=False, server_default="active"),
