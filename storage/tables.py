@@ -72,6 +72,7 @@ APPEND_ONLY = (
     "board_snapshots",
     "board_places",
     "tier_changes",
+    "challenge_standings",
 )
 
 

@@ -1,0 +1,585 @@
+"""Challenges, on paper: what one makes of an event, who was among the first, what the settlement pays, what comes next.
+
+A completion takes the next number of its challenge; the first N numbers are places. By arrival that is final. By the
+event's time places are only lent until the late window closes: then they are given anew, once, and what that changes
+is told as prizes and retractions of prizes. States and arrows are drawn in docs/states.md.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+import cel
+
+from domain.configuration import Calendar, Condition, Period, Rounding, Stacking
+from domain.counters import NOTHING, CounterKey, Used
+from domain.derived import STREAK_REACHED
+from domain.events import Event
+from domain.expressions import ExpressionError, evaluate
+from domain.game import Challenge, Fairness
+from domain.time import LIFETIME_ON, zone
+
+MAX_BONUS = 1_000_000_000  # points by one challenge for one event
+MAX_MULTIPLIER = 1_000
+
+_MODES = {
+    Rounding.FLOOR: ROUND_FLOOR,
+    Rounding.CEILING: ROUND_CEILING,
+    Rounding.HALF_UP: ROUND_HALF_UP,
+    Rounding.HALF_EVEN: ROUND_HALF_EVEN,
+}
+
+
+# -- States --------------------------------------------------------------------------------------------------------
+
+
+class IllegalChallenge(Exception):
+    """This cannot happen to a challenge in this state."""
+
+
+class ChallengeState(StrEnum):
+    """Where a challenge stands; the comment is what it waits for."""
+
+    DRAFT = "draft"  # its launch
+    SCHEDULED = "scheduled"  # its start
+    OPEN = "open"  # its end
+    CLOSED = "closed"  # what comes late, and the last time zone
+    SETTLED = "settled"  # nothing
+    CANCELLED = "cancelled"  # nothing
+
+
+class ChallengeEvent(StrEnum):
+    """What happens to a challenge."""
+
+    LAUNCH = "launch"
+    BEGIN = "begin"
+    EXTEND = "extend"
+    END = "end"
+    SETTLE = "settle"
+    CANCEL = "cancel"
+
+
+CHALLENGE_ARROWS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState]] = {
+    (ChallengeState.DRAFT, ChallengeEvent.LAUNCH): ChallengeState.SCHEDULED,
+    (ChallengeState.DRAFT, ChallengeEvent.CANCEL): ChallengeState.CANCELLED,
+    (ChallengeState.SCHEDULED, ChallengeEvent.BEGIN): ChallengeState.OPEN,
+    (ChallengeState.SCHEDULED, ChallengeEvent.EXTEND): ChallengeState.SCHEDULED,
+    (ChallengeState.SCHEDULED, ChallengeEvent.CANCEL): ChallengeState.CANCELLED,
+    (ChallengeState.OPEN, ChallengeEvent.EXTEND): ChallengeState.OPEN,
+    (ChallengeState.OPEN, ChallengeEvent.END): ChallengeState.CLOSED,
+    (ChallengeState.OPEN, ChallengeEvent.CANCEL): ChallengeState.CANCELLED,
+    (ChallengeState.CLOSED, ChallengeEvent.SETTLE): ChallengeState.SETTLED,
+}
+CHALLENGE_ENDED: Final = frozenset({ChallengeState.SETTLED, ChallengeState.CANCELLED})
+
+
+def challenge_after(state: ChallengeState, event: ChallengeEvent) -> ChallengeState:
+    """The challenge's state after the event; raises IllegalChallenge if this state has no such arrow."""
+    try:
+        return CHALLENGE_ARROWS[state, event]
+    except KeyError:
+        raise IllegalChallenge(f"a challenge that is {state} cannot {event}") from None
+
+
+# -- What one makes of an event ------------------------------------------------------------------------------------
+
+
+class Refusal(StrEnum):
+    """Why a completion is not paid; the comment is the end of a sentence."""
+
+    ONCE = "once"  # it was completed before, and pays once
+    OUTWEIGHED = "outweighed"  # another challenge pays instead
+    PLACES = "places"  # the places were taken
+    MEMBER_POINTS = "member_points"  # the member has had the most that it pays one
+    BUDGET = "budget"  # its budget is spent
+
+
+class Completion(NamedTuple):
+    """What one challenge made of one event.
+
+    `failed` names the condition that did not hold, `error` why one could not be computed. `raw` is the multiplier or
+    the bonus, `rounded` the points that it comes to, `points` what is paid after limits (`limits` has those that bit).
+    `number` is the completion's among all, from 1, where places or a budget are counted. `lent` points are paid as a
+    prize, which the close may take back. `amount` counts towards the goal, for `team` if it is a team's.
+    """
+
+    challenge: str
+    version: int
+    failed: str | None = None
+    error: str | None = None
+    raw: int | float | None = None
+    rounded: int = 0
+    points: int = 0
+    amount: int = 0
+    number: int | None = None
+    team: str | None = None
+    refused: Refusal | None = None
+    limits: tuple[str, ...] = ()
+    lent: bool = False
+
+    @property
+    def matched(self) -> bool:
+        return self.failed is None
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether it counts for the challenge, paid or not."""
+        return self.failed is None and self.refused not in (Refusal.ONCE, Refusal.OUTWEIGHED)
+
+
+def name_of(key: str) -> str:
+    """What is counted of a challenge is counted under this, for each member and for all together."""
+    return f"challenge:{key}"
+
+
+def exceptions_name(key: str) -> str:
+    """What was honoured beyond the places is counted under this."""
+    return f"{name_of(key)}:exceptions"
+
+
+def counter(challenge: Challenge) -> CounterKey:
+    """What is counted of it: completions that were numbered or paid, and points."""
+    return name_of(challenge.key), Period.LIFETIME.value, LIFETIME_ON
+
+
+def watched(challenge: Challenge) -> tuple[str, ...]:
+    """The event types that can complete it."""
+    return (STREAK_REACHED,) if challenge.goal and challenge.goal.streak else challenge.event_types
+
+
+def counts_members(challenge: Challenge) -> bool:
+    """Whether it must know what a member has had of it."""
+    return challenge.once or challenge.member_points is not None
+
+
+def counts_all(challenge: Challenge) -> bool:
+    """Whether it must know what all members together have had of it."""
+    return challenge.first is not None or challenge.budget_points is not None
+
+
+def may_hold(challenge: Challenge, occurred_at: datetime) -> bool:
+    """Whether something that occurred then can complete it."""
+    return challenge.cancelled_at is None and challenge.starts_at <= occurred_at < challenge.until
+
+
+def texts(challenge: Challenge) -> list[str]:
+    """Its expressions."""
+    given = (challenge.audience, challenge.multiplier, challenge.bonus)
+    return [*(condition.expression for condition in challenge.when), *(text for text in given if text is not None)]
+
+
+def overlay(
+    watching: Sequence[Challenge],
+    event: Event,
+    member: Mapping[str, Any],
+    using: cel.Context,
+    *,
+    awarded: int,
+    recorded_at: datetime,
+    used: Used,
+    numbers: Mapping[str, int],
+) -> tuple[Completion, ...]:
+    """What each challenge makes of an event for which rules have awarded so many points, after stacking.
+
+    `numbers` are those that the event has already, by the challenge's key.
+    """
+    judged = [_judge(one, event, member, using, awarded, recorded_at) for one in watching]
+    limited = [_limit(one, made, used, numbers.get(one.key)) for one, made in zip(watching, judged, strict=True)]
+    return tuple(_stack(watching, limited))
+
+
+def _judge(
+    challenge: Challenge,
+    event: Event,
+    member: Mapping[str, Any],
+    using: cel.Context,
+    awarded: int,
+    recorded_at: datetime,
+) -> Completion:
+    made = Completion(challenge.key, challenge.version)
+    if (missed := _missed(challenge, event, recorded_at)) is not None:
+        return made._replace(failed=missed)
+    try:
+        if (failed := _first_false(challenge, using)) is not None:
+            return made._replace(failed=failed)
+        raw = _raw(challenge, using)
+    except _Broken as broken:
+        return made._replace(failed=broken.name, error=broken.cause)
+    return made._replace(
+        raw=raw,
+        rounded=_rounded(challenge, raw, awarded),
+        amount=_amount(challenge, event),
+        team=_team(challenge, member),
+    )
+
+
+def _missed(challenge: Challenge, event: Event, recorded_at: datetime) -> str | None:
+    """Which bound of the challenge itself the event lies outside of."""
+    if challenge.cancelled_at is not None:
+        return "cancelled"
+    if not challenge.starts_at <= event.occurred_at < challenge.until:
+        return "outside its window"
+    if recorded_at >= challenge.known_until:
+        return "known too late"
+    goal = challenge.goal
+    if goal and goal.streak and (event.data["streak"] != goal.streak or event.data["length"] < goal.target):
+        return "the streak of its goal"
+    return None
+
+
+class _Broken(Exception):
+    def __init__(self, name: str, cause: str):
+        self.name = name
+        self.cause = cause
+
+
+def _first_false(challenge: Challenge, using: cel.Context) -> str | None:
+    audience = [Condition("audience", challenge.audience)] if challenge.audience is not None else []
+    for condition in (*audience, *challenge.when):
+        try:
+            value = evaluate(condition.expression, using)
+        except ExpressionError as error:
+            raise _Broken(condition.name, str(error)) from None
+        if value is False:
+            return condition.name
+        if value is not True:
+            raise _Broken(condition.name, f"gave {type(value).__name__}, not true or false")
+    return None
+
+
+def _raw(challenge: Challenge, using: cel.Context) -> int | float | None:
+    for name, text, least, most in (
+        ("multiplier", challenge.multiplier, 1, MAX_MULTIPLIER),
+        ("bonus", challenge.bonus, 0, MAX_BONUS),
+    ):
+        if text is None:
+            continue
+        try:
+            value = evaluate(text, using)
+        except ExpressionError as error:
+            raise _Broken(name, str(error)) from None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise _Broken(name, f"gave {value!r:.50}, not a number")
+        if not least <= value <= most:
+            raise _Broken(name, f"gave {value!r:.50}, not between {least} and {most}")
+        return value
+    return None
+
+
+def _rounded(challenge: Challenge, raw: int | float | None, awarded: int) -> int:
+    """The points on top of what rules award; a float is read by its shortest decimal form."""
+    if raw is None:
+        return 0
+    exact = Decimal(repr(raw)) if challenge.multiplier is None else (Decimal(repr(raw)) - 1) * awarded
+    return int(exact.quantize(Decimal(1), rounding=_MODES[challenge.rounding]))
+
+
+def _amount(challenge: Challenge, event: Event) -> int:
+    goal = challenge.goal
+    if goal is None or not (goal.field or goal.streak):
+        return 1
+    return int(event.data.get("length" if goal.streak else goal.field or "", 0))
+
+
+def _team(challenge: Challenge, member: Mapping[str, Any]) -> str | None:
+    team = member.get(challenge.goal.team) if challenge.goal and challenge.goal.team else None
+    return None if team is None else str(team)
+
+
+def _limit(challenge: Challenge, made: Completion, used: Used, known: int | None) -> Completion:
+    """What is left of a completion after the challenge's own limits, and its number if it takes one."""
+    if not made.matched:
+        return made
+    key = counter(challenge)
+    by_member, by_all = used.by_member.get(key, NOTHING), used.by_all.get(key, NOTHING)
+    if challenge.once and by_member[0]:
+        return made._replace(refused=Refusal.ONCE)
+    number = known or (by_all[0] + 1 if counts_all(challenge) else None)
+    made = made._replace(number=number, lent=challenge.first is not None and challenge.fairness is Fairness.EVENT_TIME)
+    if challenge.first is not None and number is not None and number > challenge.first:
+        return made._replace(refused=Refusal.PLACES)
+    points, bit = made.rounded, []
+    for name, limit, (_, had) in (
+        (Refusal.MEMBER_POINTS, challenge.member_points, by_member),
+        (Refusal.BUDGET, challenge.budget_points, by_all),
+    ):
+        if limit is not None and points > (left := max(0, limit - had)):
+            points = left
+            bit.append(name)
+    if bit and not points:
+        # What pays nothing takes no place from those whom it can still pay.
+        return made._replace(refused=bit[-1], number=known, limits=tuple(bit))
+    return made._replace(points=points, limits=tuple(bit))
+
+
+def _stack(watching: Sequence[Challenge], made: Sequence[Completion]) -> list[Completion]:
+    """Those that pay side by side: all of `sum`, of `best` and of `first` one each, of `exclusive` what is alone."""
+    paying = [n for n, one in enumerate(made) if one.matched and one.refused is None]
+    if len(paying) < 2:
+        return list(made)
+    of: dict[Stacking, list[int]] = {}
+    for n in paying:
+        of.setdefault(watching[n].stacking, []).append(n)
+    kept = {*of.get(Stacking.SUM, ()), *of.get(Stacking.FIRST, ())[:1]}
+    if best := of.get(Stacking.BEST):
+        kept.add(max(best, key=lambda n: (made[n].points, -n)))
+    return [
+        one._replace(refused=Refusal.OUTWEIGHED, points=0, number=None, lent=False)
+        if n in paying and n not in kept
+        else one
+        for n, one in enumerate(made)
+    ]
+
+
+def as_json(made: Completion) -> dict[str, Any]:
+    """A completion as a decision keeps it."""
+    kept: dict[str, Any] = {"challenge": made.challenge, "version": made.version, "points": made.points}
+    if made.rounded != made.points or made.raw != made.points:
+        kept |= {"raw": made.raw, "rounded": made.rounded}
+    kept |= {name: value for name in ("number", "team", "refused", "lent") if (value := getattr(made, name))}
+    return kept | ({"limits": list(made.limits)} if made.limits else {})
+
+
+def told(challenge: Challenge, made: Completion) -> str:
+    """What became of a completion, or why it was none, in one sentence for people."""
+    if made.error is not None:
+        return f"{made.failed} could not be computed: {made.error}"
+    if made.failed is not None:
+        return f"not so: {made.failed}"
+    refusals = {
+        Refusal.ONCE: "it was completed before, and counts once for each member",
+        Refusal.OUTWEIGHED: "another challenge pays for this event",
+        Refusal.PLACES: f"the {challenge.first} places were taken; yours was the {ordinal(made.number or 0)}",
+        Refusal.MEMBER_POINTS: f"the {challenge.member_points} points for one member were had",
+        Refusal.BUDGET: f"its budget of {challenge.budget_points} points is spent",
+    }
+    if made.refused is not None:
+        return refusals[made.refused]
+    place = f", place {made.number} of {challenge.first}" if challenge.first is not None else ""
+    cut = f", cut by {' and '.join(made.limits)} from {made.rounded}" if made.limits else ""
+    until = ", until its late window closes" if made.lent else ""
+    return f"{made.points} points{cut}{place}{until}"
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 4th, ... 11th, 12th, 13th."""
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
+
+
+# -- Claims, and who was among the first ---------------------------------------------------------------------------
+
+
+class ClaimState(StrEnum):
+    """What a completion is to its challenge."""
+
+    STANDING = "standing"  # it counts, and is paid what it is worth
+    BEYOND = "beyond"  # it counts, and came after the places were taken
+    HONOURED = "honoured"  # it fell out of the places at the close, and keeps what it was paid as an exception
+    DISPLACED = "displaced"  # it fell out of the places at the close, and what it was paid is taken back
+    WITHDRAWN = "withdrawn"  # its event was taken back
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A completion as the challenge has it. `due` is what it would be paid at a place, `prize` the name of the prize
+    by which it was paid, if it was not paid with its event."""
+
+    challenge: str
+    event_id: str
+    member_id: str
+    occurred_at: datetime
+    number: int | None = None
+    place: int | None = None
+    state: ClaimState = ClaimState.STANDING
+    amount: int = 1
+    points: int = 0
+    due: int = 0
+    team: str | None = None
+    prize: str | None = None
+
+
+def claim(made: Completion, first: int | None, event: Event, event_id: str, member_id: str, revision: int) -> Claim:
+    """The claim that a completion makes."""
+    beyond = made.refused is Refusal.PLACES
+    placed = first is not None and not made.lent and made.refused is None
+    return Claim(
+        made.challenge,
+        event_id,
+        member_id,
+        event.occurred_at,
+        made.number,
+        made.number if placed else None,
+        ClaimState.BEYOND if beyond else ClaimState.STANDING,
+        made.amount,
+        made.points,
+        made.rounded,
+        made.team,
+        place_prize(made.challenge, event_id, revision) if made.lent and made.points else None,
+    )
+
+
+def place_prize(key: str, event_id: str, revision: int) -> str:
+    """What the prize for a place by the event's time is called."""
+    return f"{key}:place:{event_id}:{revision}"
+
+
+def number_kept(claim: Claim, first: int | None) -> int | None:
+    """The number by which the claim's event is decided again: what the close has decided stays decided."""
+    if claim.state is ClaimState.DISPLACED and first is not None:
+        return first + (claim.number or 1)
+    return claim.place or claim.number
+
+
+def adjudicate(challenge: Challenge, claims: Iterable[Claim], revisions: Mapping[str, int]) -> list[Claim]:
+    """The claims after the places were given by the event's time; arrival decides between the same instants.
+
+    Whoever was paid and falls out is honoured while the budget of exceptions lasts, else displaced. Whoever gets in is
+    paid what the budget and the member's maximum leave. `revisions` are those of the claims' events, for new prizes.
+    """
+    assert challenge.first is not None, "only places are given"
+    counted = [one for one in claims if one.state is not ClaimState.WITHDRAWN and one.number is not None]
+    ordered = sorted(counted, key=lambda one: (one.occurred_at, one.number or 0))
+    inside, outside = ordered[: challenge.first], ordered[challenge.first :]
+    spent = _Spent(challenge, inside)
+    return [
+        *(spent.let_in(one, n, revisions.get(one.event_id, 1)) for n, one in enumerate(inside, 1)),
+        *(spent.put_out(one) for one in outside),
+    ]
+
+
+class _Spent:
+    """What is left to pay while places are given anew."""
+
+    def __init__(self, challenge: Challenge, inside: Sequence[Claim]) -> None:
+        self._challenge = challenge
+        self._all = sum(one.points for one in inside)
+        self._exceptions = 0
+        self._by_member: dict[str, int] = {}
+        for one in inside:
+            self._by_member[one.member_id] = self._by_member.get(one.member_id, 0) + one.points
+
+    def let_in(self, claim: Claim, place: int, revision: int) -> Claim:
+        if claim.points:
+            return replace(claim, place=place, state=ClaimState.STANDING)
+        had = self._by_member.get(claim.member_id, 0)
+        points = min(
+            claim.due,
+            _left(self._challenge.budget_points, self._all, claim.due),
+            _left(self._challenge.member_points, had, claim.due),
+        )
+        self._all += points
+        self._by_member[claim.member_id] = had + points
+        prize = place_prize(claim.challenge, claim.event_id, revision) if points else None
+        return replace(claim, place=place, state=ClaimState.STANDING, points=points, prize=prize)
+
+    def put_out(self, claim: Claim) -> Claim:
+        if not claim.points:
+            return replace(claim, state=ClaimState.BEYOND)
+        exceptions = self._challenge.exceptions_points
+        if exceptions is not None and self._exceptions + claim.points <= exceptions:
+            self._exceptions += claim.points
+            return replace(claim, state=ClaimState.HONOURED)
+        return replace(claim, state=ClaimState.DISPLACED, points=0)
+
+
+def _left(limit: int | None, spent: int, wanted: int) -> int:
+    return wanted if limit is None else max(0, limit - spent)
+
+
+# -- The settlement ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a member or a team stands: the more the better, and whoever got there first comes first.
+
+    `members` are those who took part for a team.
+    """
+
+    rank: int
+    member_id: str | None
+    team: str | None
+    amount: int
+    completions: int
+    points: int
+    reached_at: datetime
+    reached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A prize that a member has won; `name` says which, and is unique among all prizes."""
+
+    name: str
+    member_id: str
+    points: int
+    reason: str
+    rank: int | None = None
+
+
+def prizes(challenge: Challenge, standings: Sequence[Standing], teams: Mapping[str, Sequence[str]]) -> list[Owed]:
+    """What the final standings (of teams where the goal is a team's) pay; `teams` are the members of each team."""
+    return [owed for standing in standings for owed in _owed(challenge, standing, teams)]
+
+
+def _owed(challenge: Challenge, standing: Standing, teams: Mapping[str, Sequence[str]]) -> Iterable[Owed]:
+    key, goal = challenge.key, challenge.goal
+    whose = [standing.member_id] if standing.member_id else teams.get(standing.team or "", ())
+    for member_id in whose:
+        if goal and goal.points and standing.reached:
+            yield Owed(f"{key}:goal:{member_id}", member_id, goal.points, "goal")
+        for prize in challenge.prizes:
+            if prize.first <= standing.rank <= prize.last:
+                yield Owed(f"{key}:rank:{member_id}", member_id, prize.points, "rank", standing.rank)
+
+
+# -- Time ----------------------------------------------------------------------------------------------------------
+
+
+class Checkpoint(StrEnum):
+    """What is told while a challenge runs."""
+
+    HALF_TIME = "half_time"
+    LAST_DAY = "last_day"
+
+
+def checkpoints(challenge: Challenge) -> list[tuple[datetime, Checkpoint]]:
+    """When what is told, in order; the last day only of challenges that run for more than two."""
+    length = challenge.until - challenge.starts_at
+    told = [(challenge.starts_at + length / 2, Checkpoint.HALF_TIME)]
+    if length > timedelta(days=2):
+        told.append((challenge.until - timedelta(days=1), Checkpoint.LAST_DAY))
+    return told
+
+
+def settles_at(challenge: Challenge, time_zone: str) -> datetime:
+    """When nothing can change any more: the late window is over, and the last day, in the program's zone, everywhere.
+
+    The last zone of the world is twelve hours behind UTC.
+    """
+    last_day: date = (challenge.until - timedelta(microseconds=1)).astimezone(zone(time_zone)).date()
+    over_everywhere = datetime.combine(last_day + timedelta(days=1), time(12), UTC)
+    return max(challenge.known_until, over_everywhere)
+
+
+def following(challenge: Challenge, periods: int, time_zone: str) -> tuple[str, datetime, datetime]:
+    """Key, start and end of what comes so many periods later, at the same local time of the program's zone."""
+    assert challenge.repeats is not None, "only what repeats is followed"
+    starts_at = _later(challenge.starts_at, challenge.repeats, periods, time_zone)
+    ends_at = _later(challenge.ends_at, challenge.repeats, periods, time_zone)
+    return f"{challenge.key}.{starts_at.astimezone(zone(time_zone)):%Y-%m-%d}", starts_at, ends_at
+
+
+def _later(at: datetime, per: Calendar, periods: int, time_zone: str) -> datetime:
+    local = at.astimezone(zone(time_zone))
+    if per is Calendar.WEEK:
+        return (local + timedelta(weeks=periods)).astimezone(UTC)
+    months = local.month - 1 + periods * {Calendar.MONTH: 1, Calendar.QUARTER: 3, Calendar.YEAR: 12}[per]
+    year, month = local.year + months // 12, months % 12 + 1
+    last = (date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)).day
+    return local.replace(year=year, month=month, day=min(local.day, last)).astimezone(UTC)
