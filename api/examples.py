@@ -77,6 +77,18 @@ _DECISION = {
 }
 _TOKEN = {"token": "lrl_member_a2V5XzAx.c2lnbmVk", "member_id": _MEMBER, "expires_at": _AT}
 _MEMBER_OUTCOME = {"external_id": "ada", "status": "created", "id": _MEMBER}
+_ABSENCE = {
+    "id": f"abs_{EXAMPLE_ID}",
+    "member_id": _MEMBER,
+    "source": "hr",
+    "external_id": "sick-2031",
+    "kind": "sick",
+    "starts_on": "2026-03-02",
+    "ends_on": "2026-03-04",
+    "state": "standing",
+    "recorded_at": _AT,
+    "ended_at": None,
+}
 _PLACE = {"rank": 1, "member_id": _MEMBER, "name": "Ada Example", "points": 550, "reached_at": _AT}
 
 _SCHEDULE = {
@@ -171,6 +183,7 @@ BY_MODEL: Mapping[str, Any] = {
         "department": "Sales",
         "role": "Account executive",
         "hired_on": "2024-02-01",
+        "probation_ends_on": "2024-07-31",
         "manager_id": None,
         "merged_into": None,
         "performance_tier": None,
@@ -463,6 +476,14 @@ BY_MODEL: Mapping[str, Any] = {
         "created_at": _AT,
     },
     "MemberTokenDocument": _TOKEN,
+    "AbsenceDocument": _ABSENCE,
+    "AbsenceOutcome": {"status": "created", "absence": _ABSENCE},
+    "AbsencesResult": {
+        "results": [
+            {"index": 0, "status": "created", "absence": _ABSENCE},
+            {"index": 1, "status": "failed", "errors": [{"pointer": "/member", "detail": "is not known"}]},
+        ]
+    },
 }
 
 NOTIFICATION = {

@@ -22,6 +22,7 @@ from connectors.errors import (
     WrongContentType,
     WrongVersion,
 )
+from domain.absences import InvalidAbsence
 from domain.member_changes import Fault, InvalidMember
 from domain.orders import IllegalTransition, OrderRefused
 from domain.rewards import IllegalReward
@@ -309,6 +310,11 @@ TABLE = {
             "`errors` lists each fault of the row: an unknown country, another member's e-mail, a missing name.",
         ),
         Kind(
+            "invalid_absence", 422, False, "The absence cannot be.",
+            "`errors` lists each fault: it ends before it begins, is longer than 1,100 days, or names a day that does "
+            "not exist.",
+        ),
+        Kind(
             "invalid_denomination", 422, False, "The item is not offered in this value.",
             "The catalog lists each item's denominations and ranges. Nothing was held.",
         ),
@@ -408,7 +414,9 @@ def of(error: Exception) -> Problem:
     if isinstance(error, IllegalTransition | IllegalReward):
         return Problem("illegal_transition", str(error))
     if isinstance(error, InvalidMember):
-        return Problem("invalid_member", errors=faults_of_member(error.faults))
+        return Problem("invalid_member", errors=faults_of_row(error.faults))
+    if isinstance(error, InvalidAbsence):
+        return Problem("invalid_absence", errors=faults_of_row(error.faults))
     if type(error) is LookupError:  # what storage's `get` raises; its subclasses are our own mistakes
         return Problem("not_found", str(error))
     if isinstance(error, CannotOpen):
@@ -432,6 +440,6 @@ _REFUSED_NOTICES: dict[type[NoticeRefused], str] = {
 }
 
 
-def faults_of_member(faults: Sequence[Fault]) -> list[dict[str, str]]:
+def faults_of_row(faults: Sequence[Fault]) -> list[dict[str, str]]:
     """A row's faults with a JSON pointer each."""
     return [{"pointer": "/" + fault.field.replace(".", "/"), "detail": fault.message} for fault in faults]

@@ -3,6 +3,7 @@
 import typer
 
 from cli import (
+    absences,
     account_statements,
     api_keys,
     apply,
@@ -41,6 +42,7 @@ for noun in (
     explain,
     story,
     members,
+    absences,
     account_statements,
     leaderboards,
     api_keys,

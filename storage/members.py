@@ -1,6 +1,6 @@
 """Members, one by one or page by page, with their names, their balances and their history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +42,29 @@ async def find_by_identity(session: AsyncSession, program_id: str, name: Identit
     )
     member_id = (await session.execute(known)).scalar_one_or_none()
     return await find(session, program_id, member_id) if member_id else None
+
+
+_NAMED = text("""
+    SELECT i.source, i.external_id, i.member_id FROM identities i
+    JOIN unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[])) AS k(source, external_id)
+        ON i.source = k.source AND i.external_id = k.external_id
+    WHERE i.program_id = :program_id
+    UNION ALL
+    SELECT CAST(:own AS text), id, id FROM members WHERE program_id = :program_id AND id = ANY(CAST(:ids AS text[]))
+""")
+
+
+async def find_named(session: AsyncSession, program_id: str, names: Collection[Identity]) -> dict[Identity, str]:
+    """The ids of those members who are known by these names, Laurel's own ids included."""
+    parameters = {
+        "program_id": program_id,
+        "sources": [name.source for name in names],
+        "external_ids": [name.external_id for name in names],
+        "own": MEMBER_ID,
+        "ids": [name.external_id for name in names if name.source == MEMBER_ID],
+    }
+    found = await session.execute(_NAMED, parameters)
+    return {Identity(source, external_id): member_id for source, external_id, member_id in found}
 
 
 async def list_page(session: AsyncSession, program_id: str, limit: int, after: str = "") -> list[Member]:

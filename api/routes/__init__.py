@@ -1,6 +1,7 @@
 """The routes, one module per noun; all of them are served."""
 
 from api.routes import (
+    absences,
     account_statements,
     adjustments,
     catalog,
@@ -31,6 +32,7 @@ ROUTERS = (
     health.router,
     events.router,
     members.router,
+    absences.router,
     member_tokens.router,
     live.router,
     account_statements.router,

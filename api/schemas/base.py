@@ -98,6 +98,7 @@ PendingId = identifier("pnd")
 TransactionId = identifier("txn")
 AdjustmentId = identifier("adj")
 MergeId = identifier("mrg")
+AbsenceId = identifier("abs")
 
 Item = TypeVar("Item")
 

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
-from api.problems import faults_of_member
+from api.problems import faults_of_row
 from api.schemas.base import NAME_PATTERN, ONLY_NAMED, Address, Country, Document, IdentityBody, Name, Strict, whole
 from api.schemas.problems import Fault
 from domain.events import Identity
@@ -79,6 +79,7 @@ class MemberBody(Strict):
     department: Name | None = None
     role: Name | None = None
     hired_on: Day | None = None
+    probation_ends_on: Day | None = Field(None, description="The last day of probation.")
     manager: Name | None = Field(None, description="The external_id of the manager.")
     performance_tier: Name | None = None
     status: Literal["active", "on_leave", "left"] = Field(default_factory=lambda: "active")
@@ -144,6 +145,7 @@ class MemberDocument(Document):
     department: str | None
     role: str | None
     hired_on: date | None
+    probation_ends_on: date | None = Field(description="The last day of probation.")
     manager_id: str | None
     merged_into: str | None = Field(description="The member that this one turned out to be.")
     performance_tier: str | None
@@ -191,7 +193,7 @@ def outcome_document(result: MemberResult) -> dict[str, Any]:
     """What came of a row, as MemberOutcome."""
     document: dict[str, Any] = {"external_id": result.external_id, "status": result.status, "id": result.member_id}
     if result.faults:
-        document["errors"] = faults_of_member(result.faults)
+        document["errors"] = faults_of_row(result.faults)
     return document
 
 

@@ -20,6 +20,13 @@ from tests.api.test_openapi import OPERATIONS
 from tests.programs import NOW, SAMPLE
 from tests.storage.test_commands import UNITS
 
+AWAY = {
+    "source": "hr",
+    "external_id": "theirs",
+    "kind": "sick",
+    "starts_on": "2026-03-02",
+    "ends_on": "2026-03-03",
+}
 BODIES: dict[str, Any] = {
     "record_event": deal(),
     "record_events": {"events": [deal()]},
@@ -30,6 +37,8 @@ BODIES: dict[str, Any] = {
     "release_hold": {"reference": "not ours"},
     "confirm_pending": {"reference": "not ours"},
     "cancel_pending": {"reference": "not ours"},
+    "write_absence": AWAY,
+    "write_absences": {"absences": [{"source": "hr", "external_id": "theirs", "withdrawn": True}]},
     "undo_merge": {"reason": "why not"},
     "choose_reward": {"item": "mug"},
     "resolve_order": {"action": "retry", "note": "why not"},
@@ -102,6 +111,8 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
         **await in_ledger(client, member_id),
     }
     await client.post("/v1/members", {"external_id": "ada", "name": "Ada", "email": ids["external_id"]})
+    absent = (await client.post(f"/v1/members/{member_id}/absences", AWAY)).json()
+    ids["absence_id"] = absent["absence"]["id"]
     return Theirs(client, ids)
 
 
