@@ -328,6 +328,7 @@ FIELDS = {
     "department": _optional_text,
     "role": _optional_text,
     "hired_on": _optional_day,
+    "probation_ends_on": _optional_day,
     "manager": _optional_text,
     "performance_tier": _optional_text,
     "status": _status,

@@ -40,6 +40,7 @@ class Member:
     department: str | None = None
     role: str | None = None
     hired_on: date | None = None
+    probation_ends_on: date | None = None
     manager_id: str | None = None
     performance_tier: str | None = None
     status: MemberStatus = MemberStatus.ACTIVE
@@ -90,7 +91,8 @@ class HistoryItem:
 
 
 # What rules see of a member, and what is kept in dated versions. Name and e-mail are not among them: no rule may depend
-# on who somebody is, and versions are never changed, so they hold nothing that a person may ask to be forgotten.
+# on who somebody is, and versions are never changed, so they hold nothing that a person may ask to be forgotten. Nor is
+# the end of probation, of which rules are told when it comes.
 ATTRIBUTES = (
     "time_zone", "country", "location", "department", "role", "hired_on", "manager_id", "performance_tier", "status",
     "custom",

@@ -89,8 +89,10 @@ class _Taken:
         )
 
 
-def _placement(member: Member) -> tuple[str | None, bool]:
-    return member.department, member.status is MemberStatus.LEFT
+def _placement(member: Member) -> tuple[object, ...]:
+    """What decides on which boards a member is."""
+    cohorts = member.department, member.role, member.performance_tier, member.location, member.country, member.hired_on
+    return *cohorts, member.status is MemberStatus.LEFT
 
 
 async def import_all(
@@ -253,7 +255,8 @@ def _manager_id(work: _Work, managers: dict[str, str], one: _Taken) -> str | Non
 
 _COLUMNS = (
     "id", "program_id", "external_id", "name", "email", "time_zone", "country", "location", "department", "role",
-    "hired_on", "manager_id", "performance_tier", "status", "custom", "version", "created_at", "updated_at",
+    "hired_on", "probation_ends_on", "manager_id", "performance_tier", "status", "custom", "version", "created_at",
+    "updated_at",
 )  # fmt: skip
 _SET = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[3:])
 
@@ -267,8 +270,7 @@ async def _write(session: AsyncSession, work: _Work, taken: Sequence[_Taken]) ->
     await sets.insert(session, _version_rows(work, versions))
     await sets.insert(session, _identity_rows(work, taken))
     moved = [one.after.id for one in taken if one.moves_on_boards]
-    standings = await leaderboards.list_standings(session, work.program_id, moved) if moved else []
-    effects = [*_arrivals(work, taken), *leaderboards.outbox_rows(work.program_id, standings)]
+    effects = [*_arrivals(work, taken), *(leaderboards.outbox_row(work.program_id, one) for one in moved)]
     await outbox.add(session, effects, now=work.now)
 
 
