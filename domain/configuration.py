@@ -335,10 +335,11 @@ POINTS = Unit("points", 0, "Points")  # unless the program declares its own
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One applied snapshot, indexed as deciding needs it."""
+    """One applied snapshot, indexed as deciding needs it; `time_zone` is the program's, which never changes."""
 
     program_id: str
     number: int
+    time_zone: str = "UTC"
     event_types: Mapping[str, EventType] = field(default_factory=dict)
     rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)  # by event type, in key order
     aggregates: Mapping[str, Aggregate] = field(default_factory=dict)  # by name

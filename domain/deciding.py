@@ -4,16 +4,17 @@ A decision keeps its verdict and its inputs; running `decide` again on them give
 cannot be re-derived. Deciding a batch is deciding its events one by one, each on the Standing that the last one left.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.configuration import Aggregate, Award, Cap, Configuration, Milestone, Period, Rule
+from domain.configuration import Aggregate, Award, Budget, Cap, Configuration, Milestone, Period, Rule
+from domain.counters import NOTHING, CounterKey, Counts, Used, counter_key, counts_as_json, name_of
 from domain.events import Event
 from domain.expressions import context, fields_used, is_read_whole, totals_used
 from domain.ledger import Grant
-from domain.rules import RuleResult, Uses, as_json, judge
+from domain.rules import RuleResult, as_json, judge
 from domain.schemas import values
 from domain.time import period_on
 from domain.units import expires_at
@@ -25,9 +26,6 @@ MAX_CROSSINGS = 100  # of one milestone by one event
 UNIT = "points"  # what events earn unless their rules say otherwise
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-
-# What is counted, the period's kind and its first day.
-CounterKey = tuple[str, str, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +46,16 @@ class Person:
 class Inputs:
     """Everything that a decision read: counters (uses, total), lifetime and balance before it, marks of milestones.
 
-    Lifetime and balance are those of points; `others` has those of the other units that its rules award.
+    Lifetime and balance are those of points; `others` has those of the other units that its rules award. `counters` are
+    the member's, `shared` those of all members together.
     """
 
-    counters: Mapping[CounterKey, tuple[int, int]]
+    counters: Counts
     lifetime: int
     balance: int
     marks: Mapping[str, int]
     others: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    shared: Counts = field(default_factory=dict)
 
     def of(self, unit: str) -> "Inputs":
         """The same with the lifetime and the balance of this unit."""
@@ -67,13 +67,17 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an event earns: per rule, by unit, milestones crossed (milestone, n), and the counters that it moves."""
+    """What an event earns: per rule, by unit, milestones crossed (milestone, n), and the counters that it moves.
+
+    `moved` are the member's counters, `shared` those of all members together.
+    """
 
     results: tuple[RuleResult, ...] = ()
     grants: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
     crossed: tuple[tuple[Milestone, int], ...] = ()
-    moved: Mapping[CounterKey, tuple[int, int]] = field(default_factory=dict)
+    moved: Counts = field(default_factory=dict)
     reason: str | None = None
+    shared: Counts = field(default_factory=dict)
 
     @property
     def points(self) -> int:
@@ -91,7 +95,9 @@ class Verdict:
         if self.crossed:
             kept["crossed"] = [[milestone.mark, n] for milestone, n in self.crossed]
         if self.moved:
-            kept["moved"] = [[*key[:2], key[2].isoformat(), *by] for key, by in self.moved.items()]
+            kept["moved"] = counts_as_json(self.moved)
+        if self.shared:
+            kept["shared"] = counts_as_json(self.shared)
         if self.reason:
             kept["reason"] = self.reason
         return kept
@@ -105,14 +111,16 @@ class Plan:
     read: tuple[Aggregate, ...]
     counted: tuple[Aggregate, ...]
     capped: tuple[tuple[Rule, Cap], ...]
+    budgeted: tuple[tuple[Rule, Budget], ...]
     # The fields of event and member that its expressions name, None for all: to show them all costs more than to
     # evaluate the expressions.
     event_fields: frozenset[str] | None
     member_fields: frozenset[str] | None
     # The units besides points that its rules award.
     others: tuple[str, ...]
-    # What is read or moved, and in which periods; in the order of their keys.
+    # What is read or moved, and in which periods, in the order of their keys: of the member, and of all together.
     counters: tuple[tuple[str, str, Period], ...]
+    shared: tuple[tuple[str, str, Period], ...]
 
 
 def plan(configuration: Configuration, event_type: str) -> Plan:
@@ -132,17 +140,24 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
     counted = tuple(a for a in configuration.aggregates.values() if a.event_type == event_type)
     capped = tuple((rule, cap) for rule in rules for cap in rule.caps if cap.per is not None)
     counters = {(counter_name(aggregate), aggregate.per) for aggregate in (*read, *counted)}
-    counters |= {(_uses_name(rule), cap.per) for rule, cap in capped if cap.per is not None}
+    counters |= {(name_of(rule), cap.per) for rule, cap in capped if cap.per is not None}
+    budgeted = tuple((rule, budget) for rule in rules for budget in rule.budgets)
     return Plan(
         rules=rules,
         read=read,
         counted=counted,
         capped=capped,
+        budgeted=budgeted,
         event_fields=_fields_named(texts, "event"),
         member_fields=_fields_named(texts, "member"),
         others=tuple(sorted({rule.award.unit for rule in rules if rule.award} - {UNIT})),
-        counters=tuple(sorted((name, per.value, per) for name, per in counters)),
+        counters=_in_order(counters),
+        shared=_in_order({(name_of(rule), budget.per) for rule, budget in budgeted}),
     )
+
+
+def _in_order(counted: Iterable[tuple[str, Period]]) -> tuple[tuple[str, str, Period], ...]:
+    return tuple(sorted((name, per.value, per) for name, per in counted))
 
 
 def _fields_named(texts: list[str], of: str) -> frozenset[str] | None:
@@ -156,17 +171,8 @@ def counter_name(aggregate: Aggregate) -> str:
     return f"event:{aggregate.event_type}" + (f".{aggregate.field}" if aggregate.field else "")
 
 
-def aggregate_key(aggregate: Aggregate, at: datetime, time_zone: str) -> CounterKey:
-    return counter_name(aggregate), aggregate.per.value, period_on(aggregate.per, at, time_zone)
-
-
-def _uses_name(rule: Rule) -> str:
-    return f"rule:{rule.key}"
-
-
-def cap_key(rule: Rule, cap: Cap, at: datetime, time_zone: str) -> CounterKey:
-    assert cap.per is not None
-    return _uses_name(rule), cap.per.value, period_on(cap.per, at, time_zone)
+def _aggregate_key(aggregate: Aggregate, at: datetime, time_zone: str) -> CounterKey:
+    return counter_key(counter_name(aggregate), aggregate.per, at, time_zone)
 
 
 def person_at(versions: Sequence[tuple[datetime, Person]], at: datetime) -> Person:
@@ -175,7 +181,7 @@ def person_at(versions: Sequence[tuple[datetime, Person]], at: datetime) -> Pers
 
 
 def counted_by_back_fill(
-    configuration: Configuration, event: Event, person: Person, moved: Mapping[CounterKey, tuple[int, int]]
+    configuration: Configuration, event: Event, person: Person, moved: Counts
 ) -> dict[CounterKey, tuple[int, int]]:
     """How a back-fill has counted an event whose decision, which `moved` counters, is older than some aggregates."""
     if person.has_left:
@@ -189,6 +195,12 @@ def keys_needed(configuration: Configuration, event: Event, person: Person) -> l
     """The counters that deciding this event reads or moves, in order."""
     at, zone = event.occurred_at, person.time_zone
     return [(name, per, period_on(period, at, zone)) for name, per, period in plan(configuration, event.type).counters]
+
+
+def shared_needed(configuration: Configuration, event: Event) -> list[CounterKey]:
+    """The counters of all members together that deciding this event reads or moves, in order."""
+    at, zone = event.occurred_at, configuration.time_zone
+    return [(name, per, period_on(period, at, zone)) for name, per, period in plan(configuration, event.type).shared]
 
 
 def as_seen(configuration: Configuration, event: Event) -> Event:
@@ -214,8 +226,8 @@ def decide(
         _totals(needs, event, zone, inputs, moved),
     )
 
-    uses = uses_read(event, person, inputs)
-    results = tuple(judge(rule, at, using, uses) for rule in needs.rules)
+    used = what_was_used(configuration, event, person, inputs)
+    results = tuple(judge(rule, at, using, used) for rule in needs.rules)
     grants = _grants(configuration, needs.rules, results, zone, recorded_at)
     crossed = [
         crossing
@@ -223,7 +235,8 @@ def decide(
         for crossing in crossings(configuration, unit, inputs.of(unit), sum(grant.amount for grant in granted))
     ]
     _count_uses(needs, results, at, zone, moved)
-    return Verdict(results, grants, tuple(crossed), moved)
+    shared = _spent(needs, results, at, configuration.time_zone) if needs.budgeted else {}
+    return Verdict(results, grants, tuple(crossed), moved, shared=shared)
 
 
 def totals_read(configuration: Configuration, event: Event, person: Person, inputs: Inputs) -> dict[str, int]:
@@ -232,15 +245,9 @@ def totals_read(configuration: Configuration, event: Event, person: Person, inpu
     return _totals(needs, event, person.time_zone, inputs, _counted(needs, event, person.time_zone))
 
 
-def uses_read(event: Event, person: Person, inputs: Inputs) -> Uses:
-    """How rules read what was used of their caps before the event: (times, points)."""
-
-    def uses(rule: Rule, cap: Cap) -> tuple[int, int]:
-        if cap.per is None:
-            return 0, 0
-        return inputs.counters.get(cap_key(rule, cap, event.occurred_at, person.time_zone), (0, 0))
-
-    return uses
+def what_was_used(configuration: Configuration, event: Event, person: Person, inputs: Inputs) -> Used:
+    """What was used of caps and budgets before the event."""
+    return Used(inputs.counters, inputs.shared, event.occurred_at, person.time_zone, configuration.time_zone)
 
 
 def crossings(configuration: Configuration, unit: str, inputs: Inputs, gained: int) -> Iterator[tuple[Milestone, int]]:
@@ -277,17 +284,15 @@ def _counted(needs: Plan, event: Event, zone: str) -> dict[CounterKey, tuple[int
         amount = event.data.get(aggregate.field, 0) if aggregate.field else 1
         # Data of an earlier schema may hold anything; a back-fill reads it in the same way.
         amount = int(amount) if isinstance(amount, int | float) and not isinstance(amount, bool) else 0
-        moved[aggregate_key(aggregate, event.occurred_at, zone)] = (1, amount)
+        moved[_aggregate_key(aggregate, event.occurred_at, zone)] = (1, amount)
     return moved
 
 
-def _totals(
-    needs: Plan, event: Event, zone: str, inputs: Inputs, moved: Mapping[CounterKey, tuple[int, int]]
-) -> dict[str, int]:
+def _totals(needs: Plan, event: Event, zone: str, inputs: Inputs, moved: Counts) -> dict[str, int]:
     totals = {}
     for aggregate in needs.read:
-        key = aggregate_key(aggregate, event.occurred_at, zone)
-        totals[aggregate.name] = inputs.counters.get(key, (0, 0))[1] + moved.get(key, (0, 0))[1]
+        key = _aggregate_key(aggregate, event.occurred_at, zone)
+        totals[aggregate.name] = inputs.counters.get(key, NOTHING)[1] + moved.get(key, NOTHING)[1]
     return totals
 
 
@@ -301,8 +306,17 @@ def _count_uses(
     by_rule = {result.rule: result for result in results}
     for rule, cap in needs.capped:
         result = by_rule[rule.key]
-        if result.points or result.reward:
-            moved[cap_key(rule, cap, at, zone)] = (1, result.points)
+        if cap.per and (result.points or result.reward):
+            moved[counter_key(name_of(rule), cap.per, at, zone)] = (1, result.points)
+
+
+def _spent(needs: Plan, results: tuple[RuleResult, ...], at: datetime, zone: str) -> Counts:
+    by_rule = {result.rule: result.points for result in results}
+    return {
+        counter_key(name_of(rule), budget.per, at, zone): (1, by_rule[rule.key])
+        for rule, budget in needs.budgeted
+        if by_rule[rule.key]
+    }
 
 
 def _grants(

@@ -205,6 +205,7 @@ def _rule(path: Path, rule: Rule, definitions: Definitions) -> Told:
         yield Fault((*path, "ends_at"), "is not after starts_at")
     yield from _award(path, rule, definitions)
     yield from _caps(path, rule)
+    yield from _budgets(path, rule)
     yield from _conditions(path, rule)
     yield from _expressions(path, rule, definitions)
 
@@ -234,6 +235,17 @@ def _caps(path: Path, rule: Rule) -> Told:
             yield Fault((*at, "times"), "a rule awards an event once anyway: cap the points, or the times per period")
         if cap.points is not None and rule.award is None:
             yield Fault((*at, "points"), "this rule awards no points")
+
+
+def _budgets(path: Path, rule: Rule) -> Told:
+    yield from bounded((*path, "budgets"), rule.budgets, MAX_CAPS)
+    if rule.budgets and rule.award is None:
+        yield Fault((*path, "budgets"), "this rule awards nothing that a budget could count")
+    for n, budget in enumerate(rule.budgets):
+        at = (*path, "budgets", n)
+        if budget.per in (other.per for other in rule.budgets[:n]):
+            yield Fault((*at, "per"), "another budget has the same period")
+        yield from within((*at, "points"), budget.points, 1, MAX_MONEY_MINOR)
 
 
 def _conditions(path: Path, rule: Rule) -> Told:

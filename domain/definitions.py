@@ -192,7 +192,7 @@ def definitions_of(configuration: Configuration) -> Definitions:
     )
 
 
-def snapshot(program_id: str, number: int, definitions: Definitions) -> Configuration:
+def snapshot(program_id: str, number: int, definitions: Definitions, time_zone: str = "UTC") -> Configuration:
     """The configuration of these definitions, indexed as deciding needs it."""
     rules: dict[str, tuple[Rule, ...]] = {}
     for _, rule in sorted({**definitions.rules, **DERIVED_RULES}.items()):
@@ -200,6 +200,7 @@ def snapshot(program_id: str, number: int, definitions: Definitions) -> Configur
     return Configuration(
         program_id=program_id,
         number=number,
+        time_zone=time_zone,
         event_types={**definitions.event_types, **DERIVED_TYPES},
         rules=rules,
         aggregates=definitions.aggregates,

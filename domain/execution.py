@@ -30,7 +30,8 @@ from domain.commands import (
     Transfer,
 )
 from domain.configuration import Configuration, Period, Unit
-from domain.deciding import CounterKey, Inputs, Person, crossings, still_crossed
+from domain.counters import CounterKey
+from domain.deciding import Inputs, Person, crossings, still_crossed
 from domain.ladders import Crossing, Ladders
 from domain.ledger import (
     AccountClosed,
@@ -127,10 +128,6 @@ class Execution:
         self._loaded.known[command.reference] = kept = KeptCommand(fingerprint, accepted)
         self.done.append((command, kept))
         return accepted
-
-    def person(self, account_id: str) -> Person:
-        """Whose account it is."""
-        return self._loaded.people[member_of(account_id)]
 
     def _decide(self, command: Command) -> Accepted:
         match command:

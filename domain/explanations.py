@@ -6,13 +6,14 @@ that gave the recorded verdict again; if it did not, or cannot be run, only the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from domain.configuration import Configuration, Rule
-from domain.deciding import ENGINE, UNIT, Inputs, Person, Verdict, as_seen, decide, totals_read, uses_read
+from domain.counters import Used, counts_from_json
+from domain.deciding import ENGINE, UNIT, Inputs, Person, Verdict, as_seen, decide, totals_read, what_was_used
 from domain.events import Event
-from domain.rules import RuleResult, Uses, cap_name, capped
+from domain.rules import RuleResult, cap_name, capped
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +150,18 @@ def _recorded_facts(recorded: RecordedDecision) -> DecisionExplained:
 
 
 def _inputs(kept: Mapping[str, Any]) -> Inputs:
-    counters = {
-        (name, period, date.fromisoformat(on)): (uses, total)
-        for name, period, on, uses, total in kept.get("counters", ())
-    }
+    counters, shared = (counts_from_json(kept.get(name, ())) for name in ("counters", "shared"))
     others = {unit: (lifetime, balance) for unit, (lifetime, balance) in kept.get("others", {}).items()}
-    return Inputs(counters, kept["lifetime"], kept["balance"], kept.get("marks", {}), others)
+    return Inputs(counters, kept["lifetime"], kept["balance"], kept.get("marks", {}), others, shared)
 
 
 def _explained(
     configuration: Configuration, event: Event, person: Person, inputs: Inputs, verdict: Verdict
 ) -> tuple[RuleExplained, ...]:
     rules = {rule.key: rule for rule in configuration.rules.get(event.type, ())}
-    uses = uses_read(event, person, inputs)
+    used = what_was_used(configuration, event, person, inputs)
     return tuple(
-        _matched(rules[result.rule], result, uses) if result.matched else _unmatched(rules[result.rule], result)
+        _matched(rules[result.rule], result, used) if result.matched else _unmatched(rules[result.rule], result)
         for result in verdict.results
     )
 
@@ -181,7 +179,7 @@ def _unmatched(rule: Rule, result: RuleResult) -> RuleExplained:
     )
 
 
-def _matched(rule: Rule, result: RuleResult, uses: Uses) -> RuleExplained:
+def _matched(rule: Rule, result: RuleResult, used: Used) -> RuleExplained:
     award = rule.award
     return RuleExplained(
         rule=rule.key,
@@ -191,7 +189,7 @@ def _matched(rule: Rule, result: RuleResult, uses: Uses) -> RuleExplained:
         raw=result.raw,
         rounding=award.rounding.value if award else None,
         rounded=result.rounded,
-        caps=tuple(_cap(rule, n, result, uses) for n in range(len(rule.caps))),
+        caps=tuple(_cap(rule, n, result, used) for n in range(len(rule.caps))),
         points=result.points,
         unit=award.unit if award else UNIT,
         expires_after_days=award.expires_after_days if award else None,
@@ -200,13 +198,14 @@ def _matched(rule: Rule, result: RuleResult, uses: Uses) -> RuleExplained:
     )
 
 
-def _cap(rule: Rule, n: int, result: RuleResult, uses: Uses) -> CapExplained:
+def _cap(rule: Rule, n: int, result: RuleResult, used: Used) -> CapExplained:
     """The n-th cap of a rule that matched, from what the caps before it left."""
     cap = rule.caps[n]
     before, after = (
-        capped(replace(rule, caps=rule.caps[:end]), result.raw, result.rounded, uses).points for end in (n, n + 1)
+        capped(replace(rule, caps=rule.caps[:end], budgets=()), result.raw, result.rounded, used).points
+        for end in (n, n + 1)
     )
-    used_times, used_points = uses(rule, cap)
+    used_times, used_points = used.of_cap(rule, cap)
     return CapExplained(
         per=cap_name(cap),
         points=cap.points,

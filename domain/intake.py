@@ -6,14 +6,14 @@ once: a repeat replays, another fingerprint amends or conflicts, a retraction ta
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.configuration import Configuration, Milestone
+from domain.counters import CounterKey, Counts, counts_as_json
 from domain.deciding import (
     ENGINE,
     UNIT,
-    CounterKey,
     Inputs,
     Person,
     Verdict,
@@ -22,6 +22,7 @@ from domain.deciding import (
     keys_needed,
     person_at,
     plan,
+    shared_needed,
     still_crossed,
 )
 from domain.events import Event, Identity, SourcePolicy, fingerprint, member_named
@@ -46,7 +47,10 @@ class ReversedInPart(Exception):
 
 @dataclass(slots=True)
 class Fact:
-    """One event as the book has it; `moved`, `points` and `earnings` (by unit) are what its last decision did."""
+    """One event as the book has it.
+
+    `moved`, `shared`, `points` and `earnings` (by unit) are what its last decision did.
+    """
 
     event_id: str
     event: Event
@@ -59,7 +63,8 @@ class Fact:
     error: str | None = None
     decisions: int = 0
     points: int = 0
-    moved: Mapping[CounterKey, tuple[int, int]] = field(default_factory=dict)
+    moved: Counts = field(default_factory=dict)
+    shared: Counts = field(default_factory=dict)
     earnings: Mapping[str, tuple[Transaction, int]] = field(default_factory=dict)
     reversed_in_part: bool = False
     changed: bool = False
@@ -101,6 +106,7 @@ class Loaded:
     members: Mapping[Identity, str]
     people: Mapping[str, Sequence[tuple[datetime, Person]]]
     counters: dict[tuple[str, CounterKey], tuple[int, int]]
+    shared: dict[CounterKey, tuple[int, int]]
     ladders: Ladders
     book: Book
 
@@ -116,9 +122,11 @@ class Intake:
         self.decisions: list[DecisionRow] = []
         self.revisions: list[Revision] = []
         self.changed_counters: dict[tuple[str, CounterKey], tuple[int, int]] = {}
+        self.changed_shared: dict[CounterKey, tuple[int, int]] = {}
         self._members = loaded.members
         self._people = loaded.people
         self._counters = loaded.counters
+        self._shared = loaded.shared
         self._milestones = {milestone.mark: milestone for milestone in configuration.milestones}
 
     # -- Doors -----------------------------------------------------------------------------------------------------
@@ -137,10 +145,6 @@ class Intake:
     def decide_now(self, fact: Fact) -> Outcome:
         """Decide a fact that was parked or quarantined; it stays parked while its member is unknown."""
         return self._first(fact, self._member_of(fact.event))
-
-    def today(self, member_id: str) -> Person:
-        """The member by the newest version of the attributes."""
-        return self._people[member_id][-1][1]
 
     # -- What a fact can meet --------------------------------------------------------------------------------------
 
@@ -274,10 +278,11 @@ class Intake:
         verdict = decide(self.configuration, event, person, inputs, fact.recorded_at)
         transaction = self._earn(fact, verdict)
         self._count(fact.member_id, verdict.moved, 1)
+        self._count_shared(verdict.shared, 1)
         self._cross(fact, verdict)
         self._give_by_rule(fact, verdict)
         fact.points = verdict.points
-        fact.moved = verdict.moved
+        fact.moved, fact.shared = verdict.moved, verdict.shared
         self._keep_decision(fact, kind, verdict, self._kept_inputs(person, inputs), transaction)
         return verdict
 
@@ -286,7 +291,8 @@ class Intake:
         keys = keys_needed(self.configuration, event, person)
         read = {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters}
         others = {unit: self._standing_in(unit, person) for unit in plan(self.configuration, event.type).others}
-        return Inputs(read, account.lifetime, account.balance, self.ladders.marks_of(person.id), others)
+        shared = {key: self._shared[key] for key in shared_needed(self.configuration, event) if key in self._shared}
+        return Inputs(read, account.lifetime, account.balance, self.ladders.marks_of(person.id), others, shared)
 
     def _standing_in(self, unit: str, person: Person) -> tuple[int, int]:
         account = self.book.accounts[member_account(person.id, unit)]
@@ -301,7 +307,9 @@ class Intake:
             "balance": inputs.balance,
         }
         if inputs.counters:
-            kept["counters"] = [[*key[:2], key[2].isoformat(), *used] for key, used in inputs.counters.items()]
+            kept["counters"] = counts_as_json(inputs.counters)
+        if inputs.shared:
+            kept["shared"] = counts_as_json(inputs.shared)
         if inputs.marks:
             kept["marks"] = dict(inputs.marks)
         if inputs.others:
@@ -331,7 +339,8 @@ class Intake:
         if fact.reversed_in_part:
             raise ReversedInPart(f"what {fact.event_id} earned was reversed in part, and is reversed once")
         self._count(fact.member_id, fact.moved, -1)
-        fact.moved = {}
+        self._count_shared(fact.shared, -1)
+        fact.moved, fact.shared = {}, {}
         reversals = [
             self.book.reverse_earn(
                 original,
@@ -347,11 +356,16 @@ class Intake:
         fact.points = 0
         return taken, reversals[0].id if reversals else None
 
-    def _count(self, member_id: str, moved: Mapping[CounterKey, tuple[int, int]], sign: int) -> None:
+    def _count(self, member_id: str, moved: Counts, sign: int) -> None:
         for key, (uses, total) in moved.items():
             was_uses, was_total = self._counters.get((member_id, key), (0, 0))
             now = (was_uses + sign * uses, was_total + sign * total)
             self._counters[member_id, key] = self.changed_counters[member_id, key] = now
+
+    def _count_shared(self, moved: Counts, sign: int) -> None:
+        for key, (uses, total) in moved.items():
+            was_uses, was_total = self._shared[key]
+            self._shared[key] = self.changed_shared[key] = (was_uses + sign * uses, was_total + sign * total)
 
     def _cross(self, fact: Fact, verdict: Verdict) -> None:
         assert fact.member_id is not None
@@ -419,11 +433,3 @@ class Intake:
     def _outcome(self, status: str, fact: Fact) -> Outcome:
         rewards = tuple(reward.id for reward in self.ladders.given_for(fact.event_id) if reward.state != "withdrawn")
         return Outcome(status, fact.event_id, fact.state, fact.member_id, fact.points, rewards)
-
-
-def moved_from_json(verdict: Mapping[str, Any]) -> dict[CounterKey, tuple[int, int]]:
-    """The counters that a kept verdict moved."""
-    return {
-        (name, period, date.fromisoformat(on)): (uses, total)
-        for name, period, on, uses, total in verdict.get("moved", ())
-    }

@@ -4,7 +4,7 @@ A rule that fails at run time did not match: its error is the reason, never an e
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
@@ -12,21 +12,20 @@ from typing import Any, NamedTuple
 import cel
 
 from domain.configuration import Cap, Condition, Rounding, Rule
+from domain.counters import Used
 from domain.expressions import ExpressionError, evaluate
 
 MAX_AWARD = 1_000_000_000  # points by one rule for one event
 
 _TO_NEAREST = (Rounding.HALF_UP, Rounding.HALF_EVEN)
 
-# Reads the use of a rule within the cap's period: (times, points).
-Uses = Callable[[Rule, Cap], tuple[int, int]]
-
 
 class RuleResult(NamedTuple):
     """What one rule made of one event: a named tuple, because ten of them are made for every event.
 
     `failed` names the condition that did not hold (or "outside its window"), `error` why a condition or the award could
-    not be computed. `raw` is the award before rounding and caps; `caps` are those that bit, as "day" or "event".
+    not be computed. `raw` is the award before rounding and caps; `caps` are those that bit, as "day" or "event", and
+    `budgets` those that did, by their period.
     """
 
     rule: str
@@ -38,14 +37,15 @@ class RuleResult(NamedTuple):
     points: int = 0
     caps: tuple[str, ...] = ()
     reward: str | None = None
+    budgets: tuple[str, ...] = ()
 
     @property
     def matched(self) -> bool:
         return self.failed is None
 
 
-def judge(rule: Rule, occurred_at: datetime, using: cel.Context, uses: Uses) -> RuleResult:
-    """Whether the rule matches, and what it gives after rounding and caps."""
+def judge(rule: Rule, occurred_at: datetime, using: cel.Context, used: Used) -> RuleResult:
+    """Whether the rule matches, and what it gives after rounding, caps and budgets."""
     if not _in_window(rule, occurred_at):
         return RuleResult(rule.key, rule.version, failed="outside its window")
     try:
@@ -56,7 +56,7 @@ def judge(rule: Rule, occurred_at: datetime, using: cel.Context, uses: Uses) -> 
     except _Broken as broken:
         return RuleResult(rule.key, rule.version, failed=broken.condition, error=broken.cause)
     rounded = round_award(raw, rule.award.rounding) if rule.award else 0
-    return capped(rule, raw if rule.award else None, rounded, uses)
+    return capped(rule, raw if rule.award else None, rounded, used)
 
 
 def round_award(raw: int | float, rounding: Rounding) -> int:
@@ -112,19 +112,24 @@ def _raw_award(rule: Rule, using: cel.Context) -> int | float:
     return value
 
 
-def capped(rule: Rule, raw: int | float | None, rounded: int, uses: Uses) -> RuleResult:
-    """What a rule that matched gives after its caps, in their order; a cap that is used up bars the reward too."""
+def capped(rule: Rule, raw: int | float | None, rounded: int, used: Used) -> RuleResult:
+    """What a rule that matched gives after its caps and budgets, in their order; one used up bars the reward too."""
     points, bit, barred = rounded, [], False
     for cap in rule.caps:
-        times_used, points_used = uses(rule, cap)
+        times_used, points_used = used.of_cap(rule, cap)
         if cap.times is not None and times_used >= cap.times:
             points, barred = 0, True
             bit.append(cap_name(cap))
         elif cap.points is not None and points > (left := max(0, cap.points - points_used)):
             points, barred = left, barred or left == 0
             bit.append(cap_name(cap))
+    spent = []
+    for budget in rule.budgets:
+        if points > (left := max(0, budget.points - used.of_budget(rule, budget))):
+            points, barred = left, barred or left == 0
+            spent.append(budget.per.value)
     reward = None if barred else rule.reward
-    return RuleResult(rule.key, rule.version, None, None, raw, rounded, points, tuple(bit), reward)
+    return RuleResult(rule.key, rule.version, None, None, raw, rounded, points, tuple(bit), reward, tuple(spent))
 
 
 def cap_name(cap: Cap) -> str:
@@ -139,6 +144,8 @@ def as_json(result: RuleResult) -> Mapping[str, Any]:
         kept |= {"raw": result.raw, "rounded": result.rounded}
     if result.caps:
         kept["caps"] = list(result.caps)
+    if result.budgets:
+        kept["budgets"] = list(result.budgets)
     if result.reward:
         kept["reward"] = result.reward
     return kept

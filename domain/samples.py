@@ -15,7 +15,8 @@ from typing import Any
 
 import cel
 
-from domain.configuration import Aggregate, Cap, EventType, Field, Rule
+from domain.configuration import Aggregate, EventType, Field, Rule
+from domain.counters import Used
 from domain.expressions import context, fields_used, literals, totals_used
 from domain.members import ATTRIBUTES
 from domain.rules import judge
@@ -30,6 +31,7 @@ EVENT_ATTRIBUTES = ("type", "source", "occurred_at")
 
 _ABSENT = object()
 _MONDAY = datetime(2027, 1, 4, 12, tzinfo=UTC)
+_UNUSED = Used({}, {}, _MONDAY, "UTC", "UTC")
 # Over a week these fall on each weekday and on many hours.
 _INSTANTS = tuple(_MONDAY + timedelta(days=n, hours=5 * n) for n in range(7))
 _EDGES = {
@@ -79,7 +81,7 @@ def expressions(rule: Rule) -> dict[str, str]:
 
 def breakages(rule: Rule, event_type: EventType, aggregates: Mapping[str, Aggregate]) -> list[Breakage]:
     """Each expression that breaks when its turn comes in some situation, or whenever it runs if its turn never came."""
-    always = replace(rule, starts_at=None, ends_at=None, caps=())
+    always = replace(rule, starts_at=None, ends_at=None, caps=(), budgets=())
     tried = list(situations(rule, event_type, aggregates))
     broken, reached = _judged(always, tried)
     for name in expressions(rule).keys() - reached:
@@ -188,7 +190,7 @@ def _judged(rule: Rule, tried: list[Situation], *, every: bool = False) -> tuple
     broken: dict[str, str] = {}
     reached: set[str] = set()
     for situation in tried:
-        result = judge(rule, _MONDAY, situation.context(), _unused)
+        result = judge(rule, _MONDAY, situation.context(), _UNUSED)
         reached.update(order if result.matched else order[: order.index(result.failed or "") + 1])
         if every and not result.error:
             return {}, reached
@@ -200,10 +202,6 @@ def _judged(rule: Rule, tried: list[Situation], *, every: bool = False) -> tuple
 def _only(rule: Rule, name: str) -> Rule:
     when = tuple(condition for condition in rule.when if condition.name == name)
     return replace(rule, when=when, award=rule.award if name == "award" else None)
-
-
-def _unused(rule: Rule, cap: Cap) -> tuple[int, int]:
-    return 0, 0
 
 
 def _shown(value: Any) -> str:

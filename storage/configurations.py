@@ -90,7 +90,7 @@ async def read_active(session: AsyncSession, program_id: str) -> Configuration:
 async def get(session: AsyncSession, program_id: str, number: int) -> Configuration:
     """The snapshot of this number (0 is the empty one); LookupError if there is none."""
     if number == 0:
-        return Configuration(program_id, 0)
+        return await _load(session, program_id, 0)
     query = select(configurations.c.digest).where(
         configurations.c.program_id == program_id, configurations.c.number == number
     )
@@ -136,7 +136,7 @@ async def apply(
     new = aggregates.not_counted(before.aggregates, versioned.aggregates)
     await aggregates.fill(session, program_id, new)
     await _insert(session, program_id, active.number + 1, versioned, applied_by, applied_at)
-    return Applied(snapshot(program_id, active.number + 1, versioned), tuple(found))
+    return Applied(snapshot(program_id, active.number + 1, versioned, active.time_zone), tuple(found))
 
 
 async def _insert(
@@ -177,12 +177,13 @@ async def _get_cached(session: AsyncSession, program_id: str, number: int, diges
 
 
 async def _load(session: AsyncSession, program_id: str, number: int) -> Configuration:
+    zone = (await session.execute(select(programs.c.time_zone).where(_is(program_id)))).scalar_one()
     if number == 0:
-        return Configuration(program_id, 0)
+        return Configuration(program_id, 0, zone)
     query = select(configurations.c.body).where(
         configurations.c.program_id == program_id, configurations.c.number == number
     )
-    return snapshot(program_id, number, read_body((await session.execute(query)).scalar_one()))
+    return snapshot(program_id, number, read_body((await session.execute(query)).scalar_one()), zone)
 
 
 def _is(program_id: str) -> ColumnElement[bool]:

@@ -5,12 +5,13 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.deciding import CounterKey, Person
+from domain.counters import CounterKey
+from domain.deciding import Person
 from domain.intake import Intake
 from domain.leaderboards import Standing
 from domain.ledger import Account, member_of
 from domain.outbox import Kind, Lane, OutboxRow
-from storage import amendments, facts, ladders, ledger, outbox
+from storage import amendments, facts, ladders, ledger, outbox, program_counters
 from storage.sets import Rows
 from storage.tables import counters, decisions, event_revisions
 
@@ -29,6 +30,7 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
         _revision_rows(program_id, intake, as_of),
         _decision_rows(program_id, intake, as_of),
         counter_rows(program_id, intake.changed_counters),
+        program_counters.rows(program_id, intake.changed_shared),
         *ladders.rows(program_id, intake.ladders, number, as_of=as_of),
         outbox.rows(session, _effects(program_id, intake, as_of), now=as_of),
     )

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import update as sql_update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.deciding import CounterKey
+from domain.counters import CounterKey, counts_from_json
 from domain.events import Event, Identity
-from domain.intake import RETRACTED, Fact, FactKey, moved_from_json
+from domain.intake import RETRACTED, Fact, FactKey
 from storage import ledger, sets
 from storage.hot_path import run
 from storage.sets import Rows
@@ -203,7 +203,8 @@ async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequenc
         fact = by_id[event_id]
         fact.decisions = n
         if fact.state != RETRACTED:
-            fact.points, fact.moved = points, moved_from_json(verdict)
+            fact.points, fact.moved = points, counts_from_json(verdict.get("moved", ()))
+            fact.shared = counts_from_json(verdict.get("shared", ()))
     earnings, in_part = await ledger.earnings_of_events(session, program_id, by_id)
     for fact in locked:
         fact.earnings, fact.reversed_in_part = earnings.get(fact.event_id, {}), fact.event_id in in_part

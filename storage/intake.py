@@ -1,9 +1,9 @@
 """Intake: the one door by which anything is earned. One transaction takes 1 to 500 events of one program.
 
-It takes the facts' keys in one sorted pass, locks what it will change in the fixed order (events, members, crossings
-and rewards, accounts), lets domain.intake decide event by event, and writes what came of it set by set. A batch that
-fails on data is halved by savepoints until the event that fails stands alone, quarantined. Deciding a batch equals
-deciding its events one by one in order.
+It takes the facts' keys in one sorted pass, locks what it will change in the fixed order (events, members, program
+counters, crossings and rewards, accounts), lets domain.intake decide event by event, and writes what came of it set by
+set. A batch that fails on data is halved by savepoints until the event that fails stands alone, quarantined. Deciding a
+batch equals deciding its events one by one in order.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -16,7 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.configuration import Configuration
-from domain.deciding import UNIT, CounterKey, counted_by_back_fill, keys_needed, person_at, plan
+from domain.counters import CounterKey
+from domain.deciding import UNIT, counted_by_back_fill, keys_needed, person_at, plan, shared_needed
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy, Told, fingerprint, member_named, unfit
 from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, FactKey, Intake, Loaded
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
@@ -24,7 +25,7 @@ from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
 from domain.time import CLOCK_TOLERANCE
 from domain.units import policies
-from storage import amendments, configurations, decisions, facts, ladders, ledger, measures, people
+from storage import amendments, configurations, decisions, facts, ladders, ledger, measures, people, program_counters
 from storage.database import Database
 from storage.failures import retry
 from storage.hot_path import SAVEPOINT, Found, Query, run, run_together
@@ -388,6 +389,12 @@ def _counted(
     return keys
 
 
+def _shared(configuration: Configuration, work: _Work) -> set[CounterKey]:
+    """The counters of all members together that deciding reads or moves, or taking back moves."""
+    keys = {key for event in work.events for key in shared_needed(configuration, event)}
+    return keys.union(*(fact.shared for fact in work.standing))
+
+
 def _units(configuration: Configuration, work: _Work) -> set[str]:
     """Points, and whatever else the facts may earn or have earned."""
     types = {event.type for event in work.events}
@@ -415,6 +422,7 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
         members={name: into.get(one, one) for name, one in batch.members.items()},
         people=everybody,
         counters=await facts.counters_of(session, program_id, keys),
+        shared=await program_counters.lock(session, program_id, _shared(batch.configuration, work)),
         ladders=await ladders.lock(
             session, batch.configuration, counting=involved, falling=work.debited, event_ids=standing_ids
         ),

@@ -68,10 +68,11 @@ def definitions(body: Mapping[str, Any] = SAMPLE) -> Definitions:
     return found
 
 
-async def make_program(session: AsyncSession, body: Mapping[str, Any] = SAMPLE) -> str:
+async def make_program(session: AsyncSession, body: Mapping[str, Any] = SAMPLE, **columns: Any) -> str:
     """A sandbox program under these definitions; its id."""
     program_id = new_id("prg")
-    await session.execute(insert(programs).values(program_id=program_id, name="Acme", kind="sandbox", created_at=NOW))
+    row = {"program_id": program_id, "name": "Acme", "kind": "sandbox", "created_at": NOW, **columns}
+    await session.execute(insert(programs).values(row))
     await apply(session, program_id, body)
     return program_id
 

@@ -9,7 +9,8 @@ from typing import ClassVar
 import pytest
 
 from domain.commands import Command, KeptCommand, Outcome
-from domain.deciding import CounterKey, Person
+from domain.counters import CounterKey
+from domain.deciding import Person
 from domain.definitions import snapshot
 from domain.execution import Execution, Loaded
 from domain.ladders import Ladders
