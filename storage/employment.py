@@ -1,0 +1,186 @@
+"""What is told of employment, set by set: what holds is compared with what was told, under the members' locks.
+
+A telling is a row and an outbox row of one transaction, so it is told once; nothing that was told is changed but by
+ending it.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import derived, employment
+from domain.employment import Fact, Promotion, Settlement, Telling, TellingState
+from domain.members import MemberStatus
+from domain.outbox import OutboxRow
+from storage import outbox, sets
+from storage.game_tables import employment_facts
+from storage.sets import Rows
+from storage.tables import members, programs
+
+PAGE = 500  # members
+OF_DATES = (derived.WORK_ANNIVERSARY, derived.PROBATION_ENDED)
+OF_PROMOTIONS = (derived.MEMBER_PROMOTED,)
+
+_OF_MEMBER = ("id", "time_zone", "hired_on", "probation_ends_on", "created_at")
+_COLUMNS = ("member_id", "type", "name", "n", "state", "data", "told_at", "ended_at")
+_ENDED = "ON CONFLICT (member_id, type, name, n) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Employed:
+    """What a member's dates say of their employment."""
+
+    id: str
+    time_zone: str
+    hired_on: date | None
+    probation_ends_on: date | None
+    created_at: datetime
+
+    def today(self, as_of: datetime) -> date:
+        """The day that it is where the member is."""
+        return as_of.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def since(self, as_of: datetime) -> date:
+        """The first day of which a member is told something that nobody knew."""
+        return employment.since(self.today(self.created_at), self.today(as_of))
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettled:
+    """How many members something was told of, and the id after which the next page begins (None: nowhere)."""
+
+    done: int
+    after: str | None
+
+
+async def list_programs(session: AsyncSession) -> list[str]:
+    """Every program, by id."""
+    return list((await session.execute(select(programs.c.program_id).order_by(programs.c.program_id))).scalars())
+
+
+async def settle_page(session: AsyncSession, program_id: str, *, after: str, as_of: datetime) -> PageSettled:
+    """Of the next PAGE members, what their dates say is told and what they do not say any more is taken back."""
+    page = await _list(session, program_id, members.c.id > after, limit=PAGE)
+
+    def holds(one: Employed) -> list[Fact]:
+        return employment.facts_of_dates(one.hired_on, one.probation_ends_on, one.today(as_of))
+
+    done = await _settle(session, program_id, page, OF_DATES, holds, as_of)
+    return PageSettled(done, page[-1].id if len(page) == PAGE else None)
+
+
+async def settle_promotions(
+    session: AsyncSession, program_id: str, promotions: Mapping[str, Sequence[Promotion]], *, as_of: datetime
+) -> int:
+    """Of these members, by id, the promotions are told and those that are none any more taken back; of how many."""
+    concerned = await _list(session, program_id, members.c.id.in_(sorted(promotions)), limit=len(promotions))
+
+    def holds(one: Employed) -> list[Fact]:
+        return employment.facts_of_promotions(promotions[one.id], one.today(as_of))
+
+    return await _settle(session, program_id, concerned, OF_PROMOTIONS, holds, as_of)
+
+
+async def close(session: AsyncSession, program_id: str, member_ids: Collection[str], *, now: datetime) -> None:
+    """These members have left: what was told of their employment stays as it is, whatever their dates become."""
+    own = update(employment_facts).where(
+        employment_facts.c.program_id == program_id,
+        employment_facts.c.member_id.in_(member_ids),
+        employment_facts.c.state == TellingState.STANDING,
+    )
+    await session.execute(own.values(state=TellingState.CLOSED, ended_at=now))
+
+
+# -- Comparing -----------------------------------------------------------------------------------------------------
+
+
+async def _settle(
+    session: AsyncSession,
+    program_id: str,
+    concerned: Sequence[Employed],
+    types: Collection[str],
+    holds: Callable[[Employed], Sequence[Fact]],
+    as_of: datetime,
+) -> int:
+    """Compare without locks, then once more and in earnest those of whom there is something to tell."""
+    wanted = await _plan(session, program_id, concerned, types, holds, as_of)
+    if not wanted:
+        return 0
+    locked = await _list(session, program_id, members.c.id.in_(sorted(wanted)), limit=len(wanted), lock=True)
+    settled = await _plan(session, program_id, locked, types, holds, as_of)
+    await _write(session, program_id, {one.id: one for one in locked}, settled, as_of)
+    return len(settled)
+
+
+async def _plan(
+    session: AsyncSession,
+    program_id: str,
+    concerned: Sequence[Employed],
+    types: Collection[str],
+    holds: Callable[[Employed], Sequence[Fact]],
+    as_of: datetime,
+) -> dict[str, Settlement]:
+    known = await _list_tellings(session, program_id, [one.id for one in concerned], types)
+    found = {one.id: employment.settle(holds(one), known.get(one.id, ()), since=one.since(as_of)) for one in concerned}
+    return {member_id: settlement for member_id, settlement in found.items() if settlement}
+
+
+async def _list(
+    session: AsyncSession, program_id: str, which: Any, *, limit: int, lock: bool = False
+) -> list[Employed]:
+    """Members who are employed, in the order of their ids."""
+    own = select(*(members.c[name] for name in _OF_MEMBER)).where(
+        members.c.program_id == program_id, members.c.status != MemberStatus.LEFT, members.c.merged_into.is_(None)
+    )
+    own = own.where(which).order_by(members.c.id).limit(limit)
+    return [Employed(*row) for row in await session.execute(own.with_for_update(key_share=True) if lock else own)]
+
+
+async def _list_tellings(
+    session: AsyncSession, program_id: str, member_ids: Sequence[str], types: Collection[str]
+) -> dict[str, list[Telling]]:
+    columns = (employment_facts.c[name] for name in ("member_id", "type", "name", "n", "data", "state"))
+    own = select(*columns).where(
+        employment_facts.c.program_id == program_id,
+        employment_facts.c.member_id.in_(member_ids),
+        employment_facts.c.type.in_(types),
+    )
+    found: dict[str, list[Telling]] = {}
+    for member_id, type_, name, n, data, state in await session.execute(own):
+        found.setdefault(member_id, []).append(Telling(type_, name, n, data, TellingState(state)))
+    return found
+
+
+async def _write(
+    session: AsyncSession,
+    program_id: str,
+    concerned: Mapping[str, Employed],
+    settled: Mapping[str, Settlement],
+    as_of: datetime,
+) -> None:
+    told, withdrawn, effects = [], [], []
+    for member_id, settlement in settled.items():
+        zone = concerned[member_id].time_zone
+        withdrawn += [_row(member_id, one, TellingState.WITHDRAWN, as_of) for one in settlement.withdrawn]
+        told += [_row(member_id, one, TellingState.STANDING, as_of) for one in settlement.told]
+        effects += _effects(program_id, member_id, zone, settlement, as_of)
+    # Those that end go first: of each fact one telling stands at most.
+    await sets.insert(session, Rows(employment_facts, _COLUMNS, withdrawn, _ENDED, {"program_id": program_id}))
+    await sets.insert(session, Rows(employment_facts, _COLUMNS, told, "", {"program_id": program_id}))
+    await outbox.add(session, effects, now=as_of)
+
+
+def _row(member_id: str, telling: Telling, state: TellingState, at: datetime) -> tuple[object, ...]:
+    ended_at = None if state is TellingState.STANDING else at
+    return member_id, telling.type, telling.name, telling.n, state, telling.data, at, ended_at
+
+
+def _effects(program_id: str, member_id: str, zone: str, settlement: Settlement, at: datetime) -> list[OutboxRow]:
+    gone = [employment.retraction(one, member_id, at) for one in settlement.withdrawn]
+    told = [employment.event(one, member_id, zone) for one in settlement.told]
+    return [derived.outbox_row(program_id, event) for event in (*gone, *told)]
