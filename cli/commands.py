@@ -22,6 +22,7 @@ from cli import (
     programs,
     reports,
     secrets,
+    simulate,
     story,
     up,
 )
@@ -54,6 +55,7 @@ for noun in (
     orders,
     outbox,
     bench,
+    simulate,
     chaos,
 ):
     app.add_typer(noun.app)

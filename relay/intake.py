@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived
 from domain.events import Event, Identity, SourcePolicy
 from domain.outbox import ClaimedRow, Kind
-from domain.outcomes import REJECTED, Outcome
+from domain.outcomes import REJECTED
 from domain.time import Clock
 from relay.outages import is_outage
 from storage import intake
@@ -31,18 +33,11 @@ class IntakeLane:
         self._clock = clock
 
     async def __call__(self, row: ClaimedRow) -> None:
-        match row.kind:
-            case Kind.DECIDE:
-                await self._decide(row.program_id, row.payload["event_ids"])
-            case Kind.IDENTITY_ARRIVED:
-                names = [Identity(*name) for name in row.payload["identities"]]
-                async with self._database.begin() as session:
-                    event_ids = await intake.find_parked(session, row.program_id, names)
-                await self._decide(row.program_id, event_ids)
-            case Kind.DERIVED:
-                await self._record(row.program_id, derived.from_payload(row.payload))
-            case _:
-                raise ValueError(f"no effect of kind {row.kind} at intake")
+        async def attempt() -> None:
+            async with self._database.begin() as session:
+                await act(session, row, as_of=self._clock())
+
+        await retry(attempt)
 
     async def run_sweep(self) -> None:
         """Sweep each minute until cancelled."""
@@ -65,19 +60,35 @@ class IntakeLane:
             if len(found) < intake.MAX_BATCH:
                 return
 
-    async def _record(self, program_id: str, found: Event) -> None:
-        """Tell a derived fact; one that is known already stays as it was told first."""
-        policy = SourcePolicy(amendments="ignore")
-        [outcome] = await intake.record_batch(self._database, program_id, [found], policy, as_of=self._clock())
-        if outcome.status == REJECTED:
-            raise ValueError(f"{found.external_id} was rejected: {outcome.detail}")
-
     async def _decide(self, program_id: str, event_ids: Sequence[str]) -> None:
-        if not event_ids:
-            return
-
-        async def attempt() -> list[Outcome]:
+        async def attempt() -> None:
             async with self._database.begin() as session:
-                return await intake.decide_parked(session, program_id, event_ids, as_of=self._clock())
+                await intake.decide_parked(session, program_id, event_ids, as_of=self._clock())
 
         await retry(attempt)
+
+
+async def act(session: AsyncSession, row: ClaimedRow, *, as_of: datetime) -> None:
+    """What a row of the lane asks for."""
+    match row.kind:
+        case Kind.DECIDE:
+            await _decide(session, row.program_id, row.payload["event_ids"], as_of)
+        case Kind.IDENTITY_ARRIVED:
+            names = [Identity(*name) for name in row.payload["identities"]]
+            await _decide(session, row.program_id, await intake.find_parked(session, row.program_id, names), as_of)
+        case Kind.DERIVED:
+            await _record(session, row.program_id, derived.from_payload(row.payload), as_of)
+        case _:
+            raise ValueError(f"no effect of kind {row.kind} at intake")
+
+
+async def _decide(session: AsyncSession, program_id: str, event_ids: Sequence[str], as_of: datetime) -> None:
+    if event_ids:
+        await intake.decide_parked(session, program_id, event_ids, as_of=as_of)
+
+
+async def _record(session: AsyncSession, program_id: str, found: Event, as_of: datetime) -> None:
+    """Tell a derived fact; one that is known already stays as it was told first."""
+    [outcome] = await intake.record(session, program_id, [found], SourcePolicy(amendments="ignore"), as_of=as_of)
+    if outcome.status == REJECTED:
+        raise ValueError(f"{found.external_id} was rejected: {outcome.detail}")

@@ -74,6 +74,17 @@ async def claim(session: AsyncSession, lane: str, now: datetime, lease: timedelt
     return [ClaimedRow(*row) for row in sorted(await run(session, _CLAIM, parameters))]
 
 
+async def take(session: AsyncSession, program_id: str, lane: str, *, now: datetime, limit: int) -> list[ClaimedRow]:
+    """Settle up to `limit` open rows of one program, oldest first, for whoever acts upon them in this transaction."""
+    query = select(*(outbox.c[name] for name in ClaimedRow.__dataclass_fields__)).where(
+        outbox.c.program_id == program_id, outbox.c.lane == lane, outbox.c.state == "open"
+    )
+    locked = query.order_by(outbox.c.id).limit(limit).with_for_update(key_share=True, skip_locked=True)
+    rows = [ClaimedRow(**row) for row in (await session.execute(locked)).mappings()]
+    await done(session, [row.id for row in rows], now=now)
+    return rows
+
+
 async def done(session: AsyncSession, ids: Sequence[int], *, now: datetime) -> None:
     """The effects of these rows have taken place."""
     if not ids:

@@ -1,0 +1,144 @@
+"""Living: what is told of a company goes through the real engine at the instants of the company's own time.
+
+One transaction takes what is told at one instant. Whatever intake leaves for itself in the outbox is done in the same
+transaction, as the relay would, so no worker that happens to run takes part with a clock of its own. Between days, what
+time does is done: value lapses, holds run out. Rewards are given; their workflows and the boards are left to a worker.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import events as domain_events
+from domain.absences import AbsenceChange
+from domain.commands import Accepted, PlaceHold, Settle
+from domain.deciding import UNIT
+from domain.events import MEMBER_EXTERNAL_ID, Identity
+from domain.member_changes import MemberResult, read
+from domain.outbox import Lane
+from relay.intake import act
+from simulation.company import Company, Employed, Sent, Spent, Told, lives
+from storage import absences, commands, configurations, expiry, intake, member_changes, members, outbox
+from storage.database import Database
+
+ACTOR = "simulation"
+ROWS_AT_ONCE = 500
+MAX_ROUNDS = 1_000  # of what intake leaves for itself in one transaction
+
+Progress = Callable[[datetime], None]
+
+
+async def company_of(database: Database, program_id: str, **made: Any) -> Company:
+    """A company whose people do what the program's event types know."""
+    async with database.begin() as session:
+        configuration = await configurations.read_active(session, program_id)
+    fields = {key: tuple(one.fields) for key, one in configuration.event_types.items()}
+    return Company(fields, **made)
+
+
+async def live(
+    database: Database, program_id: str, company: Company, progress: Progress = lambda _: None
+) -> Counter[str]:
+    """Live through the company's months in a program without members; what was told, counted by what came of it."""
+    lived: Counter[str] = Counter()
+    today = company.starts_at
+    for at, told in groupby(lives(company), key=lambda one: one.at):
+        while today + timedelta(days=1) <= at:
+            today += timedelta(days=1)
+            await _pass(database, program_id, today)
+            progress(today)
+        for kind, some in groupby(told, key=lambda one: type(one.what)):
+            await _take(database, program_id, kind, list(some), at, lived)
+    return lived
+
+
+# -- What is told --------------------------------------------------------------------------------------------------
+
+Take = Callable[[AsyncSession, str, Sequence[Any], datetime], Awaitable[Iterable[str]]]
+
+
+async def _take(
+    database: Database, program_id: str, kind: type[Any], told: Sequence[Told], at: datetime, lived: Counter[str]
+) -> None:
+    for first in range(0, len(told), ROWS_AT_ONCE):
+        some = [one.what for one in told[first : first + ROWS_AT_ONCE]]
+        async with database.begin() as session:
+            lived.update(await _TAKING[kind](session, program_id, some, at))
+            await follow(session, program_id, at)
+
+
+async def follow(session: AsyncSession, program_id: str, at: datetime) -> None:
+    """Do what intake has left for itself, and what that leaves in turn."""
+    for _ in range(MAX_ROUNDS):
+        rows = await outbox.take(session, program_id, Lane.INTAKE, now=at, limit=ROWS_AT_ONCE)
+        if not rows:
+            return
+        for row in rows:
+            await act(session, row, as_of=at)
+    raise RuntimeError(f"what intake leaves for itself has no end after {MAX_ROUNDS} rounds")
+
+
+async def _employ(session: AsyncSession, program_id: str, told: Sequence[Employed], at: datetime) -> Iterable[str]:
+    results: list[MemberResult] = []
+    for since, some in groupby(told, key=lambda one: one.since):
+        rows = [read(one.row) for one in some]
+        results += await member_changes.write(session, program_id, rows, effective_at=since, now=at)
+    return [f"member {result.status}" for result in results]
+
+
+async def _absent(session: AsyncSession, program_id: str, told: Sequence[AbsenceChange], at: datetime) -> Iterable[str]:
+    results = await absences.write(session, program_id, told, as_of=at)
+    return [f"absence {result.status}" for result in results]
+
+
+async def _send(session: AsyncSession, program_id: str, told: Sequence[Sent], at: datetime) -> Iterable[str]:
+    facts = [domain_events.Told(one.event, one.policy) for one in told]
+    outcomes = await intake.record_all(session, program_id, facts, as_of=at)
+    return [f"event {_what(one)} {outcome.status}" for one, outcome in zip(told, outcomes, strict=True)]
+
+
+def _what(sent: Sent) -> str:
+    return "retraction" if sent.event.retracts is not None else sent.event.type
+
+
+async def _spend(session: AsyncSession, program_id: str, told: Sequence[Spent], at: datetime) -> Iterable[str]:
+    """Hold what is wanted and spend it; who has not enough is refused, and that is kept as well."""
+    wanted = {Identity(MEMBER_EXTERNAL_ID, one.member) for one in told}
+    known = await members.find_named(session, program_id, wanted)
+    able = [one for one in told if Identity(MEMBER_EXTERNAL_ID, one.member) in known]
+    if not able:
+        return []
+    holds = [
+        PlaceHold(
+            reference=one.reference,
+            actor=ACTOR,
+            member_id=known[Identity(MEMBER_EXTERNAL_ID, one.member)],
+            unit=UNIT,
+            amount=one.points,
+        )
+        for one in able
+    ]
+    held = await commands.execute(session, program_id, holds, as_of=at)
+    settled = [
+        Settle(reference=f"{one.reference}/settled", actor=ACTOR, hold_id=outcome.hold_id)
+        for one, outcome in zip(able, held, strict=True)
+        if isinstance(outcome, Accepted) and outcome.hold_id
+    ]
+    if settled:
+        await commands.execute(session, program_id, settled, as_of=at)
+    return ["redemption " + ("accepted" if isinstance(one, Accepted) else "refused") for one in held]
+
+
+_TAKING: Mapping[type[Any], Take] = {Employed: _employ, AbsenceChange: _absent, Sent: _send, Spent: _spend}
+
+
+# -- What time does ------------------------------------------------------------------------------------------------
+
+
+async def _pass(database: Database, program_id: str, midnight: datetime) -> None:
+    """A day has ended."""
+    await expiry.run_all(database, as_of=midnight, clock=lambda: midnight, program_ids=[program_id])
