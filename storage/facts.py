@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.counters import CounterKey, counts_from_json
 from domain.events import Event, Identity
 from domain.intake import RETRACTED, Fact, FactKey
-from storage import ledger, sets
-from storage.hot_path import run
+from storage import challenges, ledger, sets
+from storage.hot_path import Found, Query, run
 from storage.sets import Rows
 from storage.tables import events
 
@@ -131,25 +131,34 @@ async def find_decidable(session: AsyncSession, limit: int) -> list[tuple[str, s
 # -- What deciding reads -------------------------------------------------------------------------------------------
 
 
-async def counters_of(
-    session: AsyncSession, program_id: str, keys: Collection[tuple[str, CounterKey]]
-) -> dict[tuple[str, CounterKey], tuple[int, int]]:
+_COUNTERS = """SELECT c.member_id, c.name, c.period, c.period_on, c.uses, c.total FROM counters c
+    JOIN unnest(CAST(%(members)s AS text[]), CAST(%(names)s AS text[]), CAST(%(periods)s AS text[]),
+        CAST(%(days)s AS date[]))
+        AS k(member_id, name, period, period_on)
+        ON c.member_id = k.member_id AND c.name = k.name AND c.period = k.period AND c.period_on = k.period_on
+    WHERE c.program_id = %(program_id)s"""
+
+Counts = dict[tuple[str, CounterKey], tuple[int, int]]
+
+
+async def counters_of(session: AsyncSession, program_id: str, keys: Collection[tuple[str, CounterKey]]) -> Counts:
     """By member and key, (uses, total) of the counters that exist."""
-    if not keys:
-        return {}
-    statement = """SELECT c.member_id, c.name, c.period, c.period_on, c.uses, c.total FROM counters c
-        JOIN unnest(CAST(%(members)s AS text[]), CAST(%(names)s AS text[]), CAST(%(periods)s AS text[]),
-            CAST(%(days)s AS date[]))
-            AS k(member_id, name, period, period_on)
-            ON c.member_id = k.member_id AND c.name = k.name AND c.period = k.period AND c.period_on = k.period_on
-        WHERE c.program_id = %(program_id)s"""
+    return counted(await run(session, *counting(program_id, keys))) if keys else {}
+
+
+def counting(program_id: str, keys: Collection[tuple[str, CounterKey]]) -> Query:
+    """The statement of `counters_of`, for whoever asks more in the same round trip; `counted` takes its rows."""
     columns = {
         "members": sets.texts([member for member, _ in keys]),
         "names": sets.texts([key[0] for _, key in keys]),
         "periods": sets.texts([key[1] for _, key in keys]),
         "days": sets.texts([key[2].isoformat() for _, key in keys]),
     }
-    found = await run(session, statement, {"program_id": program_id, **columns})
+    return _COUNTERS, {"program_id": program_id, **columns}
+
+
+def counted(found: Found) -> Counts:
+    """What `counters_of` tells, of its statement's rows."""
     return {(member, (name, period, on)): (uses, total) for member, name, period, on, uses, total in found}
 
 
@@ -205,6 +214,9 @@ async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequenc
         if fact.state != RETRACTED:
             fact.points, fact.moved = points, counts_from_json(verdict.get("moved", ()))
             fact.shared = counts_from_json(verdict.get("shared", ()))
+    claimed = [event_id for event_id, n, _, verdict in found if n > 1 or verdict.get("challenges")]
+    for claim in await challenges.claims_of(session, program_id, claimed) if claimed else ():
+        by_id[claim.event_id].claims[claim.challenge] = claim
     earnings, in_part = await ledger.earnings_of_events(session, program_id, by_id)
     for fact in locked:
         fact.earnings, fact.reversed_in_part = earnings.get(fact.event_id, {}), fact.event_id in in_part

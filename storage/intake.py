@@ -416,24 +416,30 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
             fact.member_id = into.get(fact.member_id, fact.member_id) if fact.member_id else None
     with on_paper():
         keys = _counted(batch.configuration, work, owners, everybody)
-    standing_ids = [fact.event_id for fact in work.standing]
+    shared = await program_counters.lock(session, program_id, _shared(batch.configuration, work))
+    climbed = await ladders.lock(
+        session,
+        batch.configuration,
+        counting=involved,
+        falling=work.debited,
+        event_ids=[fact.event_id for fact in work.standing],
+    )
+    opening = ledger.opening(
+        program_id,
+        involved,
+        recorded_at=batch.as_of,
+        debited=sorted(work.debited),
+        granted_by=[earning.id for fact in work.standing for earning, _ in fact.earnings.values()],
+        units=_units(batch.configuration, work),
+        policies=policies(batch.configuration),
+    )
+    counted, *opened = await run_together(session, facts.counting(program_id, keys), *opening.queries())
     return Loaded(
         facts=work.facts,
         members={name: into.get(one, one) for name, one in batch.members.items()},
         people=everybody,
-        counters=await facts.counters_of(session, program_id, keys),
-        shared=await program_counters.lock(session, program_id, _shared(batch.configuration, work)),
-        ladders=await ladders.lock(
-            session, batch.configuration, counting=involved, falling=work.debited, event_ids=standing_ids
-        ),
-        book=await ledger.open_book(
-            session,
-            program_id,
-            involved,
-            recorded_at=batch.as_of,
-            debited=sorted(work.debited),
-            granted_by=[earning.id for fact in work.standing for earning, _ in fact.earnings.values()],
-            units=_units(batch.configuration, work),
-            policies=policies(batch.configuration),
-        ),
+        counters=facts.counted(counted),
+        shared=shared,
+        ladders=climbed,
+        book=opening.book(opened),
     )

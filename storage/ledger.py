@@ -5,9 +5,9 @@ their account. Everything is one statement per table and nothing is ever updated
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,7 +30,7 @@ from domain.ledger import (
     unit_of,
 )
 from storage import balance_changes, measures
-from storage.hot_path import Query, run, run_together
+from storage.hot_path import Found, Query, run, run_together
 from storage.ids import new_id
 from storage.sets import Rows, array, insert_all, texts
 from storage.tables import accounts, conversions, entries, holds, lot_moves, lots, pendings, transactions, transfers
@@ -82,35 +82,92 @@ _UPDATE_LOTS = """UPDATE lots SET allocated = n.allocated, expired = n.expired, 
     WHERE lots.program_id = %(program_id)s AND lots.id = n.id"""
 
 
+class Asked(TypedDict, total=False):
+    """What else is said of a Book that is opened, as `Opening` has it."""
+
+    recorded_at: Required[datetime]
+    lot_ids: Collection[str]
+    granted_by: Collection[str]
+    policies: Mapping[str, Policy] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A Book to be opened of just these members' accounts, new ones included.
+
+    `debited` says how much will be taken from accounts at most (None is whatever there is), `lot_ids` to which lots it
+    will be given back, and `granted_by` of which transactions the grants will be taken back. Who asks more in the same
+    round trip runs the `queries` beside its own, and has the `book` of what they found.
+    """
+
+    program_id: str
+    account_ids: Collection[str]
+    recorded_at: datetime
+    debited: Mapping[str, int | None]
+    lot_ids: Collection[str] = ()
+    granted_by: Collection[str] = ()
+    policies: Mapping[str, Policy] | None = None
+
+    def queries(self) -> list[Query]:
+        """The accounts, locked, and what is needed of their lots."""
+        parameters = {
+            "program_id": self.program_id,
+            "ids": texts(sorted(self.account_ids)),
+            "at": self.recorded_at,
+            "debited": texts(list(self.debited)),
+            "needed": array(lots.c.granted, list(self.debited.values())),
+            "lots": texts(list(self.lot_ids)),
+            "granted_by": texts(list(self.granted_by)),
+        }
+        asked = (_FIRST_OPEN, self.debited), (_GIVEN_BACK, self.lot_ids), (_CARRYING, self.granted_by)
+        statements = (_LOCK_ACCOUNTS, _LAPSED, *(statement for statement, those in asked if those))
+        return [(statement, parameters) for statement in statements]
+
+    def book(self, found: Sequence[Found]) -> Book:
+        """The Book of what the queries found."""
+        accounts_found, *loaded = found
+        opened = {row[0]: Account(*row) for row in accounts_found}
+        new = (one for one in sorted(self.account_ids) if one not in opened)
+        opened |= {one: Account(one, unit_of(one), running=True) for one in new}
+        # A lot may be found several times; that it carries what will be taken back is only said by the last.
+        known = {row[0]: Lot(*row) for rows in loaded for row in rows}
+        return Book(self.program_id, new_id, self.recorded_at, opened.values(), known.values(), self.policies)
+
+
+def opening(
+    program_id: str,
+    member_ids: Collection[str],
+    *,
+    debited: Collection[str] = (),
+    units: Collection[str] = (UNIT,),
+    pending: bool = False,
+    **asked: Unpack[Asked],
+) -> Opening:
+    """A Book to be opened of these members' accounts in these units.
+
+    `debited` are the members from whom an operation will take. With `pending`, their accounts of promised value too.
+    """
+    kinds = (member_account, held_account, pending_account) if pending else (member_account, held_account)
+    return Opening(
+        program_id=program_id,
+        account_ids={account(member, unit) for member in member_ids for unit in units for account in kinds},
+        debited={member_account(member, unit): None for member in debited for unit in units},
+        **asked,
+    )
+
+
 async def open_book(
     session: AsyncSession,
     program_id: str,
     member_ids: Collection[str],
     *,
-    recorded_at: datetime,
     debited: Collection[str] = (),
-    lot_ids: Collection[str] = (),
-    granted_by: Collection[str] = (),
     units: Collection[str] = (UNIT,),
     pending: bool = False,
-    policies: Mapping[str, Policy] | None = None,
+    **asked: Unpack[Asked],
 ) -> Book:
-    """A Book of these members' accounts in these units, locked, new ones included.
-
-    `debited` are the members from whom an operation will take; `lot_ids` the lots to which it will give back;
-    `granted_by` the transactions whose grants it will take back. With `pending`, their accounts of promised value too.
-    """
-    kinds = (member_account, held_account, pending_account) if pending else (member_account, held_account)
-    return await open_accounts(
-        session,
-        program_id,
-        {account(member, unit) for member in member_ids for unit in units for account in kinds},
-        recorded_at=recorded_at,
-        debited={member_account(member, unit): None for member in debited for unit in units},
-        lot_ids=lot_ids,
-        granted_by=granted_by,
-        policies=policies,
-    )
+    """The Book of an `opening`, its accounts locked."""
+    return await _open(session, opening(program_id, member_ids, debited=debited, units=units, pending=pending, **asked))
 
 
 async def open_accounts(
@@ -118,34 +175,15 @@ async def open_accounts(
     program_id: str,
     account_ids: Collection[str],
     *,
-    recorded_at: datetime,
     debited: Mapping[str, int | None],
-    lot_ids: Collection[str] = (),
-    granted_by: Collection[str] = (),
-    policies: Mapping[str, Policy] | None = None,
+    **asked: Unpack[Asked],
 ) -> Book:
-    """A Book of just these members' accounts, locked, new ones included.
+    """A Book of just these members' accounts, locked, new ones included."""
+    return await _open(session, Opening(program_id=program_id, account_ids=account_ids, debited=debited, **asked))
 
-    `debited` says how much will be taken from accounts at most; None is whatever there is.
-    """
-    query = {
-        "program_id": program_id,
-        "ids": texts(sorted(account_ids)),
-        "at": recorded_at,
-        "debited": texts(list(debited)),
-        "needed": array(lots.c.granted, list(debited.values())),
-        "lots": texts(list(lot_ids)),
-        "granted_by": texts(list(granted_by)),
-    }
-    asked = (_FIRST_OPEN, debited), (_GIVEN_BACK, lot_ids), (_CARRYING, granted_by)
-    statements = (_LOCK_ACCOUNTS, _LAPSED, *(statement for statement, those in asked if those))
-    found, *loaded = await run_together(session, *((statement, query) for statement in statements))
-    opened = {row[0]: Account(*row) for row in found}
-    new = (one for one in sorted(account_ids) if one not in opened)
-    opened |= {one: Account(one, unit_of(one), running=True) for one in new}
-    # A lot may be found several times; that it carries what will be taken back is only said by the last.
-    known = {row[0]: Lot(*row) for rows in loaded for row in rows}
-    return Book(program_id, new_id, recorded_at, opened.values(), known.values(), policies)
+
+async def _open(session: AsyncSession, opening: Opening) -> Book:
+    return opening.book(await run_together(session, *opening.queries()))
 
 
 def rows(book: Book) -> list[Rows]:
