@@ -3,14 +3,15 @@
 Holidays come from the package `holidays`; ENGINE names its version, for it is an input of whatever they decide.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any
 
 import holidays
 
-ENGINE = f"holidays {holidays.__version__}"
+ENGINE = f"holidays {version('holidays')}"
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # The custom attribute of a member that works on other days than a policy says, for example "mon,tue,wed".
@@ -18,7 +19,7 @@ WORKING_DAYS = "working_days"
 
 
 @lru_cache(maxsize=1_000)
-def pattern(days: Sequence[str]) -> frozenset[int]:
+def pattern(days: tuple[str, ...]) -> frozenset[int]:
     """The weekdays as numbers, Monday 0; what is no weekday is left out."""
     return frozenset(WEEKDAYS.index(day) for day in days if day in WEEKDAYS)
 

@@ -73,9 +73,10 @@ class Freezes:
 class StreakPolicy:
     """What keeps a streak: so much (`at_least`, CEL on the member) of what qualifies in each period.
 
-    Daily streaks look at the `working_days` of the member's week; public holidays of the member's country and absences
-    protect. A break is healed by facts that arrive up to `restore_days` later. A member who reaches one of the lengths
-    `reached`, or a multiple of `reached_every`, leaves the event streak.reached, which rules reward.
+    A period in which no working day is left is skipped: of the week's `working_days`, those on which the member is
+    absent, has a public holiday, or one of the `sources` (all, if none is named) was down, are none. A period is
+    changed by facts that arrive up to `restore_days` after its end. A member who reaches one of the lengths `reached`,
+    or a multiple of `reached_every`, leaves the event streak.reached, which rules reward.
     """
 
     key: str
@@ -86,6 +87,7 @@ class StreakPolicy:
     at_least: str = "1"
     working_days: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri")
     holidays: bool = True
+    sources: tuple[str, ...] = ()
     grace: Grace = Grace()
     freezes: Freezes = Freezes()
     on_miss: OnMiss = OnMiss.RESET

@@ -1,0 +1,73 @@
+"""Days as a member has them: of the time zone in effect at each instant, gathered into periods.
+
+A day ends when its date is over for good, so whoever travels west has more of it, and whoever travels east less.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+
+from domain.deciding import Person
+from domain.game import Cadence
+from domain.time import zone
+
+_DAY = timedelta(days=1)
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def first_of(cadence: Cadence, day: date) -> date:
+    """The first day of the period that holds the day; weeks are ISO weeks."""
+    if cadence is Cadence.WEEKLY:
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if cadence is Cadence.MONTHLY else day
+
+
+def last_of(cadence: Cadence, first: date) -> date:
+    """The last day of the period that begins on this one."""
+    if cadence is Cadence.WEEKLY:
+        return first + timedelta(days=6)
+    return (first + timedelta(days=31)).replace(day=1) - _DAY if cadence is Cadence.MONTHLY else first
+
+
+@lru_cache(maxsize=100_000)
+def _midnight(day: date, time_zone: str) -> datetime:
+    """When the day begins in the zone; where clocks go forward at midnight, the instant at which they do."""
+    return datetime.combine(day, time.min, zone(time_zone)).astimezone(UTC)
+
+
+class Days:
+    """A member's days, by the versions of the member, oldest first; the first stands for all that was before it."""
+
+    def __init__(self, versions: Sequence[tuple[datetime, Person]]) -> None:
+        # A version that was recorded later for an earlier time stands for all that follows.
+        segments: list[tuple[datetime, Person]] = []
+        for since, person in reversed(versions):
+            if not segments or since < segments[-1][0]:
+                segments.append((since, person))
+        if segments[-1][0] > _ALWAYS:
+            segments.append((_ALWAYS, versions[0][1]))
+        self._since = [since for since, _ in reversed(segments)]
+        self._people = [person for _, person in reversed(segments)]
+
+    def person_at(self, at: datetime) -> Person:
+        return self._people[bisect_right(self._since, at) - 1] if len(self._people) > 1 else self._people[0]
+
+    def day_at(self, at: datetime) -> date:
+        """The date that the member's calendar shows at the instant."""
+        return at.astimezone(zone(self.person_at(at).time_zone)).date()
+
+    def end_of(self, day: date) -> datetime:
+        """The instant from which the member's date is later than the day for good."""
+        until = _NEVER
+        for since, person in zip(reversed(self._since), reversed(self._people), strict=True):
+            midnight = _midnight(day + _DAY, person.time_zone)
+            if midnight > since:
+                return min(midnight, until)
+            until = since
+        return until
+
+    def person_on(self, day: date) -> Person:
+        """The member as of the day's start."""
+        return self.person_at(self.end_of(day - _DAY)) if len(self._people) > 1 else self._people[0]
