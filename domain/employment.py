@@ -77,6 +77,14 @@ class Settlement:
         return bool(self.told or self.withdrawn)
 
 
+@dataclass(frozen=True, slots=True)
+class PageSettled:
+    """Of how many members of a page something was said, and the id after which the next one begins (None: nowhere)."""
+
+    done: int
+    after: str | None
+
+
 def anniversary(hired_on: date, years: int) -> date:
     """The day `years` after the day of hire; hired on 29 February, it is 28 February in years without that day."""
     year = hired_on.year + years

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived, employment
-from domain.employment import Fact, Promotion, Settlement, Telling, TellingState
+from domain.employment import Fact, PageSettled, Promotion, Settlement, Telling, TellingState
 from domain.members import MemberStatus
 from domain.outbox import OutboxRow
 from storage import outbox, sets
@@ -48,14 +48,6 @@ class Employed:
     def since(self, as_of: datetime) -> date:
         """The first day of which a member is told something that nobody knew."""
         return employment.since(self.today(self.created_at), self.today(as_of))
-
-
-@dataclass(frozen=True, slots=True)
-class PageSettled:
-    """How many members something was told of, and the id after which the next page begins (None: nowhere)."""
-
-    done: int
-    after: str | None
 
 
 async def list_programs(session: AsyncSession) -> list[str]:

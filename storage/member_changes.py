@@ -29,7 +29,7 @@ from domain.member_changes import (
 )
 from domain.members import EMAIL, MBOX_SHA1SUM, Member, MemberStatus, attributes, custom_as_json
 from domain.outbox import Kind, Lane, OutboxRow
-from storage import leaderboards, members, outbox, sets
+from storage import leaderboards, leavers, members, outbox, sets
 from storage.database import Database
 from storage.failures import retry
 from storage.ids import new_id
@@ -81,12 +81,19 @@ class _Taken:
         return self.before is not None and _placement(self.before) != _placement(self.after)
 
     @property
+    def has_left(self) -> bool:
+        return self.before is not None and (self.before.status, self.after.status) in _LEAVING
+
+    @property
     def result(self) -> MemberResult:
         changed = self.names or self.after is not self.before
         status = ChangeStatus.UPDATED if changed else ChangeStatus.UNCHANGED
         return MemberResult(
             self.change.external_id, status if self.before else ChangeStatus.CREATED, self.after.id, tuple(self.faults)
         )
+
+
+_LEAVING = {(before, MemberStatus.LEFT) for before in MemberStatus if before is not MemberStatus.LEFT}
 
 
 def _placement(member: Member) -> tuple[object, ...]:
@@ -270,6 +277,7 @@ async def _write(session: AsyncSession, work: _Work, taken: Sequence[_Taken]) ->
     await sets.insert(session, _version_rows(work, versions))
     await sets.insert(session, _identity_rows(work, taken))
     moved = [one.after.id for one in taken if one.moves_on_boards]
+    await leavers.close(session, work.program_id, [one.after.id for one in taken if one.has_left], now=work.now)
     effects = [*_arrivals(work, taken), *(leaderboards.outbox_row(work.program_id, one) for one in moved)]
     await outbox.add(session, effects, now=work.now)
 
