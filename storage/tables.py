@@ -311,6 +311,8 @@ decisions = Table(
     Column("inputs", JSONB, nullable=False),
     Column("transaction_id", Id),
     Column("recorded_at", Instant, nullable=False),
+    # Given under the locks of whom a decision concerns: in this order they can be made again.
+    Column("position", BigInteger, Identity(always=True), nullable=False),
     PrimaryKeyConstraint("event_id", "n"),
     _belongs_to("events", "event_id"),
     CheckConstraint("kind IN ('award', 'retraction', 'amendment')", name="kind"),
