@@ -44,7 +44,10 @@ class RuleState(StrEnum):
 
 
 class Stacking(StrEnum):
-    """What a group pays when several of its rules match: all, the best, the first, or only one that stands alone."""
+    """What a group pays when several of its rules would pay: all, the best, or the first.
+
+    Of an exclusive group the first pays, and what stands beside the group pays nothing then.
+    """
 
     SUM = "sum"
     BEST = "best"
@@ -134,8 +137,9 @@ class Budget:
 class Group:
     """Rules that are weighed against each other; groups may stand `within` another.
 
-    Multipliers of the group's rules are combined, bounded by `ceiling` (as text, "3" or "2.5"), and rounded once.
-    Rules that name no group belong to the group `default`, which pays all and has no ceiling unless it is declared.
+    Multipliers of the group's rules are combined, bounded by `ceiling` (as text, "3" or "2.5"), and rounded once. Rules
+    and groups within it stand in the order of `priority`, then by key. Rules that name no group belong to the group
+    `default`, which pays all and has no ceiling unless it is declared.
     """
 
     key: str
@@ -143,6 +147,7 @@ class Group:
     title: str = ""
     stacking: Stacking = Stacking.SUM
     within: str | None = None
+    priority: int = 0
     combining: Combining = Combining.MULTIPLICATIVE
     ceiling: str | None = None
     rounding: Rounding = Rounding.FLOOR

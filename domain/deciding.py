@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.configuration import Aggregate, Award, Budget, Cap, Configuration, Milestone, Period, Rule
+from domain.configuration import Aggregate, Award, Budget, Cap, Configuration, Group, Milestone, Period, Rule, RuleState
 from domain.counters import NOTHING, CounterKey, Counts, Used, counter_key, counts_as_json, name_of
 from domain.events import Event
 from domain.expressions import context, fields_used, is_read_whole, totals_used
+from domain.groups import Arithmetic, Weighing, arrange, weigh
 from domain.ledger import Grant
 from domain.rules import RuleResult, as_json, judge
 from domain.schemas import values
@@ -69,7 +70,8 @@ class Inputs:
 class Verdict:
     """What an event earns: per rule, by unit, milestones crossed (milestone, n), and the counters that it moves.
 
-    `moved` are the member's counters, `shared` those of all members together.
+    `moved` are the member's counters, `shared` those of all members together. `shadows` are rules that are only tried:
+    what each would have paid alone. `arithmetic` is what groups did, by rule.
     """
 
     results: tuple[RuleResult, ...] = ()
@@ -78,6 +80,8 @@ class Verdict:
     moved: Counts = field(default_factory=dict)
     reason: str | None = None
     shared: Counts = field(default_factory=dict)
+    shadows: tuple[RuleResult, ...] = ()
+    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
 
     @property
     def points(self) -> int:
@@ -98,6 +102,8 @@ class Verdict:
             kept["moved"] = counts_as_json(self.moved)
         if self.shared:
             kept["shared"] = counts_as_json(self.shared)
+        if shadows := [as_json(result) for result in self.shadows if result.matched]:
+            kept["shadows"] = shadows
         if self.reason:
             kept["reason"] = self.reason
         return kept
@@ -105,12 +111,19 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What deciding an event type needs to read and moves: made once per configuration."""
+    """What deciding an event type needs to read and moves: made once per configuration.
+
+    `rules` are the active ones, `weighing` how their groups weigh them, if any does.
+    """
 
     rules: tuple[Rule, ...]
+    shadows: tuple[Rule, ...]
+    weighing: Weighing | None
+    # By group, the rules whose awards its caps count.
+    grouped: Mapping[str, tuple[str, ...]]
     read: tuple[Aggregate, ...]
     counted: tuple[Aggregate, ...]
-    capped: tuple[tuple[Rule, Cap], ...]
+    capped: tuple[tuple[Rule | Group, Cap], ...]
     budgeted: tuple[tuple[Rule, Budget], ...]
     # The fields of event and member that its expressions name, None for all: to show them all costs more than to
     # evaluate the expressions.
@@ -132,18 +145,25 @@ def plan(configuration: Configuration, event_type: str) -> Plan:
 
 
 def _make_plan(configuration: Configuration, event_type: str) -> Plan:
-    rules = configuration.rules.get(event_type, ())
-    texts = [condition.expression for rule in rules for condition in rule.when]
-    texts += [rule.award.expression for rule in rules if rule.award]
+    declared = configuration.rules.get(event_type, ())
+    rules = tuple(rule for rule in declared if rule.state is RuleState.ACTIVE)
+    shadows = tuple(rule for rule in declared if rule.state is RuleState.SHADOW)
+    weighing = arrange(configuration.groups, rules)
+    texts = [text for rule in (*rules, *shadows) for text in _expressions(rule)]
     names = sorted(set().union(*map(totals_used, texts)) if texts else set())
     read = tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates)
     counted = tuple(a for a in configuration.aggregates.values() if a.event_type == event_type)
-    capped = tuple((rule, cap) for rule in rules for cap in rule.caps if cap.per is not None)
+    grouped = {one.group: tuple(one.rules()) for one in weighing.groups()} if weighing else {}
+    limited: tuple[Rule | Group, ...] = (*rules, *grouped)
+    capped = tuple((one, cap) for one in limited for cap in one.caps if cap.per is not None)
     counters = {(counter_name(aggregate), aggregate.per) for aggregate in (*read, *counted)}
-    counters |= {(name_of(rule), cap.per) for rule, cap in capped if cap.per is not None}
+    counters |= {(name_of(one), cap.per) for one, cap in capped if cap.per is not None}
     budgeted = tuple((rule, budget) for rule in rules for budget in rule.budgets)
     return Plan(
         rules=rules,
+        shadows=shadows,
+        weighing=weighing,
+        grouped={group.key: tuple(rule.key for rule in inside) for group, inside in grouped.items()},
         read=read,
         counted=counted,
         capped=capped,
@@ -158,6 +178,11 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
 
 def _in_order(counted: Iterable[tuple[str, Period]]) -> tuple[tuple[str, str, Period], ...]:
     return tuple(sorted((name, per.value, per) for name, per in counted))
+
+
+def _expressions(rule: Rule) -> Iterator[str]:
+    yield from (condition.expression for condition in rule.when)
+    yield from (text for text in (rule.audience, rule.multiplier, rule.award and rule.award.expression) if text)
 
 
 def _fields_named(texts: list[str], of: str) -> frozenset[str] | None:
@@ -213,12 +238,16 @@ def as_seen(configuration: Configuration, event: Event) -> Event:
 def decide(
     configuration: Configuration, event: Event, person: Person, inputs: Inputs, recorded_at: datetime
 ) -> Verdict:
-    """What the event earns; grants lapse as their rules or their units say, counted from `recorded_at`."""
+    """What the event earns; grants lapse as their rules or their units say, counted from `recorded_at`.
+
+    Each rule is judged by itself, groups weigh what they would give, and whatever lies over the rules comes last: it
+    sees what each rule gives, and adds to the grants, before milestones are looked at.
+    """
     if person.has_left:
         return Verdict(reason="member_left")
     needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
     moved = _counted(needs, event, zone)
-    if not needs.rules:
+    if not needs.rules and not needs.shadows:
         return Verdict(moved=moved)
     using = context(
         _shown(_event_view(event), needs.event_fields),
@@ -228,6 +257,9 @@ def decide(
 
     used = what_was_used(configuration, event, person, inputs)
     results = tuple(judge(rule, at, using, used) for rule in needs.rules)
+    arithmetic: Mapping[str, Arithmetic] = {}
+    if needs.weighing is not None:
+        results, arithmetic = weigh(needs.weighing, results, used)
     grants = _grants(configuration, needs.rules, results, zone, recorded_at)
     crossed = [
         crossing
@@ -236,7 +268,15 @@ def decide(
     ]
     _count_uses(needs, results, at, zone, moved)
     shared = _spent(needs, results, at, configuration.time_zone) if needs.budgeted else {}
-    return Verdict(results, grants, tuple(crossed), moved, shared=shared)
+    return Verdict(
+        results,
+        grants,
+        tuple(crossed),
+        moved,
+        shared=shared,
+        shadows=tuple(judge(rule, at, using, used) for rule in needs.shadows),
+        arithmetic=arithmetic,
+    )
 
 
 def totals_read(configuration: Configuration, event: Event, person: Person, inputs: Inputs) -> dict[str, int]:
@@ -304,10 +344,12 @@ def _count_uses(
     moved: dict[CounterKey, tuple[int, int]],
 ) -> None:
     by_rule = {result.rule: result for result in results}
-    for rule, cap in needs.capped:
-        result = by_rule[rule.key]
-        if cap.per and (result.points or result.reward):
-            moved[counter_key(name_of(rule), cap.per, at, zone)] = (1, result.points)
+    for capped, cap in needs.capped:
+        rules = (capped.key,) if isinstance(capped, Rule) else needs.grouped[capped.key]
+        paying = [by_rule[rule] for rule in rules if by_rule[rule].pays]
+        if cap.per and paying:
+            points = sum(result.points for result in paying)
+            moved[counter_key(name_of(capped), cap.per, at, zone)] = (1, points)
 
 
 def _spent(needs: Plan, results: tuple[RuleResult, ...], at: datetime, zone: str) -> Counts:

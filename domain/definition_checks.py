@@ -4,11 +4,11 @@ Each check yields Faults with the path to the value, so that whoever read the va
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain import game_checks
+from domain import game_checks, rule_checks
 from domain.checks import (
     CURRENCY,
     MAX_DAYS,
@@ -18,7 +18,6 @@ from domain.checks import (
     MAX_TEXT,
     MAX_TITLE,
     Told,
-    bounded,
     close,
     counts_in,
     currency,
@@ -39,15 +38,12 @@ from domain.configuration import (
     Field,
     Milestone,
     Reward,
-    Rule,
     Unit,
     UnitKind,
 )
 from domain.definitions import SECTIONS, Definitions
 from domain.derived import EVENT_TYPES as DERIVED_TYPES
-from domain.expressions import ExpressionError, check, fields_used, totals_used
-from domain.members import ATTRIBUTES
-from domain.samples import EVENT_ATTRIBUTES, breakages, expressions
+from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS, MAX_INTEGER
 from domain.shapes import Fault, Path
 from domain.units import exponent_of
@@ -55,8 +51,6 @@ from domain.units import exponent_of
 MAX_DEFINITIONS = 1_000  # in one section
 MAX_RULES = 100  # of one event type
 MAX_FIELDS = 100
-MAX_CONDITIONS = 20
-MAX_CAPS = 10
 MAX_STRING_FIELD = 10_000
 MAX_EXPONENT = 6
 
@@ -69,7 +63,6 @@ _RESERVED = {
     *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"),
     *("namespace", "null", "package", "return", "true", "var", "void", "while", *EVENT_ATTRIBUTES),
 }
-_RULE_WORDS = {"award", "outside its window"}
 # What ends the id of an account that holds another kind of value than what its member can spend.
 _ACCOUNT_WORDS = {"held", "pending"}
 # The fields that each policy of expiry has.
@@ -120,13 +113,13 @@ def _check_one(definitions: Definitions, section: str, key: str, definition: Any
     checks: Mapping[str, Callable[[Path, Any, Definitions], Iterable[Fault]]] = {
         "event_types": _event_type,
         "aggregates": _aggregate,
-        "rules": _rule,
+        "rules": rule_checks.rule,
         "milestones": _milestone,
         "rewards": _reward,
         "catalog": _item,
         "units": _unit,
         "conversions": _conversion,
-        "groups": game_checks.group,
+        "groups": rule_checks.group,
         "streaks": game_checks.streak,
         "challenges": game_checks.challenge,
         "tiers": game_checks.tier,
@@ -190,116 +183,6 @@ def _aggregate(path: Path, aggregate: Aggregate, definitions: Definitions) -> To
         )
     elif field.type != "integer":
         yield Fault((*path, "field"), f"only integer fields can be summed, {aggregate.field} is a {field.type}")
-
-
-# -- Rules ---------------------------------------------------------------------------------------------------------
-
-
-def _rule(path: Path, rule: Rule, definitions: Definitions) -> Told:
-    yield from refers(path, "event_type", rule.event_type, "event_types", definitions)
-    if rule.reward is not None:
-        yield from refers(path, "reward", rule.reward, "rewards", definitions)
-    if rule.award is None and rule.reward is None:
-        yield Fault(path, "a rule gives an award, a reward or both")
-    if rule.starts_at and rule.ends_at and rule.starts_at >= rule.ends_at:
-        yield Fault((*path, "ends_at"), "is not after starts_at")
-    yield from _award(path, rule, definitions)
-    yield from _caps(path, rule)
-    yield from _budgets(path, rule)
-    yield from _conditions(path, rule)
-    yield from _expressions(path, rule, definitions)
-
-
-def _award(path: Path, rule: Rule, definitions: Definitions) -> Told:
-    if rule.award is None:
-        return
-    yield from counts_in((*path, "award"), "unit", rule.award.unit, definitions)
-    yield from days((*path, "award"), "expires_after_days", rule.award.expires_after_days)
-
-
-def _caps(path: Path, rule: Rule) -> Told:
-    yield from bounded((*path, "caps"), rule.caps, MAX_CAPS)
-    seen = set()
-    for n, cap in enumerate(rule.caps):
-        at = (*path, "caps", n)
-        if cap.per in seen:
-            yield Fault(at, "another cap has the same period: write points and times in one")
-        seen.add(cap.per)
-        if cap.points is None and cap.times is None:
-            yield Fault(at, "a cap limits points, times or both")
-        if cap.points is not None:
-            yield from within((*at, "points"), cap.points, 1, MAX_POINTS)
-        if cap.times is not None:
-            yield from within((*at, "times"), cap.times, 1, MAX_POINTS)
-        if cap.times is not None and cap.per is None:
-            yield Fault((*at, "times"), "a rule awards an event once anyway: cap the points, or the times per period")
-        if cap.points is not None and rule.award is None:
-            yield Fault((*at, "points"), "this rule awards no points")
-
-
-def _budgets(path: Path, rule: Rule) -> Told:
-    yield from bounded((*path, "budgets"), rule.budgets, MAX_CAPS)
-    if rule.budgets and rule.award is None:
-        yield Fault((*path, "budgets"), "this rule awards nothing that a budget could count")
-    for n, budget in enumerate(rule.budgets):
-        at = (*path, "budgets", n)
-        if budget.per in (other.per for other in rule.budgets[:n]):
-            yield Fault((*at, "per"), "another budget has the same period")
-        yield from within((*at, "points"), budget.points, 1, MAX_MONEY_MINOR)
-
-
-def _conditions(path: Path, rule: Rule) -> Told:
-    yield from bounded((*path, "when"), rule.when, MAX_CONDITIONS)
-    names = [condition.name for condition in rule.when]
-    for n, name in enumerate(names):
-        if not 1 <= len(name) <= MAX_TITLE:
-            yield Fault((*path, "when", n, "name"), f"a condition's name has 1 to {MAX_TITLE} characters")
-        if name in _RULE_WORDS or name in names[:n]:
-            yield Fault((*path, "when", n, "name"), f"{name!r} already names something else in this rule")
-
-
-def _expressions(path: Path, rule: Rule, definitions: Definitions) -> Told:
-    """Faults that reading the expressions shows; when there are none, those that trying them shows."""
-    event_type = definitions.event_types.get(rule.event_type)
-    where: dict[str, Path] = {c.name: (*path, "when", n, "expression") for n, c in enumerate(rule.when)}
-    where["award"] = (*path, "award", "expression")
-    seen = list(_read_expressions(rule, where, event_type, definitions))
-    yield from seen
-    if (
-        not seen
-        and event_type
-        and len(where) == len(rule.when) + 1
-        and all(f.type in CHECKS for f in event_type.fields.values())
-    ):
-        for broken in breakages(rule, event_type, definitions.aggregates):
-            yield Fault(where[broken.name], broken.cause)
-
-
-def _read_expressions(
-    rule: Rule, where: Mapping[str, Path], event_type: EventType | None, definitions: Definitions
-) -> Told:
-    for name, text in expressions(rule).items():
-        try:
-            check(text)
-        except ExpressionError as error:
-            yield Fault(where[name], str(error))
-            continue
-        yield from _unknown_totals(where[name], text, definitions)
-        yield from _unknown(where[name], "member", fields_used(text, "member"), ATTRIBUTES, "a member")
-        if event_type:
-            known = [*event_type.fields, *EVENT_ATTRIBUTES]
-            yield from _unknown(where[name], "event", fields_used(text, "event"), known, event_type.key)
-
-
-def _unknown_totals(path: Path, text: str, definitions: Definitions) -> Told:
-    for name in sorted(totals_used(text) - definitions.aggregates.keys()):
-        meant = close(name, definitions.aggregates)
-        yield Fault(path, f"totals.{name}: there is no aggregate {name}{meant}", ("aggregates", name))
-
-
-def _unknown(path: Path, of: str, used: Collection[str], known: Collection[str], whose: str) -> Told:
-    for name in sorted(set(used) - set(known)):
-        yield Fault(path, f"{of}.{name}: {whose} has no {name}{close(name, known)}")
 
 
 # -- Milestones, rewards, catalog ----------------------------------------------------------------------------------

@@ -78,6 +78,11 @@ def fields_used(text: str, of: str) -> frozenset[str]:
     return frozenset(re.findall(rf"(?<![\w.]){re.escape(of)}\.([A-Za-z_]\w*)", _LITERAL_OR_COMMENT.sub("''", text)))
 
 
+def names_used(text: str) -> frozenset[str]:
+    """Which of `event`, `member` and `totals` an expression reads."""
+    return frozenset(compiled(text).variables())
+
+
 def is_read_whole(text: str, of: str) -> bool:
     """Whether an expression names `event` or `member` other than by `fields_used`."""
     bare = _LITERAL_OR_COMMENT.sub("''", text)

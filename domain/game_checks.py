@@ -1,14 +1,9 @@
 """What the game's definitions must keep beyond their shape."""
 
 from domain.checks import Told
-from domain.configuration import Group
 from domain.definitions import Definitions
 from domain.game import Badge, Board, Challenge, StreakPolicy, TierLadder
 from domain.shapes import Path
-
-
-def group(path: Path, found: Group, definitions: Definitions) -> Told:
-    yield from ()
 
 
 def streak(path: Path, policy: StreakPolicy, definitions: Definitions) -> Told:

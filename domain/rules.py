@@ -16,6 +16,11 @@ from domain.counters import Used
 from domain.expressions import ExpressionError, evaluate
 
 MAX_AWARD = 1_000_000_000  # points by one rule for one event
+MAX_MULTIPLIER = 1_000
+
+# What did not hold, where it is no condition that a person has named.
+OUTSIDE = "outside its window"
+AUDIENCE = "not in its audience"
 
 _TO_NEAREST = (Rounding.HALF_UP, Rounding.HALF_EVEN)
 
@@ -23,9 +28,10 @@ _TO_NEAREST = (Rounding.HALF_UP, Rounding.HALF_EVEN)
 class RuleResult(NamedTuple):
     """What one rule made of one event: a named tuple, because ten of them are made for every event.
 
-    `failed` names the condition that did not hold (or "outside its window"), `error` why a condition or the award could
-    not be computed. `raw` is the award before rounding and caps; `caps` are those that bit, as "day" or "event", and
-    `budgets` those that did, by their period.
+    `failed` names the condition that did not hold, `error` why it or the award could not be computed. `raw` is the
+    award before rounding and caps, or what a multiplier multiplies by; `caps` are those that bit, as "day" or "event",
+    of a group as "group:day"; `budgets` those that did, by their period. `factor` is by what groups multiplied the
+    award, `left_out` the group that does not pay it beside others, with its stacking.
     """
 
     rule: str
@@ -38,21 +44,31 @@ class RuleResult(NamedTuple):
     caps: tuple[str, ...] = ()
     reward: str | None = None
     budgets: tuple[str, ...] = ()
+    factor: str | None = None
+    left_out: tuple[str, str] | None = None
 
     @property
     def matched(self) -> bool:
         return self.failed is None
 
+    @property
+    def pays(self) -> bool:
+        return self.points > 0 or self.reward is not None
+
 
 def judge(rule: Rule, occurred_at: datetime, using: cel.Context, used: Used) -> RuleResult:
     """Whether the rule matches, and what it gives after rounding, caps and budgets."""
     if not _in_window(rule, occurred_at):
-        return RuleResult(rule.key, rule.version, failed="outside its window")
+        return RuleResult(rule.key, rule.version, failed=OUTSIDE)
     try:
+        if rule.audience is not None and not _holds(AUDIENCE, rule.audience, using):
+            return RuleResult(rule.key, rule.version, failed=AUDIENCE)
         failed = _first_false(rule.when, using)
         if failed is not None:
             return RuleResult(rule.key, rule.version, failed=failed)
-        raw = _raw_award(rule, using)
+        if rule.multiplier is not None:
+            return RuleResult(rule.key, rule.version, raw=_number("multiplier", rule.multiplier, MAX_MULTIPLIER, using))
+        raw = _number("award", rule.award.expression, MAX_AWARD, using) if rule.award else 0
     except _Broken as broken:
         return RuleResult(rule.key, rule.version, failed=broken.condition, error=broken.cause)
     rounded = round_award(raw, rule.award.rounding) if rule.award else 0
@@ -87,28 +103,30 @@ def _in_window(rule: Rule, at: datetime) -> bool:
 
 def _first_false(conditions: tuple[Condition, ...], using: cel.Context) -> str | None:
     for condition in conditions:
-        try:
-            value = evaluate(condition.expression, using)
-        except ExpressionError as error:
-            raise _Broken(condition.name, str(error)) from None
-        if value is False:
+        if not _holds(condition.name, condition.expression, using):
             return condition.name
-        if value is not True:
-            raise _Broken(condition.name, f"gave {type(value).__name__}, not true or false")
     return None
 
 
-def _raw_award(rule: Rule, using: cel.Context) -> int | float:
-    if rule.award is None:
-        return 0
+def _holds(name: str, expression: str, using: cel.Context) -> bool:
     try:
-        value = evaluate(rule.award.expression, using)
+        value = evaluate(expression, using)
     except ExpressionError as error:
-        raise _Broken("award", str(error)) from None
+        raise _Broken(name, str(error)) from None
+    if value is not True and value is not False:
+        raise _Broken(name, f"gave {type(value).__name__}, not true or false")
+    return value
+
+
+def _number(name: str, expression: str, most: int, using: cel.Context) -> int | float:
+    try:
+        value = evaluate(expression, using)
+    except ExpressionError as error:
+        raise _Broken(name, str(error)) from None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _Broken("award", f"gave {value!r:.50}, not a number")
-    if not 0 <= value <= MAX_AWARD:
-        raise _Broken("award", f"gave {value!r:.50}, not between 0 and {MAX_AWARD}")
+        raise _Broken(name, f"gave {value!r:.50}, not a number")
+    if not 0 <= value <= most:
+        raise _Broken(name, f"gave {value!r:.50}, not between 0 and {most}")
     return value
 
 
@@ -146,6 +164,10 @@ def as_json(result: RuleResult) -> Mapping[str, Any]:
         kept["caps"] = list(result.caps)
     if result.budgets:
         kept["budgets"] = list(result.budgets)
+    if result.factor is not None:
+        kept["factor"] = result.factor
+    if result.left_out is not None:
+        kept["left_out"] = list(result.left_out)
     if result.reward:
         kept["reward"] = result.reward
     return kept

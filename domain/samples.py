@@ -19,7 +19,7 @@ from domain.configuration import Aggregate, EventType, Field, Rule
 from domain.counters import Used
 from domain.expressions import context, fields_used, literals, totals_used
 from domain.members import ATTRIBUTES
-from domain.rules import judge
+from domain.rules import AUDIENCE, judge
 from domain.schemas import faults, limits, values
 
 MAX_SITUATIONS = 300
@@ -67,15 +67,17 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """Why an expression of a rule broke ("award" names the award's, else the condition), and where."""
+    """Why an expression of a rule broke (by its name in `expressions`), and where."""
 
     name: str
     cause: str
 
 
 def expressions(rule: Rule) -> dict[str, str]:
-    """The rule's expressions in the order in which they are evaluated: its conditions by name, then "award"."""
-    texts = {condition.name: condition.expression for condition in rule.when}
+    """The rule's expressions in the order of evaluation: its audience, conditions by name, "multiplier", "award"."""
+    texts = {AUDIENCE: rule.audience} if rule.audience is not None else {}
+    texts |= {condition.name: condition.expression for condition in rule.when}
+    texts |= {"multiplier": rule.multiplier} if rule.multiplier is not None else {}
     return texts | ({"award": rule.award.expression} if rule.award else {})
 
 
@@ -201,7 +203,13 @@ def _judged(rule: Rule, tried: list[Situation], *, every: bool = False) -> tuple
 
 def _only(rule: Rule, name: str) -> Rule:
     when = tuple(condition for condition in rule.when if condition.name == name)
-    return replace(rule, when=when, award=rule.award if name == "award" else None)
+    return replace(
+        rule,
+        when=when,
+        award=rule.award if name == "award" else None,
+        multiplier=rule.multiplier if name == "multiplier" else None,
+        audience=rule.audience if name == AUDIENCE else None,
+    )
 
 
 def _shown(value: Any) -> str:
