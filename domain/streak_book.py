@@ -1,0 +1,163 @@
+"""The streaks that one transaction has locked: marks are begun and ended, then each streak concerned is folded anew.
+
+Lengths that a streak owes are compared with those that were told: a told length stands for one run that overlaps its
+days, what no told length stands for is told as an event, and what stands for nothing is taken back.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+
+from domain.deciding import Person
+from domain.game import Absorbed, StreakPolicy
+from domain.streaks import Away, Down, Facts, Given, Mark, Reached, Run, Streak, Tally, fold, knows
+
+# A member and a policy.
+StreakKey = tuple[str, str]
+Versions = Sequence[tuple[datetime, StreakPolicy]]
+
+
+@dataclass(slots=True)
+class StoredMark:
+    """A mark as a row; `ended` by this transaction."""
+
+    id: str
+    key: StreakKey
+    mark: Mark
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class Award:
+    """A length that was told to have been reached, and the run for which it stands."""
+
+    key: StreakKey
+    length: int
+    n: int
+    started_on: date
+    reached_on: date
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is known of one streak: how it was stored, and the facts since its tally, or all without one."""
+
+    stored: Streak | None = None
+    tally: Tally | None = None
+    marks: dict[str, Mark] = field(default_factory=dict)
+    absences: list[Away] = field(default_factory=list)
+    freezes: list[Given] = field(default_factory=list)
+    awards: list[Award] = field(default_factory=list)
+
+
+class Folded(NamedTuple):
+    """A streak before, as it was stored, and after."""
+
+    key: StreakKey
+    before: Streak | None
+    after: Streak
+
+
+class Settlement(NamedTuple):
+    """What lengths reached come to: those to tell, told ones that stand for another run now, and those to take back."""
+
+    owed: tuple[Reached, ...]
+    moved: tuple[tuple[Award, Reached], ...]
+    gone: tuple[Award, ...]
+
+
+@dataclass(slots=True)
+class Streaks:
+    """What the transaction has locked and read of streaks, and what became of it."""
+
+    new_id: Callable[[str], str]
+    policies: Mapping[str, Versions] = field(default_factory=dict)
+    people: Mapping[str, Sequence[tuple[datetime, Person]]] = field(default_factory=dict)
+    kept: dict[StreakKey, Kept] = field(default_factory=dict)
+    outages: Sequence[Down] = ()
+    # By event, the marks of facts that stand.
+    standing: dict[str, list[StoredMark]] = field(default_factory=dict)
+    new_marks: list[StoredMark] = field(default_factory=list, init=False)
+    ended_marks: list[StoredMark] = field(default_factory=list, init=False)
+    _touched: dict[StreakKey, None] = field(default_factory=dict, init=False)
+
+    def mark(
+        self, member_id: str, event_id: str, at: datetime, arrived_at: datetime, found: Iterable[tuple[str, int]]
+    ) -> None:
+        """The event counts for these policies, each for so much."""
+        for policy, amount in found:
+            key, mark = (member_id, policy), Mark(at, event_id, amount, arrived_at)
+            if not self._reinstate(key, mark):
+                stored = StoredMark(self.new_id("mrk"), key, mark)
+                self.new_marks.append(stored)
+                self.standing.setdefault(event_id, []).append(stored)
+            self.kept[key].marks[event_id] = mark
+            self._touched[key] = None
+
+    def unmark(self, event_id: str) -> None:
+        """The event counts for nothing any more."""
+        for stored in self.standing.get(event_id, ()):
+            if not stored.ended:
+                stored.ended = True
+                self.ended_marks.append(stored)
+                self.kept[stored.key].marks.pop(event_id, None)
+                self._touched[stored.key] = None
+
+    def fold(self, as_of: datetime, keys: Iterable[StreakKey] | None = None) -> list[Folded]:
+        """The streaks of these keys, or of those that marks have touched, as they are now."""
+        return [self._fold(key, as_of) for key in (self._touched if keys is None else keys)]
+
+    def _fold(self, key: StreakKey, as_of: datetime) -> Folded:
+        member_id, policy = key
+        kept = self.kept[key]
+        marks, people = list(kept.marks.values()), self.people[member_id]
+        facts = Facts(self.policies[policy], people, marks, kept.absences, self.outages, kept.freezes)
+        return Folded(key, kept.stored, fold(facts, as_of, kept.tally))
+
+    def settle(self, folded: Folded) -> Settlement:
+        """The lengths that the streak owes against those that were told of the same days."""
+        policy = self.policies[folded.key[1]][-1][1]
+        return settle(policy, folded.after, self.kept[folded.key].awards)
+
+    def _reinstate(self, key: StreakKey, mark: Mark) -> bool:
+        """Let a mark that this transaction has ended stand as before, if the new one says the same."""
+        for stored in self.ended_marks:
+            if stored.key == key and stored.mark == mark:
+                stored.ended = False
+                self.ended_marks.remove(stored)
+                return True
+        return False
+
+
+def is_late(tally: Tally, instants: Iterable[datetime]) -> bool:
+    """Whether something that happened at one of these instants is too late for a fold from the tally."""
+    return any(knows(tally, at) for at in instants)
+
+
+def settle(policy: StreakPolicy, streak: Streak, awards: Sequence[Award]) -> Settlement:
+    """Match lengths reached with awards of the same length, each with one whose days overlap the run's."""
+    runs = {run.started_on: run for run in streak.runs}
+    left = sorted(awards, key=lambda award: (award.reached_on, award.n))
+    owed: list[Reached] = []
+    moved: list[tuple[Award, Reached]] = []
+    for reached in streak.reached:
+        award = next((one for one in left if _stands_for(one, reached, runs[reached.started_on])), None)
+        if award is None:
+            owed.append(reached)
+            continue
+        left.remove(award)
+        if (award.started_on, award.reached_on) != (reached.started_on, reached.reached_on):
+            moved.append((award, reached))
+    gone = [award for award in left if not (policy.absorbed is Absorbed.KEEP and _is_absorbed(award, streak, runs))]
+    return Settlement(tuple(owed), tuple(moved), tuple(gone))
+
+
+def _stands_for(award: Award, reached: Reached, run: Run) -> bool:
+    overlaps = award.started_on <= run.last_on and run.started_on <= award.reached_on
+    return award.length == reached.length and overlaps
+
+
+def _is_absorbed(award: Award, streak: Streak, runs: Mapping[date, Run]) -> bool:
+    """Whether a run of which another award is of the same length holds its days."""
+    return any(_stands_for(award, reached, runs[reached.started_on]) for reached in streak.reached)

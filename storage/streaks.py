@@ -1,0 +1,429 @@
+"""Streaks as rows: locked with the facts that they follow from, folded on paper, and written back set by set.
+
+Whoever folds has locked the members first, then the streaks' rows in the order of (member, policy). What was known of
+a member who was merged counts for the other one: marks, absences, freezes and awards keep their member, and are read
+by the alias.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import derived
+from domain.configuration import Configuration
+from domain.events import Event
+from domain.game import StreakPolicy
+from domain.outbox import OutboxRow
+from domain.shapes import Fault, read
+from domain.streak_book import Award, Folded, Kept, Settlement, StoredMark, StreakKey, Streaks, Versions, is_late
+from domain.streaks import Away, Down, Given, Mark, Streak, StreakState, Tally, needed_since
+from storage import configurations, outbox, people, sets
+from storage.game_tables import streak_awards, streak_marks, streaks
+from storage.hot_path import Found, Query, run, run_together, savepoint
+from storage.ids import new_id
+from storage.isolation import MAX_RACES, Overtaken, on_paper
+from storage.sets import Rows, array, texts
+
+MAX_PAGE = 500  # streaks of one transaction
+
+ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+_STORED = (
+    "state", "current", "longest", "started_on", "last_qualifying_at", "last_event_id", "grace_period_until",
+    "next_deadline_at", "freezes", "tally",
+)  # fmt: skip
+_KEYS = "unnest(CAST(%(members)s AS text[]), CAST(%(policies)s AS text[])"
+_OF_STREAK = "member_id, policy"
+_LOCK = f"""SELECT {_OF_STREAK}, {", ".join(_STORED)} FROM streaks WHERE program_id = %(program_id)s
+    AND ({_OF_STREAK}) IN (SELECT * FROM {_KEYS})) ORDER BY {_OF_STREAK} FOR NO KEY UPDATE"""
+_ALIASES = """SELECT id, merged_into FROM members
+    WHERE program_id = %(program_id)s AND merged_into = ANY(CAST(%(ids)s AS text[]))"""
+# What stood at the time of knowledge; what stands today is known at the end of time.
+_KNOWN = "recorded_at <= %(known_at)s AND (ended_at IS NULL OR ended_at > %(known_at)s)"
+_SINCE = f"{_KEYS}, CAST(%(since)s AS timestamptz[])) AS k({_OF_STREAK}, since)"
+_MARKS = f"""SELECT m.member_id, m.policy, m.occurred_at, m.event_id, m.amount, m.arrived_at FROM {_SINCE}
+    JOIN streak_marks m USING ({_OF_STREAK})
+    WHERE m.program_id = %(program_id)s AND m.occurred_at >= k.since AND {_KNOWN}"""
+_ABSENCES = f"""SELECT a.member_id, k.policy, a.starts_on, a.ends_on, a.kind, a.recorded_at FROM {_SINCE}
+    JOIN absences a USING (member_id)
+    WHERE a.program_id = %(program_id)s AND a.ends_on >= CAST(k.since AT TIME ZONE 'UTC' AS date) AND {_KNOWN}"""
+_FREEZES = f"""SELECT f.member_id, f.policy, f.granted_on, f.amount, f.recorded_at FROM {_SINCE}
+    JOIN streak_freezes f USING ({_OF_STREAK}) WHERE f.program_id = %(program_id)s AND {_KNOWN}"""
+_AWARDS = f"""SELECT a.member_id, a.policy, a.length, a.n, a.started_on, a.reached_on FROM {_SINCE}
+    JOIN streak_awards a USING ({_OF_STREAK}) WHERE a.program_id = %(program_id)s AND a.state = 'paid'
+        AND a.reached_on > CAST(k.since AT TIME ZONE 'UTC' AS date)"""
+_OUTAGES = """SELECT source, began_at, ended_at FROM outages WHERE program_id = %(program_id)s
+    AND (ended_at IS NULL OR ended_at >= %(oldest)s) AND recorded_at <= %(known_at)s ORDER BY began_at, id"""
+_STANDING = """SELECT id, member_id, policy, occurred_at, event_id, amount, arrived_at FROM streak_marks
+    WHERE program_id = %(program_id)s AND event_id = ANY(CAST(%(ids)s AS text[])) AND ended_at IS NULL"""
+
+
+# -- Policies ------------------------------------------------------------------------------------------------------
+
+_POLICIES = """SELECT applied_at, body -> 'streaks' FROM configurations
+    WHERE program_id = %(program_id)s AND number <= %(number)s ORDER BY number"""
+_CACHED = "streak policies"  # no event type has a name of two words
+
+
+async def policies(session: AsyncSession, configuration: Configuration) -> Mapping[str, Versions]:
+    """By key, every version that a policy of this configuration has had, with the instant since which it held."""
+    found: dict[str, Versions] | None = configuration.plans.get(_CACHED)
+    if found is None:
+        asked = {"program_id": configuration.program_id, "number": configuration.number}
+        found = configuration.plans[_CACHED] = _versions(configuration, await run(session, _POLICIES, asked))
+    return found
+
+
+def _versions(configuration: Configuration, found: Found) -> dict[str, Versions]:
+    versions: dict[str, dict[int, tuple[datetime, StreakPolicy]]] = {key: {} for key in configuration.streaks}
+    for applied_at, bodies in found:
+        for key in versions.keys() & (bodies or {}).keys():
+            policy = _policy(key, bodies[key])
+            versions[key].setdefault(policy.version, (applied_at, policy))
+    return {key: tuple(of_key.values()) for key, of_key in versions.items()}
+
+
+def _policy(key: str, body: Any) -> StreakPolicy:
+    faults: list[Fault] = []
+    policy: StreakPolicy | None = read(StreakPolicy, body, ("streaks", key), faults, key=key)
+    if policy is None or faults:
+        raise ValueError(f"snapshot cannot be read: streak {key}")
+    return policy
+
+
+# -- Locking and reading -------------------------------------------------------------------------------------------
+
+
+async def load(
+    session: AsyncSession,
+    configuration: Configuration,
+    everybody: Mapping[str, people.Versions],
+    wanted: Mapping[StreakKey, Collection[datetime]],
+    event_ids: Sequence[str] = (),
+) -> Streaks:
+    """The streaks of these keys, locked, and those that these events mark; the members are locked.
+
+    A streak has the facts since its tally, unless something at one of the instants is told of it, or its member has
+    changed: then it has all.
+    """
+    program_id = configuration.program_id
+    book = Streaks(new_id, await policies(session, configuration), everybody)
+    standing = await _standing(session, program_id, event_ids) if event_ids else []
+    aliases = await _aliases(session, program_id, everybody)
+    touched = {key: list(instants) for key, instants in wanted.items() if key[1] in book.policies}
+    for stored in standing:
+        stored.key = (aliases.get(stored.key[0], stored.key[0]), stored.key[1])
+        book.standing.setdefault(stored.mark.event_id, []).append(stored)
+        if stored.key[1] in book.policies:
+            touched.setdefault(stored.key, []).append(stored.mark.occurred_at)
+    if touched:
+        await _lock(session, program_id, book, touched)
+        await _read(session, program_id, book, aliases)
+    return book
+
+
+async def _lock(
+    session: AsyncSession, program_id: str, book: Streaks, touched: Mapping[StreakKey, Collection[datetime]]
+) -> None:
+    book.kept = {key: Kept() for key in sorted(touched)}
+    for member_id, policy, *values in await run(session, _LOCK, {"program_id": program_id, **_names(book.kept)}):
+        stored, key = _stored(values), (member_id, policy)
+        tally = stored.tally
+        version = book.people[member_id][-1][1].version
+        if tally and (tally.member_version != version or is_late(tally, touched[key])):
+            tally = None
+        book.kept[key] = Kept(stored, tally)
+
+
+async def _aliases(session: AsyncSession, program_id: str, member_ids: Collection[str]) -> dict[str, str]:
+    """Who was merged into one of these members, and into whom."""
+    found = await run(session, _ALIASES, {"program_id": program_id, "ids": texts(list(member_ids))})
+    return dict(found)
+
+
+async def _read(
+    session: AsyncSession, program_id: str, book: Streaks, aliases: Mapping[str, str], known_at: datetime = NEVER
+) -> None:
+    """Fill in the facts since each tally."""
+    marks, absences, freezes, awards, outages = await run_together(
+        session, *_reading(program_id, book, aliases, known_at)
+    )
+    for kept, values in _belonging(book, aliases, marks):
+        kept.marks[values[1]] = Mark(*values)
+    for kept, values in _belonging(book, aliases, absences):
+        kept.absences.append(Away(*values))
+    for kept, values in _belonging(book, aliases, freezes):
+        kept.freezes.append(Given(*values))
+    for member_id, policy, *award in awards:
+        key = (aliases.get(member_id, member_id), policy)
+        book.kept[key].awards.append(Award((member_id, policy), *award))
+    book.outages = [Down(*row) for row in outages]
+
+
+def _reading(program_id: str, book: Streaks, aliases: Mapping[str, str], known_at: datetime) -> list[Query]:
+    since = {key: needed_since(kept.tally) if kept.tally else ALWAYS for key, kept in book.kept.items()}
+    for alias, member_id in aliases.items():
+        since |= {(alias, policy): at for (one, policy), at in since.items() if one == member_id}
+    column = streak_marks.c.occurred_at
+    asked = {"program_id": program_id, "known_at": known_at, **_names(since), "since": array(column, [*since.values()])}
+    oldest = {"program_id": program_id, "known_at": known_at, "oldest": min(since.values())}
+    unknown = {name: value for name, value in asked.items() if name != "known_at"}
+    return [(_MARKS, asked), (_ABSENCES, asked), (_FREEZES, asked), (_AWARDS, unknown), (_OUTAGES, oldest)]
+
+
+def _belonging(book: Streaks, aliases: Mapping[str, str], found: Found) -> Iterable[tuple[Kept, Sequence[Any]]]:
+    for member_id, policy, *values in found:
+        yield book.kept[aliases.get(member_id, member_id), policy], values
+
+
+def _names(keys: Iterable[StreakKey]) -> dict[str, str]:
+    listed = list(keys)
+    return {"members": texts([member for member, _ in listed]), "policies": texts([policy for _, policy in listed])}
+
+
+async def _standing(session: AsyncSession, program_id: str, event_ids: Sequence[str]) -> list[StoredMark]:
+    found = await run(session, _STANDING, {"program_id": program_id, "ids": texts(event_ids)})
+    return [StoredMark(id, (member_id, policy), Mark(*mark)) for id, member_id, policy, *mark in found]
+
+
+def _stored(values: Sequence[Any]) -> Streak:
+    state, *plain, tally = values
+    return Streak(StreakState(state), *plain, tally=_tally(tally) if tally else None)  # type: ignore[misc]
+
+
+# -- Writing -------------------------------------------------------------------------------------------------------
+
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_STORED, "folded_at"))
+_END = """UPDATE streak_marks SET ended_at = %(as_of)s
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[]))"""
+_AWARDED = f"""{_KEYS}, CAST(%(lengths)s AS int[]), CAST(%(ns)s AS int[])"""
+_MOVE = f"""UPDATE streak_awards a SET started_on = k.started_on, reached_on = k.reached_on
+    FROM {_AWARDED}, CAST(%(started)s AS date[]), CAST(%(reached)s AS date[]))
+        AS k(member_id, policy, length, n, started_on, reached_on)
+    WHERE a.program_id = %(program_id)s AND (a.member_id, a.policy, a.length, a.n) =
+        (k.member_id, k.policy, k.length, k.n)"""
+_RETRACT = f"""UPDATE streak_awards a SET state = 'retracted', retracted_at = %(as_of)s
+    FROM {_AWARDED}) AS k(member_id, policy, length, n)
+    WHERE a.program_id = %(program_id)s AND (a.member_id, a.policy, a.length, a.n) =
+        (k.member_id, k.policy, k.length, k.n)"""
+_NUMBERS = f"""SELECT member_id, policy, length, max(n) FROM streak_awards WHERE program_id = %(program_id)s
+    AND ({_OF_STREAK}, length) IN (SELECT * FROM {_KEYS}, CAST(%(lengths)s AS int[])))
+    GROUP BY member_id, policy, length"""
+
+
+async def write(
+    session: AsyncSession, program_id: str, book: Streaks, folded: Sequence[Folded], *, as_of: datetime
+) -> None:
+    """Write marks, streaks and what became of lengths, with the events that tell of those."""
+    if ended := [stored.id for stored in book.ended_marks if stored not in book.new_marks]:
+        await run(session, _END, {"program_id": program_id, "ids": texts(ended), "as_of": as_of})
+    settled = [(one.key, book.settle(one)) for one in folded]
+    award_rows, told = await _settle(session, program_id, settled, as_of)
+    await sets.insert_all(
+        session,
+        [
+            _mark_rows(program_id, book, as_of),
+            _streak_rows(program_id, folded, as_of),
+            award_rows,
+            outbox.rows(session, told, now=as_of),
+        ],
+    )
+
+
+def _mark_rows(program_id: str, book: Streaks, as_of: datetime) -> Rows:
+    columns = ("id", "member_id", "policy", "event_id", "occurred_at", "amount", "arrived_at", "ended_at")
+    values = [
+        (new.id, *new.key, new.mark.event_id, new.mark.occurred_at, new.mark.amount, new.mark.arrived_at,
+         as_of if new.ended else None)
+        for new in book.new_marks
+    ]  # fmt: skip
+    return Rows(streak_marks, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})
+
+
+def _streak_rows(program_id: str, folded: Sequence[Folded], as_of: datetime) -> Rows:
+    values = [(*one.key, *_values(one.after)) for one in folded]
+    suffix = f"ON CONFLICT (member_id, policy) DO UPDATE SET {_REPLACED}"
+    fixed = {"program_id": program_id, "folded_at": as_of}
+    return Rows(streaks, ("member_id", "policy", *_STORED), values, suffix, fixed)
+
+
+def _values(streak: Streak) -> tuple[Any, ...]:
+    return (
+        streak.state, streak.current, streak.longest, streak.started_on, streak.last_qualifying_at,
+        streak.last_event_id, streak.grace_until, streak.next_deadline_at, streak.freezes, _tally_as_json(streak.tally),
+    )  # fmt: skip
+
+
+async def _settle(
+    session: AsyncSession, program_id: str, settled: Sequence[tuple[StreakKey, Settlement]], as_of: datetime
+) -> tuple[Rows, list[OutboxRow]]:
+    """Move and retract awards; the rows of new ones, and what is told of all that is new or gone."""
+    moved = [one for _, settlement in settled for one in settlement.moved]
+    gone = [(key, award) for key, settlement in settled for award in settlement.gone]
+    if moved:
+        days = {
+            "started": array(streak_awards.c.started_on, [reached.started_on for _, reached in moved]),
+            "reached": array(streak_awards.c.reached_on, [reached.reached_on for _, reached in moved]),
+        }
+        await run(session, _MOVE, {"program_id": program_id, **_awarded([award for award, _ in moved]), **days})
+    if gone:
+        awards = [award for _, award in gone]
+        await run(session, _RETRACT, {"program_id": program_id, "as_of": as_of, **_awarded(awards)})
+    new = await _number(session, program_id, settled)
+    columns = ("member_id", "policy", "length", "n", "started_on", "reached_on")
+    values = [(*award.key, award.length, award.n, award.started_on, award.reached_on) for award, _ in new]
+    fixed = {"program_id": program_id, "state": "paid", "found_at": as_of}
+    told = [event for _, event in new] + [_retraction(key[0], award, as_of) for key, award in gone]
+    return Rows(streak_awards, columns, values, fixed=fixed), [derived.outbox_row(program_id, one) for one in told]
+
+
+def _awarded(awards: Sequence[Award]) -> dict[str, str]:
+    return _names(award.key for award in awards) | {
+        "lengths": array(streak_awards.c.length, [award.length for award in awards]),
+        "ns": array(streak_awards.c.n, [award.n for award in awards]),
+    }
+
+
+async def _number(
+    session: AsyncSession, program_id: str, settled: Sequence[tuple[StreakKey, Settlement]]
+) -> list[tuple[Award, Event]]:
+    """New awards, each with its event: those of one member, policy and length are counted."""
+    owed = [(key, reached) for key, settlement in settled for reached in settlement.owed]
+    if not owed:
+        return []
+    asked = _names(key for key, _ in owed) | {
+        "lengths": array(streak_awards.c.length, [reached.length for _, reached in owed])
+    }
+    found = await run(session, _NUMBERS, {"program_id": program_id, **asked})
+    numbers = {(member_id, policy, length): n for member_id, policy, length, n in found}
+    new = []
+    for key, reached in owed:
+        n = numbers[*key, reached.length] = numbers.get((*key, reached.length), 0) + 1
+        award = Award(key, reached.length, n, reached.started_on, reached.reached_on)
+        new.append((award, _event(award, reached.reached_at)))
+    return new
+
+
+def _name(award: Award) -> str:
+    member_id, policy = award.key
+    return f"{policy}:{member_id}:{award.length}:{award.n}"
+
+
+def _event(award: Award, at: datetime) -> Event:
+    data = {
+        "streak": award.key[1],
+        "length": award.length,
+        "started_on": award.started_on.isoformat(),
+        "reached_on": award.reached_on.isoformat(),
+    }
+    return derived.event(derived.STREAK_REACHED, _name(award), award.key[0], at, data)
+
+
+def _retraction(member_id: str, award: Award, at: datetime) -> Event:
+    return derived.retraction(derived.STREAK_REACHED, _name(award), member_id, at)
+
+
+# -- The tally as one document -------------------------------------------------------------------------------------
+
+_TALLY = tuple(field.name for field in fields(Tally))
+_DAYS = frozenset({"through_on", "started_on", "last_on"})
+_INSTANTS = frozenset({"settled_at", "last_at"})
+
+
+def _tally_as_json(tally: Tally | None) -> list[Any] | None:
+    return [getattr(tally, name) for name in _TALLY] if tally else None
+
+
+def _tally(stored: Sequence[Any]) -> Tally:
+    return Tally(**{name: _read_field(name, value) for name, value in zip(_TALLY, stored, strict=True)})
+
+
+def _read_field(name: str, value: Any) -> Any:
+    if name in _DAYS:
+        return value and date.fromisoformat(value)
+    if name in _INSTANTS:
+        return value and datetime.fromisoformat(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+# -- What time and late facts do -----------------------------------------------------------------------------------
+
+_DUE = """SELECT member_id FROM streaks
+    WHERE program_id = %(program_id)s AND policy = %(policy)s AND next_deadline_at <= %(as_of)s
+    ORDER BY next_deadline_at, member_id LIMIT %(limit)s"""
+_TOUCHED = f"""SELECT {_OF_STREAK} FROM streaks
+        WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))
+    UNION SELECT {_OF_STREAK} FROM streak_marks
+        WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) AND ended_at IS NULL"""
+_MAKE_DUE = """UPDATE streaks SET tally = NULL, next_deadline_at = least(next_deadline_at, %(as_of)s)
+    WHERE program_id = %(program_id)s"""
+_FORGET = """DELETE FROM streaks WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))"""
+
+
+async def settle_page(
+    session: AsyncSession, program_id: str, policy_key: str, *, as_of: datetime, limit: int
+) -> list[Folded]:
+    """Fold up to `limit` streaks of the policy whose deadline has come, the most overdue first.
+
+    None are left once it is empty, or the policy is not in force. Raises LookupError for an unknown program.
+    """
+    configuration = await configurations.get_active(session, program_id)
+    if policy_key not in configuration.streaks:
+        return []
+    asked = {"program_id": program_id, "policy": policy_key, "as_of": as_of, "limit": min(limit, MAX_PAGE)}
+    found = [member_id for (member_id,) in await run(session, _DUE, asked)]
+    if not found:
+        return []
+    everybody, into = await _lock_people(session, program_id, found)
+    wanted: dict[StreakKey, Sequence[datetime]] = {(one, policy_key): () for one in found if one not in into}
+    book = await load(session, configuration, everybody, wanted)
+    return await _fold_all(session, program_id, book, as_of=as_of)
+
+
+async def refold(
+    session: AsyncSession, program_id: str, member_ids: Collection[str], *, as_of: datetime
+) -> list[Folded]:
+    """Fold every streak of these members, of at most MAX_PAGE, from the start: facts about their past have come."""
+    configuration = await configurations.get_active(session, program_id)
+    if not configuration.streaks or not member_ids:
+        return []
+    if len(member_ids) > MAX_PAGE:
+        raise ValueError(f"{len(member_ids)} members, at most {MAX_PAGE} are folded at once")
+    everybody, into = await _lock_people(session, program_id, sorted(member_ids))
+    asked = {"program_id": program_id, "ids": texts(list(everybody))}
+    keys = await run(session, _TOUCHED, asked)
+    if into:
+        # Whoever was merged has no streaks: what was theirs is the other member's.
+        await run(session, _FORGET, {"program_id": program_id, "ids": texts(list(into))})
+    wanted: dict[StreakKey, Sequence[datetime]] = {
+        (str(into.get(member_id, member_id)), policy): (ALWAYS,) for member_id, policy in keys
+    }
+    book = await load(session, configuration, everybody, wanted)
+    return await _fold_all(session, program_id, book, as_of=as_of)
+
+
+async def make_due(session: AsyncSession, program_id: str, *, as_of: datetime) -> None:
+    """Let the next settlement fold every streak of the program from the start: an outage was told, or is over."""
+    await run(session, _MAKE_DUE, {"program_id": program_id, "as_of": as_of})
+
+
+async def _fold_all(session: AsyncSession, program_id: str, book: Streaks, *, as_of: datetime) -> list[Folded]:
+    with on_paper():
+        folded = book.fold(as_of, book.kept)
+    await write(session, program_id, book, folded, as_of=as_of)
+    return folded
+
+
+async def _lock_people(
+    session: AsyncSession, program_id: str, member_ids: Sequence[str]
+) -> tuple[dict[str, people.Versions], dict[str, str]]:
+    for _ in range(MAX_RACES):
+        with suppress(Overtaken):
+            async with savepoint(session):
+                return await people.lock(session, program_id, member_ids)
+    raise Overtaken
