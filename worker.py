@@ -19,12 +19,16 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 import runtime
 import telemetry
 from activities import failpoints
+from activities.bamboohr import BambooHRActivities
+from activities.employment import EmploymentActivities
 from activities.expiry import ExpiryActivities
 from activities.hubspot import HubSpotActivities
 from activities.listing import activities_of
 from activities.orders import OrderActivities
 from activities.rewards import RewardActivities
+from activities.syncs import SyncActivities
 from activities.vendor_notices import VendorNoticeActivities
+from connectors.bamboohr import BambooHRs
 from connectors.checkpoints import keepers
 from connectors.hubspot import HubSpots
 from connectors.vendors import Vendors
@@ -46,12 +50,14 @@ from storage.keyring import Keyring
 from storage.wakeups import Wakeups
 from workflows import queues
 from workflows.clients import connect, log_like_everybody
+from workflows.connector_sync import ConnectorSyncWorkflow
+from workflows.employment import EmploymentWorkflow
 from workflows.expiry import PointsExpiryWorkflow
 from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
 from workflows.rewards import RewardWorkflow
 
-WORKFLOWS = [OrderWorkflow, RewardWorkflow, PointsExpiryWorkflow]
+WORKFLOWS = [OrderWorkflow, RewardWorkflow, PointsExpiryWorkflow, EmploymentWorkflow, ConnectorSyncWorkflow]
 # Activities of one queue in this process; they share the database's pool with the relay.
 ACTIVITIES_AT_ONCE = 20
 
@@ -67,7 +73,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         tell=changes.tell,
     )
     redis = Redis.from_url(settings.redis_url)
-    vendors, hubspots = Vendors(), HubSpots()
+    vendors, hubspots, bamboohrs = Vendors(), HubSpots(), BambooHRs()
     to_temporal = partial(connect, settings.temporal_address, settings.temporal_namespace, keyring)
     client = await to_temporal(lazy=True)
 
@@ -75,9 +81,16 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     expiry = ExpiryActivities(database, clock, lots_per_second=settings.expiry_lots_per_second)
     tremendous = replace(queues.TREMENDOUS, activities_per_second=settings.tremendous_requests_per_second)
     served = {
-        queues.LAUREL: activities_of(orders, RewardActivities(database, clock), expiry),
+        queues.LAUREL: activities_of(
+            orders,
+            RewardActivities(database, clock),
+            expiry,
+            EmploymentActivities(database),
+            SyncActivities(database),
+        ),
         tremendous: activities_of(orders, VendorNoticeActivities(database, keyring, vendors, orders, clock)),
         queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
+        queues.BAMBOOHR: activities_of(BambooHRActivities(database, keyring, bamboohrs, clock)),
     }
     workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
     outside = keepers(settings.ledger_checkpoint_file, settings.ledger_checkpoint_url)
@@ -106,6 +119,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
             await keeper.aclose()
         await vendors.aclose()
         await hubspots.aclose()
+        await bamboohrs.aclose()
         await redis.aclose()
         await changes.aclose()
         await database.dispose()

@@ -4,6 +4,7 @@ A kind declares its fields. Configuration may be read by whoever may see the con
 and from errors.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,6 +50,26 @@ KINDS = {
             secrets=(
                 ConnectionField("client_secret", "The app's client secret, which signs its notices."),
                 ConnectionField("access_token", "The access token with which deals and owners are read."),
+            ),
+        ),
+        ConnectionKind(
+            "bamboohr",
+            "BambooHR: employees become members, their time off absences.",
+            config=(
+                ConnectionField("company", "The company's name in its address, NAME.bamboohr.com."),
+                BASE_URL,
+                ConnectionField("probation_end_field", "The field that has the last day of probation.", required=False),
+                ConnectionField("time_zone_field", "The field that has the IANA time zone.", required=False),
+                ConnectionField(
+                    "promotion_reason",
+                    "The reason of a change of pay by which a change of title on that day is a promotion. Without it "
+                    "nobody is promoted, and no table of BambooHR's is read.",
+                    required=False,
+                ),
+            ),
+            secrets=(
+                ConnectionField("api_key", "The API key with which employees and time off are read."),
+                ConnectionField("webhook_key", "The private key that signs its notices.", required=False),
             ),
         ),
         ConnectionKind(
@@ -103,6 +124,8 @@ def check(kind: str, program: ProgramKind, config: Mapping[str, str], secrets: M
     _check_fields("secret", declared.secrets, secrets, MAX_SECRET_LENGTH)
     if kind == "tremendous":
         _check_realm(program, secrets["api_key"])
+    if kind == "bamboohr":
+        _check_words(config)
 
 
 def _check_fields(what: str, declared: tuple[ConnectionField, ...], given: Mapping[str, str], longest: int) -> None:
@@ -118,3 +141,12 @@ def _check_fields(what: str, declared: tuple[ConnectionField, ...], given: Mappi
 def _check_realm(program: ProgramKind, api_key: str) -> None:
     if (program is ProgramKind.SANDBOX) != api_key.startswith("TEST_"):
         raise InvalidConnection("a sandbox program takes a key that begins with TEST_, a live program any other")
+
+
+def _check_words(config: Mapping[str, str]) -> None:
+    """A company's name and its fields become parts of URLs."""
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", config["company"], re.ASCII):
+        raise InvalidConnection("configuration field company must be a name such as acme, of acme.bamboohr.com")
+    for name in ("probation_end_field", "time_zone_field"):
+        if name in config and not re.fullmatch(r"\w{1,64}", config[name], re.ASCII):
+            raise InvalidConnection(f"configuration field {name} must be the name of one of BambooHR's fields")

@@ -18,10 +18,11 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.notices import ObjectToFetch
+from domain.syncs import Sync
 from domain.time import Clock
 from relay import namespaces, schedules, temporal
 from relay.outages import is_outage, namespace_is_missing
-from storage import unfinished
+from storage import syncs, unfinished
 from storage.database import Database
 from storage.unfinished import UnfetchedObject
 from workflows import starts
@@ -56,7 +57,7 @@ class Reconcile:
         while True:
             try:
                 await namespaces.prepare(self._client)
-                await schedules.prepare(self._client)
+                await schedules.prepare(self._client, await self._list_syncs())
                 await self.heal()
             except Exception as error:
                 if not is_outage(error):
@@ -84,6 +85,10 @@ class Reconcile:
     async def _pages(self, read: Callable[..., Awaitable[Sequence[Row]]]) -> AsyncIterator[Sequence[Row]]:
         after = None
         while True:
+    async def _list_syncs(self) -> list[Sync]:
+        async with self._database.begin() as session:
+            return await syncs.list_connections(session, schedules.SYNCED)
+
             async with self._database.begin() as session:
                 page = await read(session, after=after)
             yield page

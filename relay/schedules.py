@@ -1,4 +1,9 @@
-"""What Temporal begins by itself: a schedule for each kind of run, over all programs of the deployment."""
+"""What Temporal begins by itself: a schedule for each kind of run over all programs, and one for each HRIS."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 
 from temporalio.client import (
     Client,
@@ -12,23 +17,30 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.syncs import Sync
 from relay.outages import namespace_is_missing
 from relay.temporal import RPC_TIMEOUT
-from workflows import queues
+from workflows import queues, starts
+from workflows.connector_sync import ConnectorSyncWorkflow, SyncRun
+from workflows.employment import EmploymentRun, EmploymentWorkflow
 from workflows.expiry import ExpiryRun, PointsExpiryWorkflow
-from workflows.starts import EXPIRY_EVERY, POINTS_EXPIRY
 
-# Whoever comes late finds all that is due: of the runs that were missed, one is made up for.
-_ONE_AT_A_TIME = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=EXPIRY_EVERY)
+# Kinds of connections that are read.
+SYNCED = ("bamboohr",)
 
 
-async def prepare(client: Client) -> None:
-    """The schedules are there; one that an operator paused stays paused."""
-    if await _is_missing(client, POINTS_EXPIRY):
-        try:
-            await client.create_schedule(POINTS_EXPIRY, _points_expiry(), rpc_timeout=RPC_TIMEOUT)
-        except ScheduleAlreadyRunningError:  # another worker was first
-            return
+async def prepare(client: Client, syncs: Sequence[Sync] = ()) -> None:
+    """The schedules are there, one for each connection to sync too; one that an operator paused stays paused."""
+    for schedule_id, make in _OF_THE_DEPLOYMENT.items():
+        await _ensure(client, schedule_id, make)
+    for sync in syncs:
+        await _ensure(client, starts.sync_schedule(sync.connection_id), partial(_sync, sync))
+
+
+async def _ensure(client: Client, schedule_id: str, make: Callable[[], Schedule]) -> None:
+    if await _is_missing(client, schedule_id):
+        with suppress(ScheduleAlreadyRunningError):  # another worker was first
+            await client.create_schedule(schedule_id, make(), rpc_timeout=RPC_TIMEOUT)
 
 
 async def _is_missing(client: Client, schedule_id: str) -> bool:
@@ -45,8 +57,42 @@ def _points_expiry() -> Schedule:
     action = ScheduleActionStartWorkflow(
         PointsExpiryWorkflow.run,
         ExpiryRun(),
-        id=POINTS_EXPIRY,
+        id=starts.POINTS_EXPIRY,
         task_queue=queues.LAUREL.name,
         static_summary="What time does to value",
     )
-    return Schedule(action, ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EXPIRY_EVERY)]), _ONE_AT_A_TIME)
+    return _every(starts.EXPIRY_EVERY, action)
+
+
+def _employment() -> Schedule:
+    action = ScheduleActionStartWorkflow(
+        EmploymentWorkflow.run,
+        EmploymentRun(),
+        id=starts.EMPLOYMENT,
+        task_queue=queues.LAUREL.name,
+        static_summary="Anniversaries and ends of probation",
+    )
+    return _every(starts.EMPLOYMENT_EVERY, action)
+
+
+def _sync(sync: Sync) -> Schedule:
+    action = ScheduleActionStartWorkflow(
+        ConnectorSyncWorkflow.run,
+        SyncRun(sync),
+        id=starts.sync_run(sync.connection_id),
+        task_queue=queues.LAUREL.name,
+        static_summary=f"Read what connection {sync.connection_id} has",
+    )
+    return _every(starts.SYNC_EVERY, action)
+
+
+def _every(interval: timedelta, action: ScheduleActionStartWorkflow) -> Schedule:
+    """One at a time: whoever comes late finds all that is due, so of the runs that were missed, one is made up for."""
+    policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=interval)
+    return Schedule(action, ScheduleSpec(intervals=[ScheduleIntervalSpec(every=interval)]), policy)
+
+
+_OF_THE_DEPLOYMENT: Mapping[str, Callable[[], Schedule]] = {
+    starts.POINTS_EXPIRY: _points_expiry,
+    starts.EMPLOYMENT: _employment,
+}

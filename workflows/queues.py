@@ -22,5 +22,8 @@ TREMENDOUS = Queue("laurel-tremendous")
 # A hundred requests in ten seconds per private app (HubSpot's "API usage guidelines"); an activity makes up to two.
 HUBSPOT = Queue("laurel-hubspot", 5.0)
 
+# BambooHR publishes no figure and answers 429 with the wait that it asks for; a page asks one thing after the other.
+BAMBOOHR = Queue("laurel-bamboohr", 2.0)
+
 # By the kind of the connection whose outside system is called.
-BY_KIND = {"tremendous": TREMENDOUS, "hubspot": HUBSPOT}
+BY_KIND = {"tremendous": TREMENDOUS, "hubspot": HUBSPOT, "bamboohr": BAMBOOHR}

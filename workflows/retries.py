@@ -44,6 +44,15 @@ VENDOR = ActivityConfig(
 )
 
 
+# A page of an outside system's records. Beyond the hour the run fails, and the next one reads the same again.
+SYNC = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
+    schedule_to_close_timeout=timedelta(hours=1),
+    retry_policy=PATIENTLY,
+)
+
+
 def described(config: ActivityConfig, summary: str) -> ActivityConfig:
     """The same options, with the line that people read beside the activity."""
     return {**config, "summary": summary}

@@ -20,6 +20,13 @@ POINTS_EXPIRY = "points-expiry"
 EXPIRY_EVERY = timedelta(minutes=10)
 
 # Kept in clear by Temporal, so never anything about a person.
+# The schedule of the whole deployment's employment runs: each member's day is met by one, wherever they are.
+EMPLOYMENT = "employment"
+EMPLOYMENT_EVERY = timedelta(hours=6)
+
+# Each connection to an HRIS has a schedule of its own.
+SYNC_EVERY = timedelta(hours=1)
+
 PROGRAM = SearchAttributeKey.for_keyword("LaurelProgram")
 STATUS = SearchAttributeKey.for_keyword("LaurelStatus")
 REFERENCE = SearchAttributeKey.for_keyword("LaurelRef")
@@ -47,6 +54,16 @@ class Start:
 
 
 def order(program_id: str, order_id: str, about: str = "") -> Start:
+def sync_schedule(connection_id: str) -> str:
+    """The schedule that reads the connection."""
+    return f"sync/{connection_id}"
+
+
+def sync_run(connection_id: str, *, asked: bool = False) -> str:
+    """The workflow that reads the connection, by its schedule or because somebody asked."""
+    return f"sync-{'asked' if asked else 'run'}/{connection_id}"
+
+
     """The workflow that sees an order through; `about` is what people read of it, if it is known."""
     placed = OrderState.PLACED
     return Start(
