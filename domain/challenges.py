@@ -5,7 +5,7 @@ event's time places are only lent until the late window closes: then they are gi
 is told as prizes and retractions of prizes. States and arrows are drawn in docs/states.md.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import cel
 
+from domain import derived
 from domain.configuration import Calendar, Condition, Period, Rounding, Stacking
-from domain.counters import NOTHING, CounterKey, Used
+from domain.counters import NOTHING, CounterKey, Counts, Used
 from domain.derived import STREAK_REACHED
 from domain.events import Event
 from domain.expressions import ExpressionError, evaluate
@@ -26,6 +27,7 @@ from domain.time import LIFETIME_ON, zone
 MAX_BONUS = 1_000_000_000  # points by one challenge for one event
 MAX_MULTIPLIER = 1_000
 
+_PREFIX = "challenge:"
 _MODES = {
     Rounding.FLOOR: ROUND_FLOOR,
     Rounding.CEILING: ROUND_CEILING,
@@ -133,7 +135,7 @@ class Completion(NamedTuple):
 
 def name_of(key: str) -> str:
     """What is counted of a challenge is counted under this, for each member and for all together."""
-    return f"challenge:{key}"
+    return _PREFIX + key
 
 
 def exceptions_name(key: str) -> str:
@@ -161,6 +163,35 @@ def counts_all(challenge: Challenge) -> bool:
     return challenge.first is not None or challenge.budget_points is not None
 
 
+def moves(
+    watching: Sequence[Challenge], made: Sequence[Completion], known: Mapping[str, int | None]
+) -> tuple[dict[CounterKey, tuple[int, int]], dict[CounterKey, tuple[int, int]]]:
+    """How the completions move the counters of the member, and of all members together."""
+    by_member, by_all = {}, {}
+    for challenge, one in zip(watching, made, strict=True):
+        if one.is_claim and one.refused is None and counts_members(challenge):
+            by_member[counter(challenge)] = (1, one.points)
+        if one.is_claim and counts_all(challenge) and (one.number is not None or one.points):
+            by_all[counter(challenge)] = (int(known.get(one.challenge) is None and one.number is not None), one.points)
+    return by_member, by_all
+
+
+def given_back(moved: Counts) -> Counts:
+    """What taking back moves of the counters of all members: budgets get their points back, numbers stay given."""
+    return {key: (0 if key[0].startswith(_PREFIX) else uses, total) for key, (uses, total) in moved.items()}
+
+
+def watching(known: Iterable[Challenge], event_type: str) -> tuple[Challenge, ...]:
+    """Those that an event of this type may complete, in the order in which they are weighed."""
+    found = (one for one in known if event_type in watched(one))
+    return tuple(sorted(found, key=lambda one: (one.priority, one.key)))
+
+
+def keys(watching: Iterable[Challenge], occurred_at: datetime, counts: Callable[[Challenge], bool]) -> list[CounterKey]:
+    """The counters of those that an event of then may complete: what is over asks for none."""
+    return [counter(one) for one in watching if counts(one) and may_hold(one, occurred_at)]
+
+
 def may_hold(challenge: Challenge, occurred_at: datetime) -> bool:
     """Whether something that occurred then can complete it."""
     return challenge.cancelled_at is None and challenge.starts_at <= occurred_at < challenge.until
@@ -179,16 +210,16 @@ def overlay(
     using: cel.Context,
     *,
     awarded: int,
-    recorded_at: datetime,
+    decided_at: datetime,
     used: Used,
-    numbers: Mapping[str, int],
+    known: Mapping[str, int | None],
 ) -> tuple[Completion, ...]:
     """What each challenge makes of an event for which rules have awarded so many points, after stacking.
 
-    `numbers` are those that the event has already, by the challenge's key.
+    `known` has the challenges that the event has completed before, each with the number that it has there.
     """
-    judged = [_judge(one, event, member, using, awarded, recorded_at) for one in watching]
-    limited = [_limit(one, made, used, numbers.get(one.key)) for one, made in zip(watching, judged, strict=True)]
+    judged = [_judge(one, event, member, using, awarded, decided_at, one.key in known) for one in watching]
+    limited = [_limit(one, made, used, known.get(one.key)) for one, made in zip(watching, judged, strict=True)]
     return tuple(_stack(watching, limited))
 
 
@@ -198,10 +229,11 @@ def _judge(
     member: Mapping[str, Any],
     using: cel.Context,
     awarded: int,
-    recorded_at: datetime,
+    decided_at: datetime,
+    known: bool,
 ) -> Completion:
     made = Completion(challenge.key, challenge.version)
-    if (missed := _missed(challenge, event, recorded_at)) is not None:
+    if (missed := _missed(challenge, event, decided_at, known)) is not None:
         return made._replace(failed=missed)
     try:
         if (failed := _first_false(challenge, using)) is not None:
@@ -217,13 +249,13 @@ def _judge(
     )
 
 
-def _missed(challenge: Challenge, event: Event, recorded_at: datetime) -> str | None:
+def _missed(challenge: Challenge, event: Event, decided_at: datetime, known: bool) -> str | None:
     """Which bound of the challenge itself the event lies outside of."""
     if challenge.cancelled_at is not None:
         return "cancelled"
     if not challenge.starts_at <= event.occurred_at < challenge.until:
         return "outside its window"
-    if recorded_at >= challenge.known_until:
+    if not known and decided_at >= challenge.known_until:
         return "known too late"
     goal = challenge.goal
     if goal and goal.streak and (event.data["streak"] != goal.streak or event.data["length"] < goal.target):
@@ -353,7 +385,7 @@ def told(challenge: Challenge, made: Completion) -> str:
     refusals = {
         Refusal.ONCE: "it was completed before, and counts once for each member",
         Refusal.OUTWEIGHED: "another challenge pays for this event",
-        Refusal.PLACES: f"the {challenge.first} places were taken; yours was the {ordinal(made.number or 0)}",
+        Refusal.PLACES: f"{_places(challenge)} taken; yours was the {ordinal(made.number or 0)}",
         Refusal.MEMBER_POINTS: f"the {challenge.member_points} points for one member were had",
         Refusal.BUDGET: f"its budget of {challenge.budget_points} points is spent",
     }
@@ -363,6 +395,10 @@ def told(challenge: Challenge, made: Completion) -> str:
     cut = f", cut by {' and '.join(made.limits)} from {made.rounded}" if made.limits else ""
     until = ", until its late window closes" if made.lent else ""
     return f"{made.points} points{cut}{place}{until}"
+
+
+def _places(challenge: Challenge) -> str:
+    return "the only place was" if challenge.first == 1 else f"the {challenge.first} places were"
 
 
 def ordinal(n: int) -> str:
@@ -536,6 +572,16 @@ def _owed(challenge: Challenge, standing: Standing, teams: Mapping[str, Sequence
         for prize in challenge.prizes:
             if prize.first <= standing.rank <= prize.last:
                 yield Owed(f"{key}:rank:{member_id}", member_id, prize.points, "rank", standing.rank)
+
+
+def prize(
+    key: str, name: str, member_id: str, occurred_at: datetime, points: int, reason: str, rank: int | None = None
+) -> Event:
+    """The event that pays a prize of the challenge."""
+    data: dict[str, Any] = {"challenge": key, "points": points, "reason": reason}
+    return derived.event(
+        derived.CHALLENGE_PRIZE, name, member_id, occurred_at, data | ({} if rank is None else {"rank": rank})
+    )
 
 
 # -- Time ----------------------------------------------------------------------------------------------------------

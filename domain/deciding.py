@@ -9,10 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import cel
+
+from domain import challenges
+from domain.challenges import Completion
 from domain.configuration import Aggregate, Award, Budget, Cap, Configuration, Group, Milestone, Period, Rule, RuleState
 from domain.counters import NOTHING, CounterKey, Counts, Used, counter_key, counts_as_json, name_of
 from domain.events import Event
 from domain.expressions import context, fields_used, is_read_whole, totals_used
+from domain.game import Challenge
 from domain.groups import Arithmetic, Weighing, arrange, weigh
 from domain.ledger import Grant
 from domain.rules import RuleResult, as_json, judge
@@ -57,6 +62,9 @@ class Inputs:
     marks: Mapping[str, int]
     others: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     shared: Counts = field(default_factory=dict)
+    # For challenges: when this is decided, and those that the event has completed before, with its number there.
+    decided_at: datetime | None = None
+    completed: Mapping[str, int | None] = field(default_factory=dict)
 
     def of(self, unit: str) -> "Inputs":
         """The same with the lifetime and the balance of this unit."""
@@ -80,6 +88,7 @@ class Verdict:
     moved: Counts = field(default_factory=dict)
     reason: str | None = None
     shared: Counts = field(default_factory=dict)
+    completions: tuple[Completion, ...] = ()
     shadows: tuple[RuleResult, ...] = ()
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
 
@@ -96,6 +105,8 @@ class Verdict:
         kept: dict[str, Any] = {"rules": [as_json(result) for result in self.results if result.matched]}
         if others := {unit: self.amount(unit) for unit in self.grants if unit != UNIT}:
             kept["others"] = others
+        if made := [challenges.as_json(one) for one in self.completions if one.matched]:
+            kept["challenges"] = made
         if self.crossed:
             kept["crossed"] = [[milestone.mark, n] for milestone, n in self.crossed]
         if self.moved:
@@ -134,6 +145,8 @@ class Plan:
     # What is read or moved, and in which periods, in the order of their keys: of the member, and of all together.
     counters: tuple[tuple[str, str, Period], ...]
     shared: tuple[tuple[str, str, Period], ...]
+    # The challenges that such an event may complete, by priority.
+    watching: tuple[Challenge, ...]
 
 
 def plan(configuration: Configuration, event_type: str) -> Plan:
@@ -150,6 +163,8 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
     shadows = tuple(rule for rule in declared if rule.state is RuleState.SHADOW)
     weighing = arrange(configuration.groups, rules)
     texts = [text for rule in (*rules, *shadows) for text in _expressions(rule)]
+    watching = challenges.watching(configuration.challenges.values(), event_type)
+    texts += [text for one in watching for text in challenges.texts(one)]
     names = sorted(set().union(*map(totals_used, texts)) if texts else set())
     read = tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates)
     counted = tuple(a for a in configuration.aggregates.values() if a.event_type == event_type)
@@ -173,6 +188,7 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
         others=tuple(sorted({rule.award.unit for rule in rules if rule.award} - {UNIT})),
         counters=_in_order(counters),
         shared=_in_order({(name_of(rule), budget.per) for rule, budget in budgeted}),
+        watching=watching,
     )
 
 
@@ -218,14 +234,16 @@ def counted_by_back_fill(
 
 def keys_needed(configuration: Configuration, event: Event, person: Person) -> list[CounterKey]:
     """The counters that deciding this event reads or moves, in order."""
-    at, zone = event.occurred_at, person.time_zone
-    return [(name, per, period_on(period, at, zone)) for name, per, period in plan(configuration, event.type).counters]
+    needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
+    keys = [(name, per, period_on(period, at, zone)) for name, per, period in needs.counters]
+    return keys + challenges.keys(needs.watching, at, challenges.counts_members) if needs.watching else keys
 
 
 def shared_needed(configuration: Configuration, event: Event) -> list[CounterKey]:
     """The counters of all members together that deciding this event reads or moves, in order."""
-    at, zone = event.occurred_at, configuration.time_zone
-    return [(name, per, period_on(period, at, zone)) for name, per, period in plan(configuration, event.type).shared]
+    needs, at, zone = plan(configuration, event.type), event.occurred_at, configuration.time_zone
+    keys = [(name, per, period_on(period, at, zone)) for name, per, period in needs.shared]
+    return keys + challenges.keys(needs.watching, at, challenges.counts_all) if needs.watching else keys
 
 
 def as_seen(configuration: Configuration, event: Event) -> Event:
@@ -247,7 +265,7 @@ def decide(
         return Verdict(reason="member_left")
     needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
     moved = _counted(needs, event, zone)
-    if not needs.rules and not needs.shadows:
+    if not needs.rules and not needs.shadows and not needs.watching:
         return Verdict(moved=moved)
     using = context(
         _shown(_event_view(event), needs.event_fields),
@@ -261,6 +279,9 @@ def decide(
     if needs.weighing is not None:
         results, arithmetic = weigh(needs.weighing, results, used)
     grants = _grants(configuration, needs.rules, results, zone, recorded_at)
+    completions = _overlay(needs, event, person, inputs, using, used, grants) if needs.watching else ()
+    if more := sum(made.points for made in completions if not made.lent):
+        grants = _with_more(configuration, grants, more, zone, recorded_at)
     crossed = [
         crossing
         for unit, granted in grants.items()
@@ -268,14 +289,41 @@ def decide(
     ]
     _count_uses(needs, results, at, zone, moved)
     shared = _spent(needs, results, at, configuration.time_zone) if needs.budgeted else {}
+    if completions:
+        by_member, by_all = challenges.moves(needs.watching, completions, inputs.completed)
+        moved, shared = {**moved, **by_member}, {**shared, **by_all}
     return Verdict(
         results,
         grants,
         tuple(crossed),
         moved,
         shared=shared,
+        completions=completions,
         shadows=tuple(judge(rule, at, using, used) for rule in needs.shadows),
         arithmetic=arithmetic,
+    )
+
+
+def _overlay(
+    needs: Plan,
+    event: Event,
+    person: Person,
+    inputs: Inputs,
+    using: cel.Context,
+    used: Used,
+    grants: Mapping[str, tuple[Grant, ...]],
+) -> tuple[Completion, ...]:
+    """What challenges make of the event, on top of the points that rules award for it."""
+    assert inputs.decided_at is not None, "an event that challenges watch is decided at an instant"
+    return challenges.overlay(
+        needs.watching,
+        event,
+        person.attributes,
+        using,
+        awarded=sum(grant.amount for grant in grants.get(UNIT, ())),
+        decided_at=inputs.decided_at,
+        used=used,
+        known=inputs.completed,
     )
 
 
@@ -376,6 +424,22 @@ def _grants(
             of_unit = amounts.setdefault(rule.award.unit, {})
             of_unit[lapses_at] = of_unit.get(lapses_at, 0) + result.points
     return {unit: _soonest_first(amounts[unit]) for unit in sorted(amounts, key=lambda unit: (unit != UNIT, unit))}
+
+
+def _with_more(
+    configuration: Configuration,
+    grants: Mapping[str, tuple[Grant, ...]],
+    points: int,
+    time_zone: str,
+    recorded_at: datetime,
+) -> dict[str, tuple[Grant, ...]]:
+    """The grants with so many points more, which lapse as their unit says."""
+    unit = configuration.unit(UNIT)
+    assert unit is not None, "every program has points"
+    amounts = {grant.expires_at: grant.amount for grant in grants.get(UNIT, ())}
+    lapses_at = expires_at(unit, recorded_at, time_zone)
+    amounts[lapses_at] = amounts.get(lapses_at, 0) + points
+    return {UNIT: _soonest_first(amounts)} | {unit: of for unit, of in grants.items() if unit != UNIT}
 
 
 def _soonest_first(amounts: Mapping[datetime | None, int]) -> tuple[Grant, ...]:

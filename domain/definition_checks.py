@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain import game_checks, rule_checks
+from domain import challenge_checks, game_checks, rule_checks
 from domain.checks import (
     CURRENCY,
     MAX_DAYS,
@@ -91,6 +91,12 @@ def check_definitions(definitions: Definitions) -> list[Fault]:
     ]
 
 
+def check_definition(definitions: Definitions, section: str, key: str) -> list[Fault]:
+    """Every fault of one definition among the others."""
+    known = replace(definitions, event_types={**definitions.event_types, **DERIVED_TYPES})
+    return list(_check_one(known, section, key, definitions.section(section)[key]))
+
+
 def _sizes(definitions: Definitions) -> Told:
     for section in SECTIONS:
         if (count := len(definitions.section(section))) > MAX_DEFINITIONS:
@@ -121,7 +127,7 @@ def _check_one(definitions: Definitions, section: str, key: str, definition: Any
         "conversions": _conversion,
         "groups": rule_checks.group,
         "streaks": game_checks.streak,
-        "challenges": game_checks.challenge,
+        "challenges": challenge_checks.challenge,
         "tiers": game_checks.tier,
         "badges": game_checks.badge,
         "boards": game_checks.board,

@@ -218,6 +218,28 @@ def snapshot(program_id: str, number: int, definitions: Definitions, time_zone: 
     )
 
 
+class KeyTaken(Exception):
+    """Another challenge has, or had, this key: what was counted under it is that one's."""
+
+
+def keep_commanded(before: Definitions, wanted: Definitions) -> Definitions:
+    """`wanted` with the challenges that people made by commands, and with what commands did to the others.
+
+    Raises KeyTaken where both have the same key.
+    """
+    made = {key: one for key, one in before.challenges.items() if one.origin != "file"}
+    said = {key: one for key, one in wanted.challenges.items() if one.origin == "file"}
+    if taken := sorted(made.keys() & said.keys()):
+        raise KeyTaken(f"the challenge {taken[0]} was made by a command: give the file's another key")
+    done = {key: _done_to(before.challenges.get(key), one) for key, one in said.items()}
+    return replace(wanted, challenges=dict(sorted({**made, **done}.items())))
+
+
+def _done_to(before: Challenge | None, said: Challenge) -> Challenge:
+    known = (field.name for field in fields(Challenge) if "ours" in field.metadata)
+    return replace(said, **{name: getattr(before, name) for name in known}) if before else said
+
+
 def number_versions(before: Definitions, after: Definitions, number: int) -> Definitions:
     """`after` with the version of each definition: as before where nothing changed, else `number`."""
 

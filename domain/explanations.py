@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from domain.challenges import Completion, told
 from domain.configuration import Configuration, Rule
 from domain.counters import Used, counts_from_json
 from domain.deciding import ENGINE, UNIT, Inputs, Person, Verdict, as_seen, decide, totals_read, what_was_used
@@ -77,6 +78,21 @@ class RuleExplained:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengeExplained:
+    """What one challenge made of the event; `told` says it in words. `raw` is its multiplier or bonus."""
+
+    challenge: str
+    version: int
+    title: str
+    matched: bool
+    told: str
+    raw: int | float | None
+    rounded: int
+    points: int
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionExplained:
     """One decision about an event; `not_derived` says why there are only the recorded facts, without rules' reasons.
 
@@ -99,6 +115,7 @@ class DecisionExplained:
     balance: int | None = None
     totals: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[RuleExplained, ...] = ()
+    challenges: tuple[ChallengeExplained, ...] = ()
     reason: str | None = None
     not_derived: str | None = None
 
@@ -125,6 +142,7 @@ def explain(
         plain,
         totals=totals_read(configuration, event, person, inputs),
         rules=_explained(configuration, event, person, inputs, verdict),
+        challenges=tuple(_completion(configuration, made) for made in verdict.completions),
     )
 
 
@@ -152,7 +170,9 @@ def _recorded_facts(recorded: RecordedDecision) -> DecisionExplained:
 def _inputs(kept: Mapping[str, Any]) -> Inputs:
     counters, shared = (counts_from_json(kept.get(name, ())) for name in ("counters", "shared"))
     others = {unit: (lifetime, balance) for unit, (lifetime, balance) in kept.get("others", {}).items()}
-    return Inputs(counters, kept["lifetime"], kept["balance"], kept.get("marks", {}), others, shared)
+    decided_at = datetime.fromisoformat(kept["decided_at"]) if "decided_at" in kept else None
+    standing = kept["lifetime"], kept["balance"], kept.get("marks", {})
+    return Inputs(counters, *standing, others, shared, decided_at, kept.get("completed", {}))
 
 
 def _explained(
@@ -163,6 +183,21 @@ def _explained(
     return tuple(
         _matched(rules[result.rule], result, used) if result.matched else _unmatched(rules[result.rule], result)
         for result in verdict.results
+    )
+
+
+def _completion(configuration: Configuration, made: Completion) -> ChallengeExplained:
+    challenge = configuration.challenges[made.challenge]
+    return ChallengeExplained(
+        made.challenge,
+        made.version,
+        challenge.title,
+        made.matched,
+        told(challenge, made),
+        made.raw,
+        made.rounded,
+        made.points,
+        made.number,
     )
 
 

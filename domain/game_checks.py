@@ -2,15 +2,11 @@
 
 from domain.checks import Told
 from domain.definitions import Definitions
-from domain.game import Badge, Board, Challenge, StreakPolicy, TierLadder
+from domain.game import Badge, Board, StreakPolicy, TierLadder
 from domain.shapes import Path
 
 
 def streak(path: Path, policy: StreakPolicy, definitions: Definitions) -> Told:
-    yield from ()
-
-
-def challenge(path: Path, found: Challenge, definitions: Definitions) -> Told:
     yield from ()
 
 

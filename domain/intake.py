@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from domain import derived
+from domain.challenges import Claim, ClaimState, claim, given_back, number_kept, prize
 from domain.configuration import Configuration, Milestone
 from domain.counters import CounterKey, Counts, counts_as_json
 from domain.deciding import (
@@ -25,7 +27,9 @@ from domain.deciding import (
     shared_needed,
     still_crossed,
 )
+from domain.derived import CHALLENGE_PRIZE
 from domain.events import Event, Identity, SourcePolicy, fingerprint, member_named
+from domain.game import Challenge
 from domain.ladders import Crossing, Ladders
 from domain.ledger import Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
@@ -67,6 +71,8 @@ class Fact:
     shared: Counts = field(default_factory=dict)
     earnings: Mapping[str, tuple[Transaction, int]] = field(default_factory=dict)
     reversed_in_part: bool = False
+    # What it has completed, by challenge.
+    claims: dict[str, Claim] = field(default_factory=dict)
     changed: bool = False
 
     @property
@@ -122,6 +128,9 @@ class Intake:
         self.decisions: list[DecisionRow] = []
         self.revisions: list[Revision] = []
         self.changed_counters: dict[tuple[str, CounterKey], tuple[int, int]] = {}
+        # By challenge and event; and the facts that Laurel itself has found.
+        self.claims: dict[tuple[str, str], Claim] = {}
+        self.derived: list[Event] = []
         self.changed_shared: dict[CounterKey, tuple[int, int]] = {}
         self._members = loaded.members
         self._people = loaded.people
@@ -274,25 +283,32 @@ class Intake:
         assert fact.member_id is not None
         event = as_seen(self.configuration, fact.event)
         person = self._person(fact.member_id, event.occurred_at)
-        inputs = self._inputs(event, person)
+        inputs = self._inputs(fact, event, person)
         verdict = decide(self.configuration, event, person, inputs, fact.recorded_at)
         transaction = self._earn(fact, verdict)
         self._count(fact.member_id, verdict.moved, 1)
         self._count_shared(verdict.shared, 1)
         self._cross(fact, verdict)
         self._give_by_rule(fact, verdict)
+        self._claim(fact, event, verdict)
         fact.points = verdict.points
         fact.moved, fact.shared = verdict.moved, verdict.shared
         self._keep_decision(fact, kind, verdict, self._kept_inputs(person, inputs), transaction)
         return verdict
 
-    def _inputs(self, event: Event, person: Person) -> Inputs:
+    def _inputs(self, fact: Fact, event: Event, person: Person) -> Inputs:
         account = self.book.accounts[member_account(person.id, UNIT)]
         keys = keys_needed(self.configuration, event, person)
         read = {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters}
         others = {unit: self._standing_in(unit, person) for unit in plan(self.configuration, event.type).others}
         shared = {key: self._shared[key] for key in shared_needed(self.configuration, event) if key in self._shared}
-        return Inputs(read, account.lifetime, account.balance, self.ladders.marks_of(person.id), others, shared)
+        found = Inputs(read, account.lifetime, account.balance, self.ladders.marks_of(person.id), others, shared)
+        watching = plan(self.configuration, event.type).watching
+        return (
+            replace(found, decided_at=self.book.recorded_at, completed=_completed(fact, watching))
+            if watching
+            else found
+        )
 
     def _standing_in(self, unit: str, person: Person) -> tuple[int, int]:
         account = self.book.accounts[member_account(person.id, unit)]
@@ -310,6 +326,10 @@ class Intake:
             kept["counters"] = counts_as_json(inputs.counters)
         if inputs.shared:
             kept["shared"] = counts_as_json(inputs.shared)
+        if inputs.decided_at:
+            kept["decided_at"] = inputs.decided_at.isoformat()
+        if inputs.completed:
+            kept["completed"] = dict(inputs.completed)
         if inputs.marks:
             kept["marks"] = dict(inputs.marks)
         if inputs.others:
@@ -339,7 +359,8 @@ class Intake:
         if fact.reversed_in_part:
             raise ReversedInPart(f"what {fact.event_id} earned was reversed in part, and is reversed once")
         self._count(fact.member_id, fact.moved, -1)
-        self._count_shared(fact.shared, -1)
+        self._count_shared(given_back(fact.shared), -1)
+        self._withdraw_claims(fact)
         fact.moved, fact.shared = {}, {}
         reversals = [
             self.book.reverse_earn(
@@ -366,6 +387,30 @@ class Intake:
         for key, (uses, total) in moved.items():
             was_uses, was_total = self._shared[key]
             self._shared[key] = self.changed_shared[key] = (was_uses + sign * uses, was_total + sign * total)
+
+    def _claim(self, fact: Fact, event: Event, verdict: Verdict) -> None:
+        """Note what the event completes; a place that may be taken away again is paid by a prize of its own."""
+        assert fact.member_id is not None
+        for made in verdict.completions:
+            if not made.is_claim:
+                continue
+            first = self.configuration.challenges[made.challenge].first
+            one = claim(made, first, event, fact.event_id, fact.member_id, fact.revision)
+            fact.claims[one.challenge] = self.claims[one.challenge, one.event_id] = one
+            if one.prize:
+                self.derived.append(
+                    prize(one.challenge, one.prize, one.member_id, one.occurred_at, one.points, "place")
+                )
+
+    def _withdraw_claims(self, fact: Fact) -> None:
+        """What the event completed does not count any more; its numbers stay taken."""
+        for one in tuple(fact.claims.values()):
+            gone = replace(one, state=ClaimState.WITHDRAWN, points=0, prize=None)
+            fact.claims[one.challenge] = self.claims[one.challenge, one.event_id] = gone
+            if one.prize and one.state is not ClaimState.DISPLACED:
+                self.derived.append(
+                    derived.retraction(CHALLENGE_PRIZE, one.prize, one.member_id, self.book.recorded_at)
+                )
 
     def _cross(self, fact: Fact, verdict: Verdict) -> None:
         assert fact.member_id is not None
@@ -433,3 +478,8 @@ class Intake:
     def _outcome(self, status: str, fact: Fact) -> Outcome:
         rewards = tuple(reward.id for reward in self.ladders.given_for(fact.event_id) if reward.state != "withdrawn")
         return Outcome(status, fact.event_id, fact.state, fact.member_id, fact.points, rewards)
+
+
+def _completed(fact: Fact, watching: Iterable[Challenge]) -> dict[str, int | None]:
+    """The challenges that the fact has completed before, each with the number that it keeps there."""
+    return {one.key: number_kept(fact.claims[one.key], one.first) for one in watching if one.key in fact.claims}

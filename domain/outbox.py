@@ -27,6 +27,8 @@ class Kind(StrEnum):
     START_ORDER = "start_order"  # order_id, about
     WAKE_REWARD = "wake_reward"  # reward_id
     WAKE_ORDER = "wake_order"  # order_id
+    START_CHALLENGE = "start_challenge"  # challenge_id, about
+    WAKE_CHALLENGE = "wake_challenge"  # challenge_id
     FETCH_OBJECT = "fetch_object"  # connection_id, object_id, kind
     SCORE = "score"  # a Standing: member_id, unit, score, reached_at, version, department, listed
     NOTIFICATION = "notification"  # notification_id
@@ -41,6 +43,8 @@ LANES: Mapping[str, str] = {
     Kind.START_ORDER: Lane.TEMPORAL,
     Kind.WAKE_REWARD: Lane.TEMPORAL,
     Kind.WAKE_ORDER: Lane.TEMPORAL,
+    Kind.START_CHALLENGE: Lane.TEMPORAL,
+    Kind.WAKE_CHALLENGE: Lane.TEMPORAL,
     Kind.FETCH_OBJECT: Lane.TEMPORAL,
     Kind.SCORE: Lane.REDIS,
     Kind.NOTIFICATION: Lane.NOTIFY,

@@ -49,6 +49,10 @@ class TemporalLane:
                 await self._wake(starts.order(row.program_id, row.payload["order_id"]), row.id)
             case Kind.WAKE_REWARD:
                 await self._wake(starts.reward(row.program_id, row.payload["reward_id"]), row.id)
+            case Kind.START_CHALLENGE:
+                await start(self._nearest() or self._client, starts.challenge(row.program_id, **row.payload))
+            case Kind.WAKE_CHALLENGE:
+                await self._wake(starts.challenge(row.program_id, row.payload["challenge_id"]), row.id)
             case Kind.FETCH_OBJECT:
                 await fetch(self._client, ObjectToFetch(row.program_id, **row.payload))
             case _:

@@ -5,6 +5,7 @@ lock alone. So no event is decided under a snapshot that is not active any more,
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,13 +20,14 @@ from domain.definitions import (
     changes,
     definitions_of,
     digest,
+    keep_commanded,
     number_versions,
     read_body,
     snapshot,
     write_body,
 )
 from domain.units import rescaled
-from storage import aggregates
+from storage import aggregates, challenges
 from storage.hot_path import Found, Query, run, run_together
 from storage.tables import accounts, configurations, programs
 
@@ -101,9 +103,10 @@ async def get(session: AsyncSession, program_id: str, number: int) -> Configurat
 
 
 async def preview(session: AsyncSession, program_id: str, definitions: Definitions) -> tuple[int, list[Change]]:
-    """The active number and what applying these definitions would change now."""
+    """The active number and what applying these definitions would change now; raises KeyTaken."""
     active = await _get_present(session, program_id)
-    return active.number, changes(definitions_of(active), definitions)
+    before = definitions_of(active)
+    return active.number, changes(before, keep_commanded(before, definitions))
 
 
 async def apply(
@@ -115,18 +118,48 @@ async def apply(
     applied_at: datetime,
     expected: int | None = None,
 ) -> Applied:
-    """Make these definitions the active snapshot; their versions are given here, unchanged ones keep theirs.
+    """Make these definitions the active snapshot, together with the challenges that people made by commands.
 
-    The counters of aggregates that were not counted before are filled from the stored events first. Definitions are
-    taken as checked (`domain.definition_checks`). Nothing is written when nothing changes. Raises Outdated if another
-    number than `expected` is active, UnitInUse if a unit with accounts is gone or counts something else.
+    Definitions are taken as checked (`domain.definition_checks`). Raises Outdated if another number than `expected` is
+    active, UnitInUse if a unit with accounts is gone or counts something else, KeyTaken if a challenge's key is.
     """
+    return await change(
+        session,
+        program_id,
+        lambda before: keep_commanded(before, definitions),
+        applied_by=applied_by,
+        applied_at=applied_at,
+        expected=expected,
+    )
+
+
+async def lock_alone(session: AsyncSession, program_id: str) -> None:
+    """Nobody takes events of the program, or changes its configuration, until the transaction ends."""
     await session.execute(_OWN, {"program_id": program_id})
+
+
+async def change(
+    session: AsyncSession,
+    program_id: str,
+    edit: Callable[[Definitions], Definitions],
+    *,
+    applied_by: str,
+    applied_at: datetime,
+    expected: int | None = None,
+) -> Applied:
+    """Make the active snapshot, as edited, the next one; versions are given here, unchanged definitions keep theirs.
+
+    The counters of aggregates that were not counted before are filled from the stored events first, the days of units
+    of which none were kept from the ledger, and challenges follow. Nothing is written when nothing changes. Raises as
+    `apply` does.
+    """
+    await lock_alone(session, program_id)
     await session.execute(select(programs.c.program_id).where(_is(program_id)).with_for_update(key_share=True))
     active = await _get_present(session, program_id)
     if expected is not None and active.number != expected:
         raise Outdated(f"configuration {active.number} has become active, not {expected}")
     before = definitions_of(active)
+    definitions = edit(before)
     found = changes(before, definitions)
     if not found:
         return Applied(active, ())
@@ -135,6 +168,7 @@ async def apply(
     await session.execute(text(f"SET LOCAL statement_timeout = '{APPLY_TIMEOUT}'"))
     new = aggregates.not_counted(before.aggregates, versioned.aggregates)
     await aggregates.fill(session, program_id, new)
+    await challenges.follow(session, program_id, before.challenges, versioned.challenges, by=applied_by, now=applied_at)
     await _insert(session, program_id, active.number + 1, versioned, applied_by, applied_at)
     return Applied(snapshot(program_id, active.number + 1, versioned, active.time_zone), tuple(found))
 

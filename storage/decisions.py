@@ -5,13 +5,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import derived
 from domain.counters import CounterKey
 from domain.deciding import Person
 from domain.intake import Intake
 from domain.leaderboards import Standing
 from domain.ledger import Account, member_of
 from domain.outbox import Kind, Lane, OutboxRow
-from storage import amendments, facts, ladders, ledger, outbox, program_counters
+from storage import amendments, challenges, facts, ladders, ledger, outbox, program_counters
 from storage.sets import Rows
 from storage.tables import counters, decisions, event_revisions
 
@@ -31,6 +32,7 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
         _decision_rows(program_id, intake, as_of),
         counter_rows(program_id, intake.changed_counters),
         program_counters.rows(program_id, intake.changed_shared),
+        challenges.claim_rows(program_id, intake.claims.values(), as_of=as_of),
         *ladders.rows(program_id, intake.ladders, number, as_of=as_of),
         outbox.rows(session, _effects(program_id, intake, as_of), now=as_of),
     )
@@ -47,6 +49,7 @@ def _effects(program_id: str, intake: Intake, as_of: datetime) -> list[OutboxRow
     changed = (account for account in intake.book.changed_accounts.values() if account.running)
     return [
         *ladders.effects(program_id, intake.ladders),
+        *(derived.outbox_row(program_id, found) for found in intake.derived),
         *(score(program_id, account, intake.today(member_of(account.id)), as_of=as_of) for account in changed),
     ]
 

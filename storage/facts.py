@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.counters import CounterKey, counts_from_json
 from domain.events import Event, Identity
 from domain.intake import RETRACTED, Fact, FactKey
-from storage import ledger, sets
+from storage import challenges, ledger, sets
 from storage.hot_path import Found, Query, run
 from storage.sets import Rows
 from storage.tables import events
@@ -214,6 +214,9 @@ async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequenc
         if fact.state != RETRACTED:
             fact.points, fact.moved = points, counts_from_json(verdict.get("moved", ()))
             fact.shared = counts_from_json(verdict.get("shared", ()))
+    claimed = [event_id for event_id, n, _, verdict in found if n > 1 or verdict.get("challenges")]
+    for claim in await challenges.claims_of(session, program_id, claimed) if claimed else ():
+        by_id[claim.event_id].claims[claim.challenge] = claim
     earnings, in_part = await ledger.earnings_of_events(session, program_id, by_id)
     for fact in locked:
         fact.earnings, fact.reversed_in_part = earnings.get(fact.event_id, {}), fact.event_id in in_part

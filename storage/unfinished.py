@@ -15,6 +15,7 @@ from domain.orders import ENDED
 from domain.orders import about as about_order
 from domain.rewards import about as about_reward
 from domain.vendors import Money
+from storage.game_tables import challenges
 from storage.tables import connections, notices, orders, rewards
 
 
@@ -61,6 +62,16 @@ async def list_rewards(
     waiting = rewards.c.state.in_(("unlocked", "offered"))
     found = await _page(session, rewards, columns, waiting, before, after, limit)
     return [Unfinished(row.program_id, row.id, about_reward(row.id, row.reward, row.member_id)) for row in found]
+
+
+async def list_challenges(
+    session: AsyncSession, *, before: datetime, after: Unfinished | None, limit: int
+) -> Sequence[Unfinished]:
+    """Challenges that were launched and are neither settled nor cancelled, made before the instant, by id."""
+    columns = (challenges.c.program_id, challenges.c.key)
+    running = challenges.c.state.in_(("scheduled", "open", "closed"))
+    found = await _page(session, challenges, columns, running, before, after, limit)
+    return [Unfinished(row.program_id, row.id, f"Challenge {row.key}") for row in found]
 
 
 async def _page(

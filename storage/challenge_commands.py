@@ -1,0 +1,174 @@
+"""What people do with challenges: write a draft, launch it, extend it, cancel it. Each is one transaction.
+
+A draft is checked like a file each time it is saved. Launching, extending and cancelling make a new snapshot; the lock
+on the program's configuration comes before the challenge's own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.challenges import ChallengeEvent, ChallengeState, challenge_after
+from domain.definition_checks import check_definition
+from domain.definitions import Definitions, definitions_of
+from domain.expressions import ExpressionError, context, evaluate
+from domain.game import Challenge
+from domain.members import ATTRIBUTES, as_attributes, custom_from_json
+from domain.shapes import Fault, read
+from storage import challenges, configurations
+from storage.challenges import StoredChallenge
+from storage.tables import members
+
+PAGE_MEMBERS = 1_000
+
+NOBODY = "nobody who is there now is in the audience"
+
+
+class InvalidChallenge(Exception):
+    """It cannot be taken as it is; `faults` say why, with paths from the challenge itself."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, fault.path))}: {fault.message}" for fault in faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A challenge that was launched, and what the one who launched it should know."""
+
+    challenge: StoredChallenge
+    warnings: Sequence[str]
+
+
+# -- Drafts --------------------------------------------------------------------------------------------------------
+
+
+async def create(
+    session: AsyncSession, program_id: str, key: str, said: Mapping[str, Any], *, actor: str, now: datetime
+) -> StoredChallenge:
+    """A draft of what is said as files say it. Raises InvalidChallenge, KeyTaken."""
+    definition = _read(key, said)
+    _check(definition, definitions_of(await configurations.read_active(session, program_id)))
+    return await challenges.insert(session, program_id, definition, ChallengeState.DRAFT, created_by=actor, now=now)
+
+
+async def rewrite(
+    session: AsyncSession, program_id: str, challenge_id: str, said: Mapping[str, Any], *, now: datetime
+) -> StoredChallenge:
+    """The draft is this from now on. Raises InvalidChallenge, IllegalChallenge if it was launched, LookupError."""
+    draft = await challenges.lock(session, program_id, challenge_id)
+    challenge_after(draft.state, ChallengeEvent.LAUNCH)
+    definition = _read(draft.key, said)
+    _check(definition, definitions_of(await configurations.read_active(session, program_id)))
+    await challenges.say(session, draft, definition, now=now)
+    return await challenges.get(session, program_id, challenge_id)
+
+
+def _read(key: str, said: Mapping[str, Any]) -> Challenge:
+    faults: list[Fault] = []
+    ours = {field.name: field.default for field in fields(Challenge) if "ours" in field.metadata}
+    found: Challenge | None = read(Challenge, said, (), faults, **ours | {"key": key, "version": 0, "origin": "page"})
+    if found is None:
+        raise InvalidChallenge(faults)
+    return found
+
+
+def _check(definition: Challenge, active: Definitions) -> None:
+    known = replace(active, challenges={**active.challenges, definition.key: definition})
+    if faults := check_definition(known, "challenges", definition.key):
+        raise InvalidChallenge([replace(fault, path=fault.path[2:]) for fault in faults])
+
+
+# -- What makes a new snapshot -------------------------------------------------------------------------------------
+
+
+async def launch(session: AsyncSession, program_id: str, challenge_id: str, *, actor: str, now: datetime) -> Launched:
+    """From now on what occurs in its window counts. Raises InvalidChallenge, IllegalChallenge, LookupError."""
+    await configurations.lock_alone(session, program_id)
+    draft = await challenges.lock(session, program_id, challenge_id)
+    challenge_after(draft.state, ChallengeEvent.LAUNCH)
+    if draft.definition.ends_at <= now:
+        raise InvalidChallenge([Fault(("ends_at",), "has passed already")])
+    await _make(session, draft, lambda _: draft.definition, actor=actor, now=now)
+    warnings = [NOBODY] if await is_met_by_nobody(session, program_id, draft.definition.audience) else []
+    return Launched(await challenges.get(session, program_id, challenge_id), warnings)
+
+
+async def extend(
+    session: AsyncSession, program_id: str, challenge_id: str, ends_at: datetime, *, actor: str, now: datetime
+) -> StoredChallenge:
+    """It ends later than it would have. Raises InvalidChallenge, IllegalChallenge once it has ended, LookupError."""
+    await configurations.lock_alone(session, program_id)
+    running = await challenges.lock(session, program_id, challenge_id)
+    challenge_after(running.state, ChallengeEvent.EXTEND)
+    if ends_at <= max(running.definition.until, now):
+        raise InvalidChallenge([Fault(("ends_at",), "is not later than the end that it has, or has passed already")])
+    if running.definition.until <= now:
+        challenge_after(ChallengeState.CLOSED, ChallengeEvent.EXTEND)
+    await _make(session, running, lambda found: replace(found, extended_to=ends_at), actor=actor, now=now)
+    return await challenges.get(session, program_id, challenge_id)
+
+
+async def cancel(
+    session: AsyncSession, program_id: str, challenge_id: str, *, reason: str, actor: str, now: datetime
+) -> StoredChallenge:
+    """Nothing counts for it any more; what it has paid stays. Raises IllegalChallenge, LookupError."""
+    await configurations.lock_alone(session, program_id)
+    running = await challenges.lock(session, program_id, challenge_id)
+    challenge_after(running.state, ChallengeEvent.CANCEL)
+    if running.state is ChallengeState.DRAFT:
+        return await challenges.move(session, running, ChallengeEvent.CANCEL, now=now, reason=reason)
+    await challenges.say(session, running, running.definition, now=now, reason=reason)
+    await _make(session, running, lambda found: replace(found, cancelled_at=now), actor=actor, now=now)
+    return await challenges.get(session, program_id, challenge_id)
+
+
+async def _make(
+    session: AsyncSession,
+    stored: StoredChallenge,
+    edit: Callable[[Challenge], Challenge],
+    *,
+    actor: str,
+    now: datetime,
+) -> None:
+    """The next snapshot, in which the challenge is as edited."""
+
+    def edited(active: Definitions) -> Definitions:
+        changed = edit(active.challenges.get(stored.key, stored.definition))
+        _check(changed, active)
+        return replace(active, challenges=dict(sorted({**active.challenges, stored.key: changed}.items())))
+
+    await configurations.change(session, stored.program_id, edited, applied_by=actor, applied_at=now)
+
+
+# -- Warnings ------------------------------------------------------------------------------------------------------
+
+
+async def is_met_by_nobody(session: AsyncSession, program_id: str, audience: str | None) -> bool:
+    """Whether no member who is there now is in the audience."""
+    after = ""
+    while audience is not None:
+        columns = [members.c[name] for name in ("id", *ATTRIBUTES)]
+        own = members.c.program_id == program_id, members.c.status != "left", members.c.id > after
+        page = (
+            await session.execute(select(*columns).where(*own).order_by(members.c.id).limit(PAGE_MEMBERS))
+        ).mappings()
+        rows = page.all()
+        if any(_meets(audience, row) for row in rows):
+            return False
+        if len(rows) < PAGE_MEMBERS:
+            return True
+        after = rows[-1]["id"]
+    return False
+
+
+def _meets(audience: str, row: Mapping[Any, Any]) -> bool:
+    member = as_attributes({**row, "custom": custom_from_json(row["custom"])})
+    try:
+        return evaluate(audience, context({}, member, {})) is True
+    except ExpressionError:
+        return False
