@@ -11,13 +11,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.outside import retried
 from connectors import hubspot
+from connectors.errors import OutsideError
 from connectors.hubspot import Deal, HubSpots, Owner
 from domain.connections import Connection
 from domain.events import Event
 from domain.notices import ObjectToFetch
 from domain.outcomes import CONFLICT, REJECTED, Outcome
 from domain.time import Clock
-from storage import connections, intake, notices
+from storage import connections, intake, notices, outages
 from storage.database import Database
 from storage.failures import retry
 from storage.keyring import Keyring
@@ -50,25 +51,38 @@ class HubSpotActivities:
     @activity.defn(name="fetch_object")
     async def fetch_object(self, target: ObjectToFetch) -> None:
         """No notice of the deal is open afterwards, and what HubSpot says of it is recorded."""
+        question = await self._find_question(target)
         for _ in range(ROUNDS_MAX):
-            question = await self._find_question(target)
             if question is None:
                 return
             with retried():
-                client = await self._hubspots.of(question.connection)
-                deal = await client.get_deal(question.deal_id)
-                owner = await client.get_owner(deal.owner_id) if deal and deal.is_won and deal.owner_id else None
+                deal, owner = await self._ask(question)
             await self._record(question, deal, owner)
+            question = await self._find_question(target, answered=question.connection)
         raise ApplicationError(f"notices of deal {target.object_id} come faster than it can be fetched")
 
-    async def _find_question(self, target: ObjectToFetch) -> Question | None:
+    async def _find_question(self, target: ObjectToFetch, answered: Connection | None = None) -> Question | None:
+        """The next thing to ask, if there is one; the connection that has just answered is up."""
         async with self._database.begin() as session:
+            if answered is not None:
+                await outages.note_success(session, answered, now=self._clock())
             highest = await notices.find_highest_open(session, target.connection_id, target.object_id)
             if highest is None:
                 return None
             connection = await connections.get(session, self._keyring, target.program_id, target.connection_id)
             known = await notices.find_facts(session, target.connection_id, target.object_id)
             return Question(connection, target.object_id, highest, known)
+
+    async def _ask(self, question: Question) -> tuple[Deal | None, Owner | None]:
+        """What HubSpot says; that it says nothing is noted, too."""
+        try:
+            client = await self._hubspots.of(question.connection)
+            deal = await client.get_deal(question.deal_id)
+            return deal, await client.get_owner(deal.owner_id) if deal and deal.is_won and deal.owner_id else None
+        except OutsideError:
+            async with self._database.begin() as session:
+                await outages.note_failure(session, question.connection, now=self._clock())
+            raise
 
     async def _record(self, question: Question, deal: Deal | None, owner: Owner | None) -> None:
         """Record what the answer means and that it answers the notices."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +11,21 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from temporalio.service import RPCError
 
 from cli.errors import CommandFailed
 from cli.programs import choose
+from cli.tabular import instant, show
 from cli.work import InProgram, Json, answer_json, now, opened
 from domain.connections import KINDS, Connection, ConnectionKind
+from domain.outages import InvalidOutage, Outage
+from domain.syncs import Sync
+from relay import temporal
+from relay.schedules import SYNCED
 from settings import Settings
-from storage import connections
+from storage import connections, outages
 from storage.keyring import CannotOpen, Keyring
+from workflows.clients import connect
 
 app = typer.Typer(
     name="connections", help="Connections: outside systems and the secrets for them.", no_args_is_help=True
@@ -122,6 +130,72 @@ async def _rotate(settings: Settings, wanted: str | None, name: str, file: Path 
             except ValueError as error:
                 raise CommandFailed(str(error)) from None
     return sorted(given)
+
+
+MOMENT = "A day of the program's zone, or a moment with its offset."
+
+
+@app.command()
+def outage(
+    name: Annotated[str, typer.Argument(help="The connection's name, which is its source's.")],
+    from_: Annotated[str | None, typer.Option("--from", help=MOMENT)] = None,
+    to: Annotated[str | None, typer.Option(help=MOMENT)] = None,
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """Say when a source could not be heard, so that nobody's streak breaks for it; without --to it is still down.
+
+    With --to alone the outage that is open ends. Without either all that are known are listed. An outage protects the
+    streaks of policies that name the source, or none.
+    """
+    known = asyncio.run(_outages(Settings(), program, name, from_, to))
+    if json:
+        answer_json([asdict(one) for one in known])
+        return
+    columns = ("outage", "source", "began_at", "ended_at", "recorded_at")
+    rows = [(one.id, one.source, one.began_at, one.ended_at or "goes on", one.recorded_at) for one in known]
+    show(f"Outages of {name}", columns, rows)
+
+
+async def _outages(
+    settings: Settings, wanted: str | None, name: str, from_: str | None, to: str | None
+) -> Sequence[Outage]:
+    keyring = Keyring.from_setting(settings.laurel_secret_keys)
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        connection = await _named(session, keyring, program.id, name)
+        began_at, ended_at = instant(from_, program.time_zone), instant(to, program.time_zone)
+        if began_at or ended_at:
+            try:
+                await outages.tell(session, connection, began_at=began_at, ended_at=ended_at, now=now())
+            except InvalidOutage as error:
+                raise CommandFailed(str(error)) from None
+        return await outages.list_of(session, program.id, connection_id=connection.id)
+
+
+@app.command()
+def sync(
+    name: Annotated[str, typer.Argument(help="The connection's name.")],
+    full: Annotated[bool, typer.Option("--full", help="Read everything, not only what changed.")] = False,
+    program: InProgram = None,
+) -> None:
+    """Read what an HRIS has now, and not at its next hour. The worker does it; one run at a time."""
+    asyncio.run(_sync(Settings(), program, name, full))
+    typer.echo(f"{name} is read {'from the beginning' if full else 'from where the last run got to'}.")
+
+
+async def _sync(settings: Settings, wanted: str | None, name: str, full: bool) -> None:
+    keyring = Keyring.from_setting(settings.laurel_secret_keys)
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        connection = await _named(session, keyring, program.id, name)
+    if connection.kind not in SYNCED:
+        raise CommandFailed(f"{connection.kind} is not read: it sends what there is to know")
+    try:
+        client = await connect(settings.temporal_address, settings.temporal_namespace, keyring)
+        await temporal.sync(client, Sync(program.id, connection.id, connection.kind), full=full)
+    except (RPCError, RuntimeError) as error:
+        raise CommandFailed(f"Temporal at {settings.temporal_address}: {error}") from None
 
 
 async def _named(session: Any, keyring: Keyring, program_id: str, name: str) -> Connection:

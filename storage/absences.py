@@ -4,7 +4,7 @@ Writers of one program's absences take turns by an advisory lock, so that each s
 members concerned are locked in id order, and their streaks are folded again in the same transaction.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -26,7 +26,7 @@ from domain.absences import (
 )
 from domain.events import Identity
 from domain.member_changes import Fault
-from storage import configurations, members, people, sets
+from storage import configurations, members, people, sets, streaks
 from storage.database import Database
 from storage.failures import retry
 from storage.game_tables import absences
@@ -80,7 +80,13 @@ async def write(
     taken = _Register(standing, {name: into.get(one, one) for name, one in whose.items()}, as_of)
     results = [taken.take(change) for change in changes]
     await _write(session, program_id, taken.written.values())
+    for some in _pages(sorted({one.member_id for one in taken.written.values()})):
+        await streaks.refold(session, program_id, some, as_of=as_of)
     return results
+
+
+def _pages(member_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (member_ids[n : n + streaks.MAX_PAGE] for n in range(0, len(member_ids), streaks.MAX_PAGE))
 
 
 async def withdraw(

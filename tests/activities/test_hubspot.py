@@ -21,7 +21,7 @@ from relay import namespaces, temporal
 from sandbox.hubspot import create_app
 from sandbox.hubspot.crm import Deal
 from sandbox.hubspot.faults import Fault
-from storage import connections, notices, programs, tables
+from storage import connections, notices, outages, programs, tables
 from storage.database import Database
 from storage.keyring import Keyring
 from tests.eventually import eventually
@@ -116,6 +116,11 @@ class Account:
         async with self.database.begin() as session:
             rows = select(tables.events.c.type, tables.events.c.state).order_by(tables.events.c.id)
             return [(type_, state) for type_, state in await session.execute(rows)]
+
+    async def outages(self) -> list[tuple[datetime, datetime | None]]:
+        async with self.database.begin() as session:
+            found = await outages.list_of(session, self.connection.program_id)
+            return [(outage.began_at, outage.ended_at) for outage in found]
 
     async def open_notices(self) -> int:
         async with self.database.begin() as session:
@@ -329,6 +334,40 @@ async def test_while_hubspot_is_away_the_notice_stays_open_and_the_wait_is_their
     assert await account.open_notices() == 1
     await account.fetch(deal.id)
     assert await account.points() == 100
+
+
+async def test_an_outage_lasts_from_what_waited_longest_until_nothing_has_waited_for_long(account: Account) -> None:
+    first, second = account.win(), account.win(amount="40")
+    await account.tell(first.id)
+    account.now = NOW + timedelta(minutes=2)
+    await account.tell(second.id)
+    account.faults += [Fault(kind="rate_limited", retry_after_seconds=60) for _ in range(2)]
+    for minutes in (3, 30):
+        account.now = NOW + timedelta(minutes=minutes)
+        with pytest.raises(ApplicationError):
+            await account.fetch(first.id)
+    down = await account.outages()
+
+    account.now = NOW + timedelta(minutes=40)
+    await account.fetch(first.id)
+    waiting = await account.outages()
+    account.now = NOW + timedelta(minutes=41)
+    await account.fetch(second.id)
+
+    assert down == waiting == [(NOW, None)]
+    assert await account.outages() == [(NOW, NOW + timedelta(minutes=41))]
+
+
+async def test_what_is_asked_again_soon_is_no_outage(account: Account) -> None:
+    deal = account.win()
+    await account.tell(deal.id)
+    account.faults.append(Fault(kind="rate_limited", retry_after_seconds=60))
+
+    with pytest.raises(ApplicationError):
+        await account.fetch(deal.id)
+    await account.fetch(deal.id)
+
+    assert await account.outages() == []
 
 
 async def test_a_program_without_the_event_type_records_nothing_and_asks_no_more(account: Account) -> None:

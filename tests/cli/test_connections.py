@@ -67,3 +67,39 @@ def test_without_anybody_to_ask_secrets_must_be_given(laurel: Laurel) -> None:
     refused = laurel("connections", "add", "hubspot", "--name", "crm")
 
     assert "give --secrets FILE" in str(refused.exception)
+
+
+def test_an_outage_is_told_ended_and_listed(laurel: Laurel) -> None:
+    laurel("connections", "add", "hubspot", "--name", "crm", "--secrets", "-", input=SECRETS)
+
+    laurel("connections", "outage", "crm", "--from", "2026-03-02", "--to", "2026-03-03T06:00:00+01:00")
+    laurel("connections", "outage", "crm", "--from", "2026-03-09")
+    twice = laurel("connections", "outage", "crm", "--from", "2026-03-10")
+    laurel("connections", "outage", "crm", "--to", "2026-03-11")
+    again = laurel("connections", "outage", "crm", "--to", "2026-03-12")
+    listed = orjson.loads(laurel("connections", "outage", "crm", "--json").stdout)
+
+    assert [(one["began_at"], one["ended_at"]) for one in listed] == [
+        ("2026-03-09T00:00:00Z", "2026-03-11T00:00:00Z"),
+        ("2026-03-02T00:00:00Z", "2026-03-03T05:00:00Z"),
+    ]
+    assert "crm is already down" in str(twice.exception)
+    assert "crm is not down" in str(again.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--from", "2026-03-03", "--to", "2026-03-02"), "it ends before it begins"),
+        (("--from", "2199-03-03"), "lies in the future"),
+        (("--from", "soon"), "is neither a day"),
+    ],
+)
+def test_an_outage_that_cannot_be_is_refused(laurel: Laurel, arguments: tuple[str, ...], reason: str) -> None:
+    laurel("connections", "add", "hubspot", "--name", "crm", "--secrets", "-", input=SECRETS)
+
+    refused = laurel("connections", "outage", "crm", *arguments)
+
+    assert refused.exit_code == 1
+    assert reason in str(refused.exception)
+    assert orjson.loads(laurel("connections", "outage", "crm", "--json").stdout) == []
