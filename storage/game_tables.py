@@ -135,6 +135,34 @@ streak_awards = Table(
     CheckConstraint("length > 0 AND n > 0", name="counted"),
 )
 
+# From the end of a period that was not kept to the moment at which the streak breaks for it, unless something saves it.
+grace_windows = Table(
+    "grace_windows",
+    metadata,
+    Column("id", Id, nullable=False),
+    Column("program_id", Id, nullable=False),
+    Column("member_id", Id, nullable=False),
+    Column("policy", Text(collation="C"), nullable=False),
+    Column("state", Text, nullable=False),
+    # The streak's when it opened.
+    Column("length", Integer, nullable=False),
+    Column("started_on", Date, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("remind_at", Instant),
+    Column("reminded_at", Instant),
+    Column("closed_at", Instant),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("program_id", "id"),
+    ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+    CheckConstraint("state IN ('open', 'kept', 'broken', 'restored')", name="state"),
+    CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed"),
+    CheckConstraint("length > 0", name="length"),
+    Index(None, "member_id", "policy", "id"),
+    Index("ix_grace_windows_open", "program_id", "id", postgresql_where=text("state = 'open'")),
+    Index("uq_grace_windows_open", "member_id", "policy", unique=True, postgresql_where=text("state = 'open'")),
+)
+
 # -- What protects streaks -----------------------------------------------------------------------------------------
 
 # One row for each version of an absence: what a source says anew ends the version that stood.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.grace import GRACE_ARROWS, GraceState
 from domain.orders import ARROWS, DELIVERY_ARROWS, Delivery, OrderState
 from domain.rewards import REWARD_ARROWS, RewardState
 
@@ -20,6 +21,7 @@ MACHINES: list[tuple[str, Arrows, type[StrEnum]]] = [
     ("An order", ARROWS, OrderState),
     ("Its delivery", DELIVERY_ARROWS, Delivery),
     ("A reward", REWARD_ARROWS, RewardState),
+    ("A grace window", GRACE_ARROWS, GraceState),
 ]
 
 

@@ -194,10 +194,54 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("ended_at IS NULL"),
     )
+    op.create_table(
+        "grace_windows",
+        sa.Column("id", sa.Text(collation="C"), nullable=False),
+        sa.Column("program_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("member_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("policy", sa.Text(collation="C"), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("started_on", sa.Date(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("remind_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(state = 'open') = (closed_at IS NULL)", name=op.f("ck_grace_windows_closed")),
+        sa.CheckConstraint("length > 0", name=op.f("ck_grace_windows_length")),
+        sa.CheckConstraint("state IN ('open', 'kept', 'broken', 'restored')", name=op.f("ck_grace_windows_state")),
+        sa.ForeignKeyConstraint(
+            ["program_id", "member_id"],
+            ["members.program_id", "members.id"],
+            name=op.f("fk_grace_windows_program_id_member_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_grace_windows")),
+        sa.UniqueConstraint("program_id", "id", name=op.f("uq_grace_windows_program_id_id")),
+    )
+    op.create_index(
+        op.f("ix_grace_windows_member_id_policy_id"), "grace_windows", ["member_id", "policy", "id"], unique=False
+    )
+    op.create_index(
+        "ix_grace_windows_open",
+        "grace_windows",
+        ["program_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.create_index(
+        "uq_grace_windows_open",
+        "grace_windows",
+        ["member_id", "policy"],
+        unique=True,
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.execute("REVOKE DELETE, TRUNCATE ON grace_windows FROM laurel_app")
     op.execute("REVOKE DELETE, TRUNCATE ON streak_marks, streak_freezes, absences, outages FROM laurel_app")
 
 
 def downgrade() -> None:
+    op.drop_table("grace_windows")
     op.drop_table("outages")
     op.drop_table("absences")
     op.drop_table("streak_awards")
