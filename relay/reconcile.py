@@ -72,23 +72,26 @@ class Reconcile:
         before = self._clock() - YOUNG
         orders = partial(unfinished.list_orders, before=before, limit=PAGE_ROWS)
         rewards = partial(unfinished.list_rewards, before=before, limit=PAGE_ROWS)
+        challenges = partial(unfinished.list_challenges, before=before, limit=PAGE_ROWS)
         objects = partial(unfinished.list_objects, before=before, limit=PAGE_ROWS)
         healed = 0
         async for page in self._pages(orders):
             healed += await _sum(self._restart(starts.order(row.program_id, row.id, row.about)) for row in page)
         async for page in self._pages(rewards):
             healed += await _sum(self._restart(starts.reward(row.program_id, row.id, row.about)) for row in page)
+        async for page in self._pages(challenges):
+            healed += await _sum(self._restart(starts.challenge(row.program_id, row.id, row.about)) for row in page)
         async for page_of_objects in self._pages(objects):
             healed += await _sum(self._fetch(row) for row in page_of_objects)
         return healed
 
-    async def _pages(self, read: Callable[..., Awaitable[Sequence[Row]]]) -> AsyncIterator[Sequence[Row]]:
-        after = None
-        while True:
     async def _list_syncs(self) -> list[Sync]:
         async with self._database.begin() as session:
             return await syncs.list_connections(session, schedules.SYNCED)
 
+    async def _pages(self, read: Callable[..., Awaitable[Sequence[Row]]]) -> AsyncIterator[Sequence[Row]]:
+        after = None
+        while True:
             async with self._database.begin() as session:
                 page = await read(session, after=after)
             yield page

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from temporalio.common import SearchAttributeKey
 
+from domain.challenges import ChallengeState
 from domain.orders import OrderState
 from domain.rewards import RewardState
 
@@ -19,7 +20,6 @@ FETCH_OBJECT = "fetch_object"
 POINTS_EXPIRY = "points-expiry"
 EXPIRY_EVERY = timedelta(minutes=10)
 
-# Kept in clear by Temporal, so never anything about a person.
 # The schedule of the whole deployment's employment runs: each member's day is met by one, wherever they are.
 EMPLOYMENT = "employment"
 EMPLOYMENT_EVERY = timedelta(hours=6)
@@ -27,6 +27,7 @@ EMPLOYMENT_EVERY = timedelta(hours=6)
 # Each connection to an HRIS has a schedule of its own.
 SYNC_EVERY = timedelta(hours=1)
 
+# Kept in clear by Temporal, so never anything about a person.
 PROGRAM = SearchAttributeKey.for_keyword("LaurelProgram")
 STATUS = SearchAttributeKey.for_keyword("LaurelStatus")
 REFERENCE = SearchAttributeKey.for_keyword("LaurelRef")
@@ -53,7 +54,6 @@ class Start:
     summary: str
 
 
-def order(program_id: str, order_id: str, about: str = "") -> Start:
 def sync_schedule(connection_id: str) -> str:
     """The schedule that reads the connection."""
     return f"sync/{connection_id}"
@@ -64,6 +64,7 @@ def sync_run(connection_id: str, *, asked: bool = False) -> str:
     return f"sync-{'asked' if asked else 'run'}/{connection_id}"
 
 
+def order(program_id: str, order_id: str, about: str = "") -> Start:
     """The workflow that sees an order through; `about` is what people read of it, if it is known."""
     placed = OrderState.PLACED
     return Start(
@@ -80,4 +81,15 @@ def reward(program_id: str, reward_id: str, about: str = "") -> Start:
         Subject(program_id, reward_id),
         unlocked,
         about or f"Reward {reward_id}",
+    )
+
+
+def challenge(program_id: str, challenge_id: str, about: str = "") -> Start:
+    """The workflow that sees a challenge from its launch to its settlement; `about` is what people read of it."""
+    return Start(
+        "ChallengeWorkflow",
+        f"challenge/{challenge_id}",
+        Subject(program_id, challenge_id),
+        ChallengeState.SCHEDULED,
+        about or f"Challenge {challenge_id}",
     )
