@@ -99,7 +99,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
     reconcile = Reconcile(client, database, clock=clock)
     catalogs = Catalogs(client, database, clock=clock)
     intake = IntakeLane(database, clock=clock)
-    boards = Boards(database, redis)
+    boards = Boards(database, redis, clock=clock)
     sealer = Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock)
     clearing = ClearingMeter(database)
 

@@ -348,7 +348,42 @@ BY_MODEL: Mapping[str, Any] = {
         "item_name": None,
     },
     "PlaceDocument": _PLACE,
-    "NeighbourhoodDocument": {"board": "company", "member_id": _MEMBER, "places": [_PLACE]},
+    "BoardDocument": {
+        "board": "deals-of-the-week",
+        "title": "Deals of the week",
+        "unit": "points",
+        "by": ["department", "country"],
+        "window": "week",
+        "per_working_day": False,
+        "least_members": 5,
+    },
+    "NeighbourhoodDocument": {
+        "board": "company",
+        "member_id": _MEMBER,
+        "cohort": [],
+        "percentile": 93,
+        "places": [_PLACE],
+    },
+    "RankDocument": {
+        "board": "deals-of-the-week",
+        "member_id": _MEMBER,
+        "cohort": ["Sales", "US"],
+        "at": _AT,
+        "known_at": _AT,
+        "first_day": "2026-03-02",
+        "points": 550,
+        "rank": 1,
+        "members": 15,
+    },
+    "ShownDocument": {"member_id": _MEMBER, "shown": False},
+    "SnapshotDocument": {
+        "board": "deals-of-the-week",
+        "window": "week",
+        "first_day": "2026-03-02",
+        "configuration": 1,
+        "places": 15,
+        "settled_at": "2026-03-09T12:00:00Z",
+    },
     "ListingDocument": {
         "key": "coffee-us",
         "name": "Example Coffee",
@@ -495,6 +530,11 @@ NOTIFICATION = {
     "objectId": 9001,
     "propertyName": "dealstage",
     "propertyValue": "closedwon",
+}
+EMPLOYEE_NOTICE = {
+    "type": "employee.updated",
+    "timestamp": "2026-03-04T11:59:00Z",
+    "data": {"companyId": "12345", "employeeId": "67890", "changedFields": ["department"]},
 }
 VENDOR_NOTICE = {
     "event": "REWARDS.DELIVERY.FAILED",

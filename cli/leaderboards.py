@@ -1,7 +1,8 @@
-"""`laurel leaderboards`: boards live in Redis and can be made anew at any moment."""
+"""`laurel leaderboards`: boards live in Redis and can be made anew at any moment; having a place is each one's choice."""
 
 import asyncio
 import time
+from typing import Annotated
 
 import typer
 from redis.asyncio import Redis
@@ -9,16 +10,13 @@ from redis.exceptions import RedisError
 
 from cli.errors import CommandFailed
 from cli.programs import choose
-from cli.work import InProgram, Json, answer_json, opened
+from cli.work import InProgram, Json, answer_json, now, opened
 from settings import Settings
-from storage import leaderboards
+from storage import board_opt_outs, leaderboards
 
 app = typer.Typer(name="leaderboards", help="Leaderboards.", no_args_is_help=True)
 
-
-@app.callback()
-def group() -> None:
-    """Hold the commands below this name, even while there is only one."""
+Member = Annotated[str, typer.Argument(help="The member's id.")]
 
 
 @app.command()
@@ -39,4 +37,34 @@ def rebuild(program: InProgram = None, json: Json = False) -> None:
 async def _rebuild(settings: Settings, wanted: str | None) -> tuple[str, int]:
     async with Redis.from_url(settings.redis_url) as redis, opened(settings) as database, database.begin() as session:
         program = await choose(session, wanted)
-        return program.id, await leaderboards.rebuild(session, redis, program.id)
+        return program.id, await leaderboards.rebuild(session, redis, program.id, as_of=now())
+
+
+@app.command()
+def hide(member: Member, program: InProgram = None, json: Json = False) -> None:
+    """Take a member off all boards, who keeps the points and goes on earning."""
+    asyncio.run(_set_shown(Settings(), program, member, shown=False))
+    _tell(member, f"{member} has no place on boards any more.", shown=False, json=json)
+
+
+@app.command()
+def show(member: Member, program: InProgram = None, json: Json = False) -> None:
+    """Give a member places on boards again."""
+    asyncio.run(_set_shown(Settings(), program, member, shown=True))
+    _tell(member, f"{member} has places on boards.", shown=True, json=json)
+
+
+def _tell(member: str, sentence: str, *, shown: bool, json: bool) -> None:
+    if json:
+        answer_json({"member_id": member, "shown": shown})
+    else:
+        typer.echo(sentence)
+
+
+async def _set_shown(settings: Settings, wanted: str | None, member: str, *, shown: bool) -> None:
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        try:
+            await board_opt_outs.set_shown(session, program.id, member, shown=shown, now=now())
+        except LookupError as error:
+            raise CommandFailed(str(error)) from None

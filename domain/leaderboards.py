@@ -1,80 +1,217 @@
-"""Leaderboards: members in the order of their lifetime points; whoever got there first stands higher among equals.
+"""Leaderboards: members in the order of what they have earned; whoever got there first stands higher among equals.
 
-Boards are kept in Redis and may be lost at any moment, so each standing is absolute: it says all that its board needs,
-and which of two standings of one member is newer. Places are therefore the same in whatever order, and however often,
-standings arrive.
+Boards are kept in Redis and may be lost at any moment, so each standing is absolute: it says all that every board
+needs, and which of two standings of one member is newer. Places are therefore the same in whatever order, and however
+often, standings arrive; and live boards, rebuilt boards and settled ones come from one function, `placements`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from domain.configuration import Configuration
+from domain.game import Board, Window
 
 # A Redis score is a double: whole numbers are exact to this bound, and who has more is ranked as having this many.
 MAX_POINTS = 2**53 - 1
+# Points per working day are told in these parts of a point.
+PARTS = 1_000
 
+# What every program has, unless it declares a board of the same key.
+BUILT_IN: Mapping[str, Board] = {
+    one.key: one
+    for one in (
+        Board("company", 0, "Company", least_members=1),
+        Board("department", 0, "Department", by=("department",), least_members=1),
+    )
+}
+
+# What may make cohorts; tenure is told in bands.
+COHORTS = ("department", "role", "tenure", "performance_tier", "location", "country")
+# Years since the day of hire, from and below.
+TENURE_BANDS = ((0, 1), (1, 3), (3, 5), (5, 10))
+LONGEST_TENURE = "10+"
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+# The last time zone to end a day is UTC-12: its midnight is noon in UTC.
+LAST_ZONE = timedelta(hours=12)
+
+# Between the values of a cohort in a board's name: ASCII's unit separator, which no name holds.
+_BETWEEN = "\x1f"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_YEAR = 12
+
+
+# -- Which boards there are ----------------------------------------------------------------------------------------
+
+
+def boards_of(configuration: Configuration) -> Mapping[str, Board]:
+    """Every board of the program, by key."""
+    return {**BUILT_IN, **configuration.boards}
+
+
+def began_on(window: Window, today: date) -> date | None:
+    """The first day of the period that the window shows today; None for a lifetime."""
+    if window is Window.WEEK:
+        return today - timedelta(days=today.weekday())
+    return today.replace(day=1) if window is Window.MONTH else None
+
+
+def last_day(window: Window, first: date) -> date:
+    """The last day of the period that began on this day."""
+    after = first + timedelta(days=7) if window is Window.WEEK else (first + timedelta(days=31)).replace(day=1)
+    return after - timedelta(days=1)
+
+
+def period_before(window: Window, first: date) -> date:
+    """The first day of the period before the one that began on this day."""
+    before = began_on(window, first - timedelta(days=1))
+    assert before is not None, "a lifetime has none before it"
+    return before
+
+
+def settles_at(window: Window, first: date) -> datetime:
+    """When the period that began on this day has ended in the last time zone of the world."""
+    last = last_day(window, first)
+    return datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1) + LAST_ZONE
+
+
+def newest_settled(window: Window, as_of: datetime) -> date:
+    """The first day of the newest period that has ended everywhere."""
+    ended = (as_of - LAST_ZONE).date() - timedelta(days=1)
+    first = began_on(window, ended)
+    assert first is not None, "a lifetime does not end"
+    return first if last_day(window, first) == ended else period_before(window, first)
+
+
+def tenure(hired_on: date | None, today: date) -> str | None:
+    """The band of years since the day of hire, as of the first of this month: bands change with the month."""
+    if hired_on is None:
+        return None
+    first = today.replace(day=1)
+    months = (first.year - hired_on.year) * _YEAR + first.month - hired_on.month - (hired_on.day > 1)
+    years = max(months, 0) // _YEAR
+    return next((f"{low}-{high}" for low, high in TENURE_BANDS if years < high), LONGEST_TENURE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One board as it is kept: of a cohort (a value for each attribute that the board goes by) and a period."""
+
+    board: Board
+    cohort: tuple[str, ...] = ()
+    first_day: date | None = None
+
+    @property
+    def name(self) -> str:
+        return of_period(self.board, self.first_day) + _BETWEEN.join(self.cohort)
+
+
+def of_period(board: Board, first_day: date | None) -> str:
+    """What the names of all cohorts' boards of the period begin with; a board's key has no colon."""
+    return f"{board.key}:{first_day or ''}:"
+
+
+def cohort_in(name: str) -> tuple[str, ...]:
+    """The cohort in the name of a ranking."""
+    values = name.split(":", 2)[2]
+    return tuple(values.split(_BETWEEN)) if values else ()
+
+
+def shape(boards: Iterable[Board], today: date) -> str:
+    """What boards that were built depend on besides standings: where it differs, every place may be another.
+
+    Definitions; the periods and the month of tenure; and for boards per working day, the day.
+    """
+    every = sorted(boards, key=lambda board: board.key)
+    times = {began_on(board.window, today) for board in every}
+    times |= {today.replace(day=1) for board in every if "tenure" in board.by}
+    times |= {today for board in every if board.per_working_day}
+    said = repr((every, sorted(str(one) for one in times)))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+# -- Where a member stands -----------------------------------------------------------------------------------------
+
+
+class Earned(NamedTuple):
+    """Points, and when the last of them came or went."""
+
+    points: int
+    reached_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a member has earned in one unit, since when, and on which boards it counts.
+    """What a member has earned of one unit, for ever and in the present week and month, and what makes its cohorts.
 
-    `version` is the account's version and the member's together: both only grow, and both are read or written under the
-    member's lock, so a greater sum is a newer standing. Who is not listed (has left) is on no board, nor is who has
-    earned nothing.
+    Of two standings of one member the one of the greater `version` is newer: it says how much of the book was seen. Who
+    is not listed (has left, was merged, or does not want to be) is on no board, nor is who has earned nothing.
     """
 
     member_id: str
     unit: str
-    points: int
-    reached_at: datetime
     version: int
-    department: str | None = None
+    earned: Mapping[Window, Earned]
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
     listed: bool = True
+    absent: frozenset[date] = frozenset()
 
-    @property
-    def ranks(self) -> bool:
-        """Whether it has a place on any board."""
-        return self.listed and self.points > 0
 
-    @property
-    def entry(self) -> str:
-        """The member as a board holds it."""
-        return _entry(self.reached_at, self.member_id)
+class Placement(NamedTuple):
+    """A member's place on one board: higher scores stand higher, equal ones in the order of their entries."""
 
-    def as_payload(self) -> dict[str, Any]:
-        """The standing as an outbox row carries it."""
-        return {
-            "member_id": self.member_id,
-            "unit": self.unit,
-            "score": self.points,
-            "reached_at": self.reached_at.isoformat(),
-            "version": self.version,
-            "department": self.department,
-            "listed": self.listed,
-        }
+    ranking: Ranking
+    score: int
+    entry: str
 
-    @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
-        """The inverse of `as_payload`."""
-        return cls(
-            member_id=payload["member_id"],
-            unit=payload["unit"],
-            points=payload["score"],
-            reached_at=datetime.fromisoformat(payload["reached_at"]),
-            version=payload["version"],
-            department=payload["department"],
-            listed=payload["listed"],
-        )
+
+def placements(boards: Iterable[Board], standing: Standing, today: date) -> list[Placement]:
+    """The places that a standing gives on these boards."""
+    return [
+        placed
+        for board in boards
+        if standing.listed and board.unit == standing.unit and (placed := _placement(board, standing, today))
+    ]
+
+
+def _placement(board: Board, standing: Standing, today: date) -> Placement | None:
+    earned = standing.earned.get(board.window)
+    cohort = tuple(standing.attributes.get(name) for name in board.by)
+    if earned is None or not all(cohort):
+        return None
+    first = began_on(board.window, today)
+    score = _score(board, earned.points, first, today, standing.absent)
+    ranking = Ranking(board, tuple(value for value in cohort if value), first)
+    return Placement(ranking, score, _entry(earned.reached_at, standing.member_id)) if score > 0 else None
+
+
+def _score(board: Board, points: int, first: date | None, today: date, absent: frozenset[date]) -> int:
+    points = min(points, MAX_POINTS // PARTS) if board.per_working_day else min(points, MAX_POINTS)
+    if not board.per_working_day or first is None:
+        return points
+    days = worked(board.working_days, first, today, absent)
+    return points * PARTS // days if days else 0
+
+
+def worked(working_days: Sequence[str], first: date, last: date, absent: frozenset[date]) -> int:
+    """How many working days there are from the first to the last, less those on which the member was absent."""
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return sum(WEEKDAYS[day.weekday()] in working_days and day not in absent for day in days)
+
+
+# -- Places --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One line of a board; ranks begin at 1 and are never shared."""
+    """One line of a board; ranks begin at 1 and are never shared. None: it is in the part that is not numbered."""
 
-    rank: int
+    rank: int | None
     member_id: str
     points: int
     reached_at: datetime
@@ -91,6 +228,46 @@ def place(rank: int, entry: str, points: int) -> Place:
     return Place(rank, member_id, points, _EPOCH + int(instant, 16) * _MICROSECOND)
 
 
+def ranked(placed: Iterable[Placement]) -> dict[Ranking, list[Place]]:
+    """The places of each ranking, from the first to the last."""
+    by_ranking: dict[Ranking, list[Placement]] = {}
+    for one in placed:
+        by_ranking.setdefault(one.ranking, []).append(one)
+    return {
+        ranking: [
+            place(rank, one.entry, one.score)
+            for rank, one in enumerate(sorted(found, key=lambda one: (-one.score, one.entry)), start=1)
+        ]
+        for ranking, found in by_ranking.items()
+    }
+
+
+def numbered(count: int) -> int:
+    """How many places of a board of so many have a number when a member looks around: two thirds, at least one."""
+    return max(count * 2 // 3, 1)
+
+
+def seen_from(own: int, count: int, places: Sequence[Place]) -> tuple[Place, ...]:
+    """What the member of this rank sees of the places around: nobody is shown as last.
+
+    The last third has no numbers, and from it only its own members see a place: theirs, with those above. So whoever
+    looks cannot tell being last from being anywhere in the last third, and sees nobody who is.
+    """
+    last = max(numbered(count), own)
+    shown = (one for one in places if one.rank is not None and one.rank <= last)
+    return tuple(replace(one, rank=None) if (one.rank or 0) > numbered(count) else one for one in shown)
+
+
+def percentile(rank: int, count: int) -> int | None:
+    """Above how many percent of a board of so many the rank stands, rounded down; None in the last third."""
+    return (count - rank) * 100 // count if rank <= numbered(count) else None
+
+
 def _entry(reached_at: datetime, member_id: str) -> str:
     """Equal points are ordered by this text, so the instant comes first: exact to the microsecond."""
     return f"{(reached_at - _EPOCH) // _MICROSECOND:016x}:{member_id}"
+
+
+def attributes_of(known: Mapping[str, Any], today: date) -> dict[str, str | None]:
+    """What makes cohorts, of a member's fields by name."""
+    return {name: known[name] for name in COHORTS if name != "tenure"} | {"tenure": tenure(known["hired_on"], today)}

@@ -255,6 +255,14 @@ class Conversion(NamedTuple):
     rate_to: int
 
 
+class Gain(NamedTuple):
+    """What an account's lifetime rose by, or (below zero) fell by, and when the earning took effect that did it."""
+
+    account_id: str
+    amount: int
+    effective_at: datetime
+
+
 class Posted(NamedTuple):
     """A transaction as it was written, and when, with all that it moved: what a reversal turns round."""
 
@@ -308,6 +316,7 @@ class Book:
         self.new_lots: list[Lot] = []
         self.moves: list[LotMove] = []
         self.conversions: list[Conversion] = []
+        self.gains: list[Gain] = []
         self.changed_accounts: dict[str, Account] = {}
         self.changed_lots: dict[str, Lot] = {}
         self._transfer_count: dict[str, int] = {}
@@ -327,7 +336,7 @@ class Book:
         transaction = self._transaction("earn", **cause)
         for grant in grants:
             self._move(transaction, self._program(ISSUED, member), member, grant.amount)
-            self.accounts[member].lifetime += grant.amount
+            self._gain(member, grant.amount, transaction)
             self._grant(transaction, member, grant)
         return transaction
 
@@ -340,8 +349,7 @@ class Book:
         self.expire_lapsed(member)
         transaction = self._reversal(original, cause)
         self._take_back(transaction, original, member, self._program(ISSUED, member), amount)
-        self.accounts[member].lifetime -= amount
-        self.changed_accounts[member] = self.accounts[member]
+        self._gain(member, -amount, original)
         return transaction
 
     def pend(
@@ -367,7 +375,7 @@ class Book:
         self._refuse_ended(pending)
         self._before_credit(pending.account_id)
         transaction = self._end(pending, "confirm", "confirmed", pending.account_id, cause)
-        self.accounts[pending.account_id].lifetime += pending.amount
+        self._gain(pending.account_id, pending.amount, transaction)
         self._grant(transaction, pending.account_id, Grant(pending.amount, pending.expires_at))
         return transaction
 
@@ -786,8 +794,13 @@ class Book:
             whole = sum(taken.values())
             self._give_back(transaction, part.to_account, _slice(taken, whole - part.amount, whole), "return")
         if original.transaction.kind in ("earn", "confirm"):
-            self.accounts[part.from_account].lifetime -= part.amount
-            self.changed_accounts[part.from_account] = self.accounts[part.from_account]
+            self._gain(part.from_account, -part.amount, original.transaction)
+
+    def _gain(self, account_id: str, amount: int, earning: Transaction) -> None:
+        """Let the lifetime rise or fall; what is taken back is taken from when it was earned."""
+        self.accounts[account_id].lifetime += amount
+        self.changed_accounts[account_id] = self.accounts[account_id]
+        self.gains.append(Gain(account_id, amount, earning.effective_at))
 
     def _taken_by(self, original: Posted, account_id: str) -> dict[str, int]:
         """What the transaction took from the account's lots, in the order in which it did."""

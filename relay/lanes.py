@@ -1,5 +1,6 @@
 """What each lane of the outbox does with a row."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
@@ -7,7 +8,6 @@ from temporalio.client import Client
 
 from connectors import console
 from connectors.checkpoints import Keeper
-from domain.leaderboards import Standing
 from domain.outbox import ClaimedRow, Lane
 from domain.time import Clock
 from relay.checkpoints import CheckpointLane
@@ -30,7 +30,7 @@ def handlers(
     """Every lane's handler; the client may be lazy, and `nearest` is that of workers in this process, if there are."""
     return {
         Lane.TEMPORAL: TemporalLane(client, nearest=nearest),
-        Lane.REDIS: RedisLane(redis),
+        Lane.REDIS: RedisLane(database, redis, clock=clock),
         Lane.NOTIFY: ConsoleLane(database),
         Lane.INTAKE: IntakeLane(database, clock=clock),
         Lane.CHECKPOINTS: CheckpointLane(database, keepers),
@@ -38,13 +38,34 @@ def handlers(
 
 
 class RedisLane:
-    """Acts on the rows of the lane "redis": standings, which are absolute and refused if older."""
+    """Acts on the rows of the lane "redis": reads where members stand now and writes it, whatever the row is old.
 
-    def __init__(self, redis: Redis) -> None:
+    Rows of one program that were claimed together are read and written together, each member once.
+    """
+
+    def __init__(self, database: Database, redis: Redis, *, clock: Clock) -> None:
+        self._database = database
         self._redis = redis
+        self._clock = clock
+        self._waiting: dict[str, set[str]] = {}
+        self._turns: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, row: ClaimedRow) -> None:
-        await leaderboards.write(self._redis, row.program_id, [Standing.from_payload(row.payload)])
+        member_id = row.payload["member_id"]
+        if row.program_id not in self._waiting:
+            self._waiting[row.program_id] = set()
+            self._turns[row.program_id] = asyncio.create_task(self._write(row.program_id))
+        self._waiting[row.program_id].add(member_id)
+        # One that waits no longer does not end the turn of the others.
+        await asyncio.shield(self._turns[row.program_id])
+
+    async def _write(self, program_id: str) -> None:
+        """Begins after all rows that were claimed with the first one have joined."""
+        member_ids = self._waiting.pop(program_id)
+        async with self._database.begin() as session:
+            on = await leaderboards.scheme(session, program_id, as_of=self._clock())
+            standings = await leaderboards.list_standings(session, on, sorted(member_ids))
+        await leaderboards.write(self._redis, on, standings)
 
 
 class ConsoleLane:

@@ -1,4 +1,7 @@
-"""Boards that Redis has lost are made again, without anybody's command, in a loop beside the relay."""
+"""Boards that Redis has lost, that are defined anew or whose day is over are made again, in a loop beside the relay.
+
+Nobody has to command it: a new period empties its boards, and points per working day are of every day other ones.
+"""
 
 import asyncio
 
@@ -6,9 +9,11 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from domain.time import Clock
 from relay.outages import is_outage
 from storage import leaderboards, programs
 from storage.database import Database
+from storage.leaderboards import Scheme
 
 PASS_SECONDS = 15.0
 # Nobody else begins to make a program's boards within this; a rebuild that takes longer may be made twice.
@@ -20,12 +25,13 @@ log = structlog.get_logger()
 class Boards:
     """Any number may run; they take turns."""
 
-    def __init__(self, database: Database, redis: Redis) -> None:
+    def __init__(self, database: Database, redis: Redis, *, clock: Clock) -> None:
         self._database = database
         self._redis = redis
+        self._clock = clock
 
     async def run(self) -> None:
-        """Look for lost boards until cancelled; whatever Redis says, a worker has more to do than boards."""
+        """Look for boards to make until cancelled; whatever Redis says, a worker has more to do than boards."""
         while True:
             try:
                 await self.heal()
@@ -36,19 +42,20 @@ class Boards:
             await asyncio.sleep(PASS_SECONDS)
 
     async def heal(self) -> int:
-        """Make the boards of every program that has none since Redis was last emptied; of how many that was."""
+        """Make the boards of every program whose boards are not today's; of how many that was."""
         async with self._database.begin() as session:
             known = await programs.list_all(session)
-        lost = [program.id for program in known if not await leaderboards.is_built(self._redis, program.id)]
-        for program_id in lost:
-            if await self._redis.set(f"laurel:turns:boards:{program_id}", "1", nx=True, ex=TURN_SECONDS):
-                await self._rebuild(program_id)
-        return len(lost)
+            schemes = [await leaderboards.scheme(session, program.id, as_of=self._clock()) for program in known]
+        old = [on for on in schemes if not await leaderboards.is_built(self._redis, on)]
+        for on in old:
+            if await self._redis.set(f"laurel:turns:boards:{on.program_id}", "1", nx=True, ex=TURN_SECONDS):
+                await self._refresh(on)
+        return len(old)
 
-    async def _rebuild(self, program_id: str) -> None:
+    async def _refresh(self, on: Scheme) -> None:
         try:
             async with self._database.begin() as session:
-                count = await leaderboards.rebuild(session, self._redis, program_id)
+                count = await leaderboards.refresh(session, self._redis, on)
         finally:
-            await self._redis.delete(f"laurel:turns:boards:{program_id}")
-        log.info("boards rebuilt", program_id=program_id, standings=count)
+            await self._redis.delete(f"laurel:turns:boards:{on.program_id}")
+        log.info("boards rebuilt", program_id=on.program_id, standings=count)

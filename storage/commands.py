@@ -32,13 +32,26 @@ from domain.commands import (
     Transfer,
 )
 from domain.configuration import Configuration
-from domain.deciding import CounterKey, Person
+from domain.counters import CounterKey
+from domain.deciding import Person
 from domain.execution import Execution, Loaded, counted_by, transfer_limits
 from domain.ledger import Posted, held_account, member_account, member_accounts, member_of, pending_account, unit_of
 from domain.outbox import OutboxRow
 from domain.refusals import Refusal
 from domain.units import policies
-from storage import configurations, decisions, facts, ladders, ledger, measures, outbox, people, refusals
+from storage import (
+    configurations,
+    decisions,
+    earned_days,
+    facts,
+    ladders,
+    leaderboards,
+    ledger,
+    measures,
+    outbox,
+    people,
+    refusals,
+)
 from storage.database import Database
 from storage.failures import retry
 from storage.hot_path import SAVEPOINT, Found, Query, run, run_together
@@ -342,7 +355,7 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
             ledger.pending_rows(program_id, execution.new_pendings, created_at=as_of),
             decisions.counter_rows(program_id, execution.changed_counters),
             *ladders.rows(program_id, execution.ladders, number, as_of=as_of),
-            outbox.rows(session, _effects(program_id, execution, as_of), now=as_of),
+            outbox.rows(session, _effects(program_id, execution), now=as_of),
             _command_rows(program_id, execution, as_of),
         ]
     )
@@ -353,14 +366,14 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
     )
     if queries := [query for query in (insert, *updates) if query]:
         await run_together(session, *queries)
+    await earned_days.count(session, execution.configuration, book)
     ledger.note(session, book)
 
 
-def _effects(program_id: str, execution: Execution, as_of: datetime) -> list[OutboxRow]:
-    accounts = (execution.book.accounts[account_id] for account_id in sorted(execution.ranked))
+def _effects(program_id: str, execution: Execution) -> list[OutboxRow]:
     return [
         *ladders.effects(program_id, execution.ladders),
-        *(decisions.score(program_id, one, execution.person(one.id), as_of=as_of) for one in accounts),
+        *(leaderboards.outbox_row(program_id, one) for one in sorted(set(map(member_of, execution.ranked)))),
     ]
 
 

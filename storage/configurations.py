@@ -27,7 +27,7 @@ from domain.definitions import (
     write_body,
 )
 from domain.units import rescaled
-from storage import aggregates, challenges
+from storage import aggregates, challenges, earned_days
 from storage.hot_path import Found, Query, run, run_together
 from storage.tables import accounts, configurations, programs
 
@@ -168,6 +168,8 @@ async def change(
     await session.execute(text(f"SET LOCAL statement_timeout = '{APPLY_TIMEOUT}'"))
     new = aggregates.not_counted(before.aggregates, versioned.aggregates)
     await aggregates.fill(session, program_id, new)
+    by_day = earned_days.units_by_day(versioned) - earned_days.units_by_day(before)
+    await earned_days.recount(session, program_id, by_day)
     await challenges.follow(session, program_id, before.challenges, versioned.challenges, by=applied_by, now=applied_at)
     await _insert(session, program_id, active.number + 1, versioned, applied_by, applied_at)
     return Applied(snapshot(program_id, active.number + 1, versioned, active.time_zone), tuple(found))

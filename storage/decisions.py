@@ -7,12 +7,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived
 from domain.counters import CounterKey
-from domain.deciding import Person
 from domain.intake import Intake
-from domain.leaderboards import Standing
-from domain.ledger import Account, member_of
-from domain.outbox import Kind, Lane, OutboxRow
-from storage import amendments, challenges, facts, ladders, ledger, outbox, program_counters
+from domain.ledger import member_of
+from domain.outbox import OutboxRow
+from storage import (
+    amendments,
+    challenges,
+    earned_days,
+    facts,
+    ladders,
+    leaderboards,
+    ledger,
+    outbox,
+    program_counters,
+    streaks,
+)
 from storage.sets import Rows
 from storage.tables import counters, decisions, event_revisions
 
@@ -24,6 +33,7 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
         await facts.update(session, program_id, changed)
     await ladders.withdraw(session, program_id, intake.ladders, as_of=as_of)
     await _forget_overtaken(session, program_id, intake)
+    kept = await streaks.keep(session, intake.configuration, intake.streaks, as_of=as_of)
     number = intake.configuration.number
     await ledger.write(
         session,
@@ -34,8 +44,10 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
         program_counters.rows(program_id, intake.changed_shared),
         challenges.claim_rows(program_id, intake.claims.values(), as_of=as_of),
         *ladders.rows(program_id, intake.ladders, number, as_of=as_of),
-        outbox.rows(session, _effects(program_id, intake, as_of), now=as_of),
+        *kept.rows,
+        outbox.rows(session, [*_effects(program_id, intake), *kept.effects], now=as_of),
     )
+    await earned_days.count(session, intake.configuration, intake.book)
 
 
 async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Intake) -> None:
@@ -45,30 +57,13 @@ async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Inta
         await amendments.forget(session, program_id, {fact.event_id: fact.event.source_version for fact in standing})
 
 
-def _effects(program_id: str, intake: Intake, as_of: datetime) -> list[OutboxRow]:
-    changed = (account for account in intake.book.changed_accounts.values() if account.running)
+def _effects(program_id: str, intake: Intake) -> list[OutboxRow]:
+    ranked = {member_of(account.id) for account in intake.book.changed_accounts.values() if account.running}
     return [
         *ladders.effects(program_id, intake.ladders),
         *(derived.outbox_row(program_id, found) for found in intake.derived),
-        *(score(program_id, account, intake.today(member_of(account.id)), as_of=as_of) for account in changed),
+        *(leaderboards.outbox_row(program_id, member_id) for member_id in sorted(ranked)),
     ]
-
-
-# -- What follows from a lifetime that changed, whoever changed it -------------------------------------------------
-
-
-def score(program_id: str, account: Account, person: Person, *, as_of: datetime) -> OutboxRow:
-    """Where the account's lifetime stands on the boards."""
-    standing = Standing(
-        member_id=person.id,
-        unit=account.unit,
-        points=account.lifetime,
-        reached_at=as_of,
-        version=account.version + person.version,
-        department=person.attributes.get("department"),
-        listed=not person.has_left,
-    )
-    return OutboxRow(program_id, Lane.REDIS, Kind.SCORE, standing.as_payload())
 
 
 def counter_rows(program_id: str, changed: Mapping[tuple[str, CounterKey], tuple[int, int]]) -> Rows:

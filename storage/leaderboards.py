@@ -1,183 +1,321 @@
-"""Leaderboards in Redis: for each program and unit one board of the company and one of each department.
+"""Leaderboards in Redis: for each board of a program one sorted set for each cohort, in the present period.
 
-A board is a sorted set of entries, each scored with its points below zero, so that the first rank has the lowest score
-and equal scores fall in the order of their entries (see `domain.leaderboards.Standing.entry`). Beside the boards a hash
-keeps each member's newest standing, also of those who have no place, so that an older one is refused for ever.
+A sorted set has entries, each scored with its points below zero, so that the first rank has the lowest score and equal
+scores fall in the order of their entries (see `domain.leaderboards`). Beside them a hash for each unit keeps each
+member's newest standing and its places, also of those who have none, so that an older one is refused for ever.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
+import orjson
 from redis.asyncio import Redis
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.leaderboards import MAX_POINTS, Place, Standing, place
+from domain.game import Board, Window
+from domain.leaderboards import (
+    Earned,
+    Place,
+    Ranking,
+    Standing,
+    attributes_of,
+    began_on,
+    boards_of,
+    cohort_in,
+    last_day,
+    of_period,
+    percentile,
+    place,
+    placements,
+    seen_from,
+    shape,
+)
 from domain.outbox import Kind, Lane, OutboxRow
+from domain.time import zone
+from storage import configurations, programs
+from storage.hot_path import run
+from storage.sets import texts
 
-UNIT = "points"
 AROUND = 5  # places above and below a member
 MAX_PAGE = 101  # places: a page, and one more that tells whether another follows
 REBUILD_PAGE = 1_000  # standings read and written at once
 UNLINK_PAGE = 500  # keys
 
-# KEYS: the hash of standings. ARGV: the prefix of boards, then per standing: member, version, entry, points as written,
-# department, "1" if it has a place. Departments are in the value, so boards are named here: all keys share a hash tag.
+# KEYS: the hash of standings. ARGV: the prefix of boards, the day of the boards, then per standing: member, version, its
+# places as JSON, how many they are, and for each: board, points as written, entry. Places name boards, so all keys share
+# a hash tag. Of what was seen of one state of the book, the later day is newer.
 _WRITE = """
-local prefix = ARGV[1]
-for n = 2, #ARGV, 6 do
-  local member, version, entry, points = ARGV[n], tonumber(ARGV[n + 1]), ARGV[n + 2], ARGV[n + 3]
-  local department, ranks = ARGV[n + 4], ARGV[n + 5]
-  local known = redis.call('HGET', KEYS[1], member)
-  local old = known and cjson.decode(known)
-  if not old or version >= old[1] then
-    if old then
-      redis.call('ZREM', prefix .. 'company', old[2])
-      redis.call('ZREM', prefix .. 'department:' .. old[3], old[2])
+local prefix, day, at = ARGV[1], ARGV[2], 3
+while at <= #ARGV do
+  local member, version, places, count = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  local first = at + 4
+  at = first + 3 * count
+  local known, seen, seen_on, before = redis.call('HGET', KEYS[1], member), 0, '', '[]'
+  if known then seen, seen_on, before = string.match(known, '^(%d+) (%S+) (.*)$') end
+  local newer = tonumber(version) - tonumber(seen)
+  if newer > 0 or (newer == 0 and day >= seen_on) then
+    if before ~= places and before ~= '[]' then
+      for _, old in ipairs(cjson.decode(before)) do redis.call('ZREM', prefix .. old[1], old[2]) end
     end
-    if ranks == '1' then
-      redis.call('ZADD', prefix .. 'company', '-' .. points, entry)
-      if department ~= '' then
-        redis.call('ZADD', prefix .. 'department:' .. department, '-' .. points, entry)
-      end
-    end
-    redis.call('HSET', KEYS[1], member, cjson.encode({version, entry, department}))
+    for n = first, at - 1, 3 do redis.call('ZADD', prefix .. ARGV[n], '-' .. ARGV[n + 1], ARGV[n + 2]) end
+    redis.call('HSET', KEYS[1], member, version .. ' ' .. day .. ' ' .. places)
   end
 end
 """
 
-# KEYS: the hash of standings. ARGV: the prefix of boards, "company" or "department", member, places on each side.
-# Answers the board's name, the first rank from 0 and the entries with their scores; nothing without a place.
+# KEYS: the hash of standings. ARGV: the prefix of boards, what the names of the board's rankings begin with, member,
+# places on each side, the least that a board has. Answers the ranking's name, how many places it has, the member's
+# rank and the first one shown, both from 0, and the entries with their scores; nothing without a place.
 _AROUND = """
 local known = redis.call('HGET', KEYS[1], ARGV[3])
 if not known then return {} end
-local standing = cjson.decode(known)
-local board = ARGV[1] .. 'company'
-if ARGV[2] == 'department' then board = ARGV[1] .. 'department:' .. standing[3] end
-local rank = redis.call('ZRANK', board, standing[2])
-if not rank then return {} end
-local first = math.max(rank - tonumber(ARGV[4]), 0)
-return {standing[3], first, redis.call('ZRANGE', board, first, rank + tonumber(ARGV[4]), 'WITHSCORES')}
+for _, one in ipairs(cjson.decode(string.match(known, '%[.*$'))) do
+  if string.sub(one[1], 1, #ARGV[2]) == ARGV[2] then
+    local board = ARGV[1] .. one[1]
+    local rank, count = redis.call('ZRANK', board, one[2]), redis.call('ZCARD', board)
+    if not rank or count < tonumber(ARGV[5]) then return {} end
+    local first = math.max(rank - tonumber(ARGV[4]), 0)
+    local shown = redis.call('ZRANGE', board, first, rank + tonumber(ARGV[4]), 'WITHSCORES')
+    return {one[1], count, rank, first, shown}
+  end
+end
+return {}
 """
 
-# KEYS: the board. ARGV: number of places, then the last place seen as points and entry, if any. A mark is set right
-# after that place for a moment, so that the page begins where it stood, even if it is gone.
+# KEYS: the board. ARGV: number of places, the least that a board has, then the last place seen as points and entry, if
+# any. A mark is set right after that place for a moment, so that the page begins where it stood, even if it is gone.
 _TOP = """
+if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[2]) then return {0, {}} end
 local first = 0
-if ARGV[3] then
-  local mark = ARGV[3] .. '~'
-  redis.call('ZADD', KEYS[1], '-' .. ARGV[2], mark)
+if ARGV[4] then
+  local mark = ARGV[4] .. '~'
+  redis.call('ZADD', KEYS[1], '-' .. ARGV[3], mark)
   first = redis.call('ZRANK', KEYS[1], mark)
   redis.call('ZREM', KEYS[1], mark)
 end
 return {first, redis.call('ZRANGE', KEYS[1], first, first + tonumber(ARGV[1]) - 1, 'WITHSCORES')}
 """
 
-_STANDINGS = text("""
-    SELECT m.id AS member_id, a.id AS account_id, a.unit, a.lifetime AS points, reached.recorded_at AS reached_at,
-        a.version + m.version AS version, m.department, m.status <> 'left' AS listed
-    FROM accounts a JOIN members m ON m.program_id = a.program_id AND m.id = a.member_id
-    CROSS JOIN LATERAL (
-        SELECT t.recorded_at FROM entries e JOIN transactions t ON t.id = e.transaction_id
-        WHERE e.account_id = a.id AND t.kind IN ('earn', 'reverse') ORDER BY e.version DESC LIMIT 1
-    ) reached
-    WHERE a.program_id = :program_id AND a.id > :after AND (:all OR a.member_id = ANY(:member_ids))
-    ORDER BY a.id LIMIT :limit
-""")
-
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """One board of a program: the company's, or a department's."""
+class Scheme:
+    """The boards of a program on a day of its own zone, under its active configuration."""
 
     program_id: str
-    department: str | None = None
-    unit: str = UNIT
+    boards: Mapping[str, Board]
+    time_zone: str
+    today: date
+    configuration: int = 0
 
     @property
-    def key(self) -> str:
-        name = "company" if self.department is None else f"department:{self.department}"
-        return _prefix(self.program_id, self.unit) + name
+    def units(self) -> set[str]:
+        return {board.unit for board in self.boards.values()}
+
+    @property
+    def windows(self) -> set[Window]:
+        return {board.window for board in self.boards.values()}
+
+    def board(self, key: str) -> Board:
+        """The board of this key; raises LookupError if the program has none."""
+        board = self.boards.get(key)
+        if board is None:
+            raise LookupError(f"no board {key}")
+        return board
+
+    def ranking(self, key: str, cohort: Sequence[str] = ()) -> Ranking:
+        """The board of this key for a cohort, in the present period; raises LookupError if there is none."""
+        board = self.board(key)
+        if len(cohort) != len(board.by):
+            raise LookupError(f"{key} has a board for each {' and '.join(board.by) or 'program'}")
+        return Ranking(board, tuple(cohort), began_on(board.window, self.today))
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """A member's own place and those around it on one board, in the order of ranks."""
+    """A member's own place and those around it that the member may see, in the order of ranks."""
 
     board: Board
+    cohort: tuple[str, ...]
     member_id: str
     places: tuple[Place, ...]
+    percentile: int | None
 
 
-def _prefix(program_id: str, unit: str) -> str:
-    return f"laurel:boards:{{{program_id}}}:{unit}:"
+async def scheme(session: AsyncSession, program_id: str, *, as_of: datetime) -> Scheme:
+    """The program's boards as they are now; raises LookupError for an unknown program."""
+    program = await programs.get(session, program_id)
+    active = await configurations.read_active(session, program_id)
+    today = as_of.astimezone(zone(program.time_zone)).date()
+    return Scheme(program_id, boards_of(active), program.time_zone, today, active.number)
+
+
+def _prefix(program_id: str) -> str:
+    return f"laurel:boards:{{{program_id}}}:"
+
+
+def _board_key(program_id: str, ranking: Ranking) -> str:
+    return _rankings(program_id) + ranking.name
+
+
+def _rankings(program_id: str) -> str:
+    return _prefix(program_id) + "board:"
 
 
 def _standings_key(program_id: str, unit: str) -> str:
-    return _prefix(program_id, unit) + "standings"
+    return f"{_prefix(program_id)}standings:{unit}"
+
+
+# -- Standings -----------------------------------------------------------------------------------------------------
+
+# How much of the book a statement saw: whatever is committed between two statements makes the second one's greater. It
+# is what PostgreSQL knows as a snapshot: the transaction numbers given so far, less those whose end it did not see.
+_SEEN = """(SELECT (pg_snapshot_xmax(s)::text::bigint << 16) - (SELECT count(*) FROM pg_snapshot_xip(s))
+    FROM pg_current_snapshot() s)"""
+# A merge brings what the other one had earned.
+_EARNING = "('earn', 'confirm', 'reverse', 'merge')"
+
+
+@lru_cache(maxsize=100)
+def _reading(windows: frozenset[Window], *, absences: bool, everybody: bool) -> str:
+    periods = sorted(windows - {Window.LIFETIME})
+    columns = "".join(f", {window}.amount, {window}.changed_at" for window in periods)
+    laterals = "".join(
+        f""" LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS amount, max(changed_at) AS changed_at FROM earned_days
+            WHERE member_id = m.id AND unit = a.unit AND day >= CAST(%({window})s AS date)
+                AND day <= CAST(%({window}_last)s AS date)) {window} ON true"""
+        for window in periods
+    )
+    away = """(SELECT array_agg(DISTINCT day::date) FROM absences x, generate_series(
+        greatest(x.starts_on, CAST(%(since)s AS date)), least(x.ends_on, CAST(%(today)s AS date)), '1 day') AS day
+        WHERE x.program_id = m.program_id AND x.member_id = m.id AND x.state = 'standing')"""
+    these = "a.id > %(after)s" if everybody else "a.member_id = ANY(CAST(%(member_ids)s AS text[]))"
+    return f"""SELECT a.id, m.id, a.unit, {_SEEN}, a.lifetime, reached.recorded_at,
+            m.status <> 'left' AND m.merged_into IS NULL AND o.member_id IS NULL,
+            m.department, m.role, m.performance_tier, m.location, m.country, m.hired_on,
+            {away if absences else "NULL"}{columns}
+        FROM accounts a JOIN members m ON m.program_id = a.program_id AND m.id = a.member_id
+        LEFT JOIN board_opt_outs o ON o.program_id = m.program_id AND o.member_id = m.id
+        CROSS JOIN LATERAL (
+            SELECT t.recorded_at FROM entries e JOIN transactions t ON t.id = e.transaction_id
+            WHERE e.account_id = a.id AND t.kind IN {_EARNING} ORDER BY e.version DESC LIMIT 1
+        ) reached{laterals}
+        WHERE a.program_id = %(program_id)s AND {these} AND a.unit = ANY(CAST(%(units)s AS text[]))
+        ORDER BY a.id LIMIT %(limit)s"""
+
+
+_ATTRIBUTES = ("department", "role", "performance_tier", "location", "country", "hired_on")
+
+
+async def list_standings(session: AsyncSession, on: Scheme, member_ids: Collection[str]) -> list[Standing]:
+    """The present standings of these members, in every unit that has boards."""
+    statement = _reading(frozenset(on.windows), absences=_counts_days(on), everybody=False)
+    found = await run(session, statement, _parameters(on) | {"member_ids": texts(list(member_ids)), "limit": None})
+    return [_standing(on, row) for row in found]
+
+
+async def pages(session: AsyncSession, on: Scheme) -> AsyncIterator[list[Standing]]:
+    """The standings of everybody, page by page."""
+    statement = _reading(frozenset(on.windows), absences=_counts_days(on), everybody=True)
+    parameters, after = _parameters(on), ""
+    while True:
+        found = await run(session, statement, parameters | {"after": after, "limit": REBUILD_PAGE})
+        if found:
+            yield [_standing(on, row) for row in found]
+        if len(found) < REBUILD_PAGE:
+            return
+        after = found[-1][0]
+
+
+def _counts_days(on: Scheme) -> bool:
+    return any(board.per_working_day for board in on.boards.values())
+
+
+def _parameters(on: Scheme) -> dict[str, Any]:
+    firsts = {window: first for window in on.windows if (first := began_on(window, on.today))}
+    since = min([on.today, *firsts.values()])
+    ends = {f"{window}_last": last_day(window, first) for window, first in firsts.items()}
+    periods = {str(window): first for window, first in firsts.items()}
+    units = texts(sorted(on.units))
+    return {"program_id": on.program_id, "units": units, "since": since, "today": on.today, **periods, **ends}
+
+
+def _standing(on: Scheme, row: Sequence[Any]) -> Standing:
+    member_id, unit, version, lifetime, reached_at, listed = row[1:7]
+    earned = {Window.LIFETIME: Earned(lifetime, reached_at)}
+    periods = iter(row[14:])
+    for window, points, changed_at in zip(sorted(on.windows - {Window.LIFETIME}), periods, periods, strict=True):
+        if points is not None:
+            earned[window] = Earned(points, changed_at)
+    attributes = attributes_of(dict(zip(_ATTRIBUTES, row[7:13], strict=True)), on.today)
+    return Standing(member_id, unit, version, earned, attributes, listed, frozenset(row[13] or ()))
 
 
 # -- Writing -------------------------------------------------------------------------------------------------------
 
 
-async def write(redis: Redis, program_id: str, standings: Sequence[Standing]) -> None:
-    """Give each standing its place on its boards, unless a newer one of the same member is known."""
+def outbox_row(program_id: str, member_id: str) -> OutboxRow:
+    """What makes the relay read where the member stands, and write it."""
+    return OutboxRow(program_id, Lane.REDIS, Kind.SCORE, {"member_id": member_id})
+
+
+async def write(redis: Redis, on: Scheme, standings: Sequence[Standing]) -> None:
+    """Give each standing its places on its boards, unless a newer one of the same member is known."""
     for unit in {standing.unit for standing in standings}:
-        of_unit = [standing for standing in standings if standing.unit == unit]
-        arguments = [argument for standing in of_unit for argument in _arguments(standing)]
-        await _run(redis, _WRITE, [_standings_key(program_id, unit)], [_prefix(program_id, unit), *arguments])
+        boards = [board for board in on.boards.values() if board.unit == unit]
+        arguments = [_rankings(on.program_id), on.today.isoformat()]
+        for standing in standings:
+            if standing.unit == unit:
+                arguments += _arguments(boards, standing, on.today)
+        await _run(redis, _WRITE, [_standings_key(on.program_id, unit)], arguments)
 
 
-def _arguments(standing: Standing) -> tuple[str, ...]:
-    return (
-        standing.member_id,
-        str(standing.version),
-        standing.entry,
-        str(min(standing.points, MAX_POINTS)),
-        standing.department or "",
-        "1" if standing.ranks else "0",
-    )
+def _arguments(boards: Iterable[Board], standing: Standing, today: date) -> list[str]:
+    placed = placements(boards, standing, today)
+    named = [(one.ranking.name, str(one.score), one.entry) for one in placed]
+    kept = orjson.dumps([(name, entry) for name, _, entry in named]).decode()
+    flat = [text for one in named for text in one]
+    return [standing.member_id, str(standing.version), kept, str(len(named)), *flat]
 
 
-async def list_standings(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> list[Standing]:
-    """The present standings of these members, in every unit that they have earned."""
-    parameters = {"program_id": program_id, "after": "", "all": False, "member_ids": list(member_ids), "limit": None}
-    return [_standing(row) for row in (await session.execute(_STANDINGS, parameters)).mappings()]
-
-
-def outbox_rows(program_id: str, standings: Sequence[Standing]) -> list[OutboxRow]:
-    """What makes the relay write these standings."""
-    return [OutboxRow(program_id, Lane.REDIS, Kind.SCORE, standing.as_payload()) for standing in standings]
-
-
-async def rebuild(session: AsyncSession, redis: Redis, program_id: str) -> int:
+async def rebuild(session: AsyncSession, redis: Redis, program_id: str, *, as_of: datetime) -> int:
     """Make every board of the program anew from the ledger; how many standings there are.
 
     The boards are emptied before the first standing is read, so what the relay writes meanwhile is either in what is
     read or newer than it. Until this ends, readers see boards that are still filling.
     """
     await _clear(redis, program_id)
+    return await refresh(session, redis, await scheme(session, program_id, as_of=as_of))
+
+
+async def refresh(session: AsyncSession, redis: Redis, on: Scheme) -> int:
+    """Give everybody the places of today's boards, leaving those of boards and periods that are over; how many that is.
+
+    Nothing is emptied: readers see each member on the old boards or on the new ones.
+    """
     count = 0
-    async for standings in _pages(session, program_id):
-        await write(redis, program_id, standings)
+    async for standings in pages(session, on):
+        await write(redis, on, standings)
         count += len(standings)
-    await redis.set(_built_key(program_id), "1")
+    await redis.set(_built_key(on.program_id), shape(on.boards.values(), on.today))
     return count
 
 
-async def is_built(redis: Redis, program_id: str) -> bool:
-    """Whether the program's boards were built since Redis was last emptied."""
-    return bool(await redis.exists(_built_key(program_id)))
+async def is_built(redis: Redis, on: Scheme) -> bool:
+    """Whether the program's boards were built since Redis was last emptied, as they are defined and for today."""
+    built = await redis.get(_built_key(on.program_id))
+    return built is not None and _text(built) == shape(on.boards.values(), on.today)
 
 
 def _built_key(program_id: str) -> str:
-    return f"laurel:boards:{{{program_id}}}:built"
+    return f"{_prefix(program_id)}built"
 
 
 async def _clear(redis: Redis, program_id: str) -> None:
     keys: list[bytes | str] = []
-    async for key in redis.scan_iter(match=f"laurel:boards:{{{program_id}}}:*", count=UNLINK_PAGE):
+    async for key in redis.scan_iter(match=f"{_prefix(program_id)}*", count=UNLINK_PAGE):
         keys.append(key)
         if len(keys) == UNLINK_PAGE:
             await redis.unlink(*keys)
@@ -186,45 +324,33 @@ async def _clear(redis: Redis, program_id: str) -> None:
         await redis.unlink(*keys)
 
 
-async def _pages(session: AsyncSession, program_id: str) -> AsyncIterator[list[Standing]]:
-    parameters: dict[str, Any] = {"program_id": program_id, "after": "", "all": True, "member_ids": []}
-    while True:
-        rows = (await session.execute(_STANDINGS, parameters | {"limit": REBUILD_PAGE})).mappings().all()
-        if rows:
-            yield [_standing(row) for row in rows]
-        if len(rows) < REBUILD_PAGE:
-            return
-        parameters["after"] = rows[-1]["account_id"]
-
-
-def _standing(row: Any) -> Standing:
-    return Standing(**{name: value for name, value in row.items() if name != "account_id"})
-
-
 # -- Reading -------------------------------------------------------------------------------------------------------
 
 
-async def top(redis: Redis, board: Board, limit: int, after: Place | None = None) -> list[Place]:
-    """The board's first places, or those after a place that was seen before; at most MAX_PAGE at once."""
+async def top(redis: Redis, program_id: str, ranking: Ranking, limit: int, after: Place | None = None) -> list[Place]:
+    """The first places, or those after a place that was seen before, at most MAX_PAGE at once; none of a small cohort.
+
+    A cohort is small when fewer have a place in it than its board asks for.
+    """
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"a page has 1 to {MAX_PAGE} places")
     seen = [str(after.points), after.entry] if after else []
-    first, found = await _run(redis, _TOP, [board.key], [str(limit), *seen])
+    arguments = [str(limit), str(ranking.board.least_members), *seen]
+    first, found = await _run(redis, _TOP, [_board_key(program_id, ranking)], arguments)
     return _places(first, found)
 
 
-async def around(
-    redis: Redis, program_id: str, member_id: str, *, of_department: bool = False, unit: str = UNIT
-) -> Neighbourhood | None:
-    """The member's place and up to AROUND above and below, on the company's or the department's board; None without."""
-    scope = "department" if of_department else "company"
-    arguments = [_prefix(program_id, unit), scope, member_id, str(AROUND)]
-    answer = await _run(redis, _AROUND, [_standings_key(program_id, unit)], arguments)
+async def around(redis: Redis, on: Scheme, key: str, member_id: str) -> Neighbourhood | None:
+    """The member's place and up to AROUND above and below, as the member may see them; None without a place."""
+    board = on.board(key)
+    begins = of_period(board, began_on(board.window, on.today))
+    arguments = [_rankings(on.program_id), begins, member_id, str(AROUND), str(board.least_members)]
+    answer = await _run(redis, _AROUND, [_standings_key(on.program_id, board.unit)], arguments)
     if not answer:
         return None
-    department, first, found = answer
-    board = Board(program_id, _text(department) if of_department else None, unit)
-    return Neighbourhood(board, member_id, tuple(_places(first, found)))
+    name, count, own, first, found = answer
+    places = seen_from(own + 1, count, _places(first, found))
+    return Neighbourhood(board, cohort_in(_text(name)), member_id, places, percentile(own + 1, count))
 
 
 async def _run(redis: Redis, script: str, keys: list[str], arguments: list[str]) -> Any:

@@ -19,7 +19,7 @@ from domain.ladders import Ladders
 from domain.ledger import AccountClosed, Book, Cause, member_account, member_of
 from domain.merges import Merge, Moved, Stood, recount, unite
 from domain.units import policies
-from storage import configurations, decisions, ladders, ledger, outbox, people
+from storage import configurations, earned_days, ladders, leaderboards, ledger, outbox, people
 from storage.hot_path import run, run_together, savepoint
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken
@@ -60,13 +60,13 @@ async def merge(
     merged = Merge(new_id("mrg"), source, destination, None, actor, reason, as_of)
     try:
         async with savepoint(session):
-            await _join(session, configuration, merged, persons)
+            await _join(session, configuration, merged)
     except AccountClosed as closed:
         return Refused("account_closed", str(closed), destination)
     return merged
 
 
-async def _join(session: AsyncSession, configuration: Configuration, merged: Merge, persons: dict[str, Person]) -> None:
+async def _join(session: AsyncSession, configuration: Configuration, merged: Merge) -> None:
     """Raises AccountClosed if something would go to a closed account."""
     program_id, as_of = configuration.program_id, merged.recorded_at
     source, destination = merged.from_member_id, merged.to_member_id
@@ -79,9 +79,10 @@ async def _join(session: AsyncSession, configuration: Configuration, merged: Mer
     _move(book, merged)
     climbed.marks = await ladders.marks(session, program_id, [destination])
     _cross(configuration, book, destination, moved.units, climbed)
-    await _write(session, configuration.number, book, merged, persons, climbed)
+    await _write(session, configuration.number, book, merged, climbed)
     await _rename(session, program_id, source, destination, moved, as_of)
     await _insert(session, program_id, merged, moved)
+    await _recount_days(session, configuration, merged)
 
 
 async def undo(
@@ -94,7 +95,7 @@ async def undo(
     if row is None:
         raise LookupError(f"no merge {merge_id}")
     first, moved = Merge(*row[:-1]), Moved.from_json(row.moved)
-    persons, into = await _lock(session, program_id, [first.from_member_id, first.to_member_id])
+    _, into = await _lock(session, program_id, [first.from_member_id, first.to_member_id])
     if (again := await _find_undoing(session, program_id, merge_id)) is not None:
         return again
     if first.undoes is not None or into.get(first.from_member_id) != first.to_member_id:
@@ -110,10 +111,16 @@ async def undo(
     recount(configuration, climbed, both[0], _lifetimes(book, both[0], theirs), lost)
     recount(configuration, climbed, both[1], _lifetimes(book, both[1], others))
     await ladders.withdraw(session, program_id, climbed, as_of=as_of)
-    await _write(session, configuration.number, book, undone, persons, climbed)
+    await _write(session, configuration.number, book, undone, climbed)
     await _restore(session, program_id, first, moved, as_of)
     await _insert(session, program_id, undone, Moved())
+    await _recount_days(session, configuration, undone)
     return undone
+
+
+async def _recount_days(session: AsyncSession, configuration: Configuration, merged: Merge) -> None:
+    both, units = (merged.from_member_id, merged.to_member_id), earned_days.units_by_day(configuration)
+    await earned_days.recount(session, configuration.program_id, units, both)
 
 
 async def list_page(
@@ -258,12 +265,11 @@ async def _write(
     number: int,
     book: Book,
     merged: Merge,
-    persons: dict[str, Person],
     climbed: Ladders,
 ) -> None:
     as_of, program_id = merged.recorded_at, book.program_id
-    ranked = (account for account in book.changed_accounts.values() if account.running)
-    scores = [decisions.score(program_id, one, persons[member_of(one.id)], as_of=as_of) for one in ranked]
+    ranked = {member_of(account.id) for account in book.changed_accounts.values() if account.running}
+    scores = [leaderboards.outbox_row(program_id, member_id) for member_id in sorted(ranked)]
     effects = [*ladders.effects(program_id, climbed), *scores]
     await ledger.write(
         session,

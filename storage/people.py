@@ -25,12 +25,14 @@ _THESE = """program_id = %(program_id)s AND id = ANY(ARRAY(
         WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) AND merged_into IS NOT NULL))"""
 _LOCK = f"""SELECT merged_into, id, version, {", ".join(ATTRIBUTES)} FROM members
     WHERE {_THESE} ORDER BY id FOR NO KEY UPDATE"""
-# What the ledger asks of a member: who has left, where a day begins, on whose boards points count.
-_ASKED = ("time_zone", "status", "department")
+# What the ledger asks of a member: who has left, where a day begins.
+_ASKED = ("time_zone", "status")
 _FOLLOW = f"""SELECT merged_into, id, version, {", ".join(_ASKED)} FROM members
     WHERE {_THESE} ORDER BY id FOR NO KEY UPDATE"""
-_VERSIONS = """SELECT member_id, version, attributes, effective_at FROM member_versions
-    WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) ORDER BY member_id, version DESC"""
+_DATED = """SELECT member_id, version, attributes, effective_at FROM member_versions
+    WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))"""
+_VERSIONS = f"{_DATED} ORDER BY member_id, version DESC"
+_KNOWN = f"{_DATED} AND recorded_at <= %(known_at)s ORDER BY member_id, version DESC"
 
 
 async def lock(
@@ -55,7 +57,7 @@ async def follow(
 ) -> tuple[dict[str, Person], dict[str, str]]:
     """Lock the members, and those they were merged into, in id order: as they are now, and who became whom.
 
-    Of their attributes they have status, department and time zone. Raises Overtaken if somebody was merged while this
+    Of their attributes they have status and time zone. Raises Overtaken if somebody was merged while this
     waited.
     """
     return followed(await run(session, *following(program_id, member_ids))) if member_ids else ({}, {})
@@ -74,6 +76,15 @@ def followed(found: Found) -> tuple[dict[str, Person], dict[str, str]]:
     return everybody, _into(found)
 
 
+async def known(session: AsyncSession, program_id: str, member_id: str, known_at: datetime) -> Versions:
+    """The versions of the member that were recorded by the instant, oldest first; raises LookupError if none were."""
+    asked = {"program_id": program_id, "ids": texts([member_id]), "known_at": known_at}
+    dated = _gather(await run(session, _KNOWN, asked))
+    if member_id not in dated:
+        raise LookupError(f"no member {member_id}")
+    return dated[member_id]
+
+
 def _into(found: Found) -> dict[str, str]:
     into = {row[1]: row[0] for row in found if row[0] is not None}
     if not {row[1] for row in found} >= set(into.values()):
@@ -82,8 +93,11 @@ def _into(found: Found) -> dict[str, str]:
 
 
 async def _dated(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[str, Versions]:
+    return _gather(await run(session, _VERSIONS, {"program_id": program_id, "ids": texts(member_ids)}))
+
+
+def _gather(found: Found) -> dict[str, Versions]:
     dated: dict[str, Versions] = {}
-    found = await run(session, _VERSIONS, {"program_id": program_id, "ids": texts(member_ids)})
     for member_id, version, attributes, effective_at in found:
         of_member = dated.setdefault(member_id, [])
         if len(of_member) < MAX_VERSIONS:

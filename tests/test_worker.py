@@ -24,6 +24,7 @@ from storage import outbox
 from storage.database import Database
 from storage.tables import orders
 from tests.eventually import eventually
+from tests.programs import make_program
 from tests.relay.conftest import now
 from tests.relay.rows import insert_order, insert_program
 from tests.servers import Servers
@@ -91,10 +92,8 @@ async def open_rows(db: Database) -> int:
 async def test_without_temporal_it_does_the_rest_and_stops_when_told(
     settings: Settings, db: Database, processes: list[WorkerProcess]
 ) -> None:
-    standing = {"member_id": "mem_1", "unit": "points", "score": 5, "reached_at": now().isoformat()}
-    standing |= {"version": 1, "department": None, "listed": True}
     async with db.begin() as session:
-        score = OutboxRow(PROGRAM, Lane.REDIS, Kind.SCORE, standing)
+        score = OutboxRow(await make_program(session), Lane.REDIS, Kind.SCORE, {"member_id": "mem_1"})
         start = OutboxRow(PROGRAM, Lane.TEMPORAL, Kind.START_ORDER, {"order_id": "ord_1"})
         await outbox.add(session, [score, start], now=now())
     worker = WorkerProcess(settings, TEMPORAL_ADDRESS=NOBODY)

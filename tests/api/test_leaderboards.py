@@ -1,15 +1,17 @@
 """Boards and notifications over HTTP."""
 
+from datetime import timedelta
+
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.app import create_app
 from settings import Settings
-from storage import leaderboards, notifications
-from tests.api.conftest import Client
+from storage import board_snapshots, leaderboards, notifications
+from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.test_idempotency import started
-from tests.programs import NOW
+from tests.programs import NOW, SAMPLE
 
 PEOPLE = 15
 
@@ -29,7 +31,7 @@ async def ranked(client: Client, engine: AsyncEngine, redis: Redis) -> list[str]
     facts = [deal(100 * n + k, member=f"p{n:02}") for n in range(PEOPLE) for k in range(PEOPLE - n)]
     await client.post("/v1/events/batch", {"events": facts})
     async with AsyncSession(engine) as session:
-        await leaderboards.rebuild(session, redis, client.program_id)
+        await leaderboards.rebuild(session, redis, client.program_id, as_of=NOW)
     return [one["id"] for one in made]
 
 
@@ -53,18 +55,95 @@ async def test_a_department_has_a_board_of_its_own(client: Client, engine: Async
 
     assert [place["member_id"] for place in places] == ids[1::2]
     assert (await client.get("/v1/leaderboards/department:Nobody")).json() == {"items": []}
-    assert (await client.get("/v1/leaderboards/galaxy")).status_code == 422
+    by_value = (await client.get("/v1/leaderboards/department", cohort="Sales")).json()
+    assert by_value == {"items": places}
+    assert (await client.get("/v1/leaderboards/galaxy")).status_code == 404
+    assert (await client.get("/v1/leaderboards/department")).status_code == 404
+    assert (await client.get("/v1/leaderboards/company:Sales")).status_code == 404
     assert (await client.get("/v1/leaderboards/%0Acompany")).status_code == 422
 
 
 async def test_a_member_sees_five_above_and_five_below(client: Client, engine: AsyncEngine, redis: Redis) -> None:
     ids = await ranked(client, engine, redis)
 
-    seen = (await client.get(f"/v1/members/{ids[7]}/leaderboard")).json()
+    seen = (await client.get(f"/v1/members/{ids[4]}/leaderboard")).json()
 
-    assert [place["member_id"] for place in seen["places"]] == ids[2:13]
-    own = (await client.get(f"/v1/members/{ids[7]}/leaderboard", board="department")).json()
-    assert [place["member_id"] for place in own["places"]] == ids[1:15:2]
+    assert [place["member_id"] for place in seen["places"]] == ids[:10]
+    assert (seen["cohort"], seen["percentile"]) == ([], 66)
+    own = (await client.get(f"/v1/members/{ids[5]}/leaderboard", board="department")).json()
+    assert [place["member_id"] for place in own["places"]] == ids[1:8:2]
+    assert own["cohort"] == ["Sales"]
+    assert (await client.get(f"/v1/members/{ids[4]}/leaderboard", board="galaxy")).status_code == 404
+
+
+async def test_whoever_is_last_sees_those_above_and_no_number(
+    client: Client, engine: AsyncEngine, redis: Redis
+) -> None:
+    ids = await ranked(client, engine, redis)
+
+    seen = (await client.get(f"/v1/members/{ids[-1]}/leaderboard")).json()
+
+    assert [place["member_id"] for place in seen["places"]] == ids[-6:]
+    assert [place["rank"] for place in seen["places"]] == [10, None, None, None, None, None][-6:]
+    assert seen["percentile"] is None
+
+
+async def test_boards_are_listed_with_those_that_every_program_has(make_client: MakeClient) -> None:
+    client = await make_client(body=SAMPLE | {"boards": {"week": {"window": "week", "by": ["department", "country"]}}})
+
+    boards = (await client.get("/v1/leaderboards")).json()["items"]
+
+    assert [board["board"] for board in boards] == ["company", "department", "week"]
+    assert (boards[2]["by"], boards[2]["window"], boards[2]["least_members"]) == (["department", "country"], "week", 5)
+
+
+async def test_whoever_hides_has_no_place_and_keeps_the_points(
+    client: Client, engine: AsyncEngine, redis: Redis
+) -> None:
+    ids = await ranked(client, engine, redis)
+    path = f"/v1/members/{ids[0]}"
+    before = (await client.get(f"{path}/balance")).json()
+
+    hidden = await client.http.put(f"{path}/leaderboard", json={"shown": False})
+
+    async with AsyncSession(engine) as session:
+        on = await leaderboards.scheme(session, client.program_id, as_of=NOW)
+        await leaderboards.write(redis, on, await leaderboards.list_standings(session, on, ids))
+    assert hidden.json() == {"member_id": ids[0], "shown": False}
+    assert (await client.get("/v1/leaderboards/company")).json()["items"][0]["member_id"] == ids[1]
+    assert (await client.get(f"{path}/leaderboard")).json()["places"] == []
+    assert (await client.get(f"{path}/balance")).json() == before
+
+
+async def test_a_rank_of_the_past_is_told_as_it_was_and_as_it_was_known(
+    client: Client, engine: AsyncEngine, redis: Redis
+) -> None:
+    ids = await ranked(client, engine, redis)
+
+    now = (await client.get(f"/v1/members/{ids[1]}/leaderboard/rank", board="department")).json()
+    before = (await client.get(f"/v1/members/{ids[1]}/leaderboard/rank", at="2026-01-01T00:00:00Z")).json()
+
+    assert (now["rank"], now["members"], now["cohort"]) == (1, 7, ["Sales"])
+    assert (before["rank"], before["points"], before["members"]) == (None, 0, 0)
+
+
+async def test_a_settled_week_is_read_period_by_period_and_place_by_place(
+    make_client: MakeClient, engine: AsyncEngine, redis: Redis
+) -> None:
+    client = await make_client(body=SAMPLE | {"boards": {"week": {"window": "week", "by": ["department"]}}})
+    ids = await ranked(client, engine, redis)
+    async with AsyncSession(engine) as session, session.begin():
+        [due] = await board_snapshots.list_due(session, as_of=NOW + timedelta(days=7))
+        await board_snapshots.settle(session, due, as_of=NOW + timedelta(days=7))
+
+    [settled] = (await client.get("/v1/leaderboards/week/snapshots")).json()["items"]
+    path = f"/v1/leaderboards/week/snapshots/{settled['first_day']}"
+    first = (await client.get(path, cohort="Law", limit=5)).json()
+    second = (await client.get(path, cohort="Law", cursor=first["next_cursor"])).json()
+
+    assert (settled["window"], settled["first_day"], settled["places"]) == ("week", "2026-03-02", PEOPLE)
+    assert [place["member_id"] for place in first["items"] + second["items"]] == ids[::2]
+    assert [place["rank"] for place in second["items"]] == [6, 7, 8]
 
 
 async def test_without_redis_boards_are_unavailable_and_events_are_not(settings: Settings, client: Client) -> None:

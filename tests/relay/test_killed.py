@@ -11,14 +11,12 @@ from sqlalchemy import func, insert, select
 from temporalio.client import Client
 
 from connectors.checkpoints import CheckpointFile
-from domain.leaderboards import Standing
 from domain.outbox import LANES, Kind, Lane, OutboxRow
 from relay.lanes import handlers
 from relay.relay import LEASE, Relay
 from storage import intake, leaderboards, outbox
 from storage.database import Database
 from storage.ids import new_id
-from storage.leaderboards import Board
 from storage.tables import checkpoints, decisions, events, notifications, transactions
 from storage.tables import outbox as rows
 from storage.wakeups import Wakeups
@@ -31,14 +29,13 @@ ROOT = Path(__file__).parents[2]
 
 def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Kind, dict[str, Any]]:
     """One row of every kind; both kinds of the lane "intake" concern the same parked events."""
-    standing = Standing(member_id, "points", 70, now(), 1)
     return {
         Kind.START_REWARD: {"reward_id": new_id("rwd")},
         Kind.START_ORDER: {"order_id": new_id("ord")},
         Kind.WAKE_REWARD: {"reward_id": new_id("rwd")},
         Kind.WAKE_ORDER: {"order_id": new_id("ord")},
         Kind.FETCH_OBJECT: {"connection_id": new_id("con"), "object_id": "1", "kind": "hubspot"},
-        Kind.SCORE: standing.as_payload(),
+        Kind.SCORE: {"member_id": member_id},
         Kind.NOTIFICATION: {"notification_id": notification_id},
         Kind.IDENTITY_ARRIVED: {"identities": [["crm", "bob"]]},
         Kind.DECIDE: {"event_ids": parked},
@@ -83,7 +80,10 @@ async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
     assert [answer.error for answer in answers if answer.error] == []
     assert {id: await _run_id(client, id) for id in first} == first
     assert set(kept.read_text().split()) == {"laurel/one"}
-    assert [place.points for place in await leaderboards.top(redis, Board(program_id), 10)] == [100]
+    async with db.begin() as session:
+        on = await leaderboards.scheme(session, program_id, as_of=now())
+    places = await leaderboards.top(redis, program_id, on.ranking("company"), 10)
+    assert [place.points for place in places] == [100]
     async with db.begin() as session:
         decided = select(func.count()).select_from(decisions).where(decisions.c.program_id == program_id)
         earned = select(func.count()).select_from(transactions).where(transactions.c.program_id == program_id)

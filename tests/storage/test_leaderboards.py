@@ -3,7 +3,8 @@
 import random
 import threading
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,20 +12,22 @@ from fakeredis import TcpFakeServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.embedded.ports import free_port
-from domain.events import SourcePolicy
-from domain.leaderboards import MAX_POINTS, Place, Standing
-from domain.member_changes import read
-from domain.outbox import Kind
-from storage import intake, leaderboards, member_changes, tables
-from storage.leaderboards import Board
-from tests.programs import NOW, deal, make_program, retraction
+from domain.game import Board, Window
+from domain.leaderboards import BUILT_IN, MAX_POINTS, Earned, Place, Ranking, Standing
+from storage import leaderboards
+from storage.leaderboards import Scheme
+from tests.programs import NOW
 
 PROGRAM = "prg_1"
-COMPANY = Board(PROGRAM)
+BOARDS = {
+    **BUILT_IN,
+    "week": Board("week", 1, window=Window.WEEK, least_members=1),
+    "both": Board("both", 1, by=("department", "country"), least_members=2),
+}
+ON = Scheme(PROGRAM, BOARDS, "UTC", NOW.date())
+COMPANY = ON.ranking("company")
 
 
 @pytest.fixture(scope="module")
@@ -47,122 +50,168 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
         yield client
 
 
-def _standing(member: str, points: int, second: int = 0, version: int = 1, **values: Any) -> Standing:
-    return Standing(f"mem_{member}", "points", points, NOW + timedelta(seconds=second), version, **values)
+def standing(
+    member: str, points: int, second: int = 0, version: int = 1, *, listed: bool = True, **attributes: str | None
+) -> Standing:
+    earned = {Window.LIFETIME: Earned(points, NOW + timedelta(seconds=second))}
+    return Standing(f"mem_{member}", "points", version, earned, attributes, listed)
 
 
-async def _order(redis: Redis, board: Board = COMPANY) -> list[str]:
-    return [place.member_id[4:] for place in await leaderboards.top(redis, board, 100)]
+async def write(redis: Redis, *standings: Standing) -> None:
+    await leaderboards.write(redis, ON, standings)
 
 
-async def _dump(redis: Redis) -> dict[bytes | str, Any]:
+async def top(redis: Redis, limit: int = 100, after: Place | None = None) -> list[Place]:
+    return await leaderboards.top(redis, PROGRAM, COMPANY, limit, after)
+
+
+async def order(redis: Redis, ranking: Ranking = COMPANY) -> list[str]:
+    return [place.member_id[4:] for place in await leaderboards.top(redis, PROGRAM, ranking, 100)]
+
+
+async def dump(redis: Redis) -> dict[bytes | str, Any]:
     """Everything on the boards, without what is only kept to refuse older standings."""
     keys = [key for key in await redis.keys("laurel:boards:*") if await redis.type(key) == b"zset"]
     return {key: await redis.zrange(key, 0, -1, withscores=True) for key in keys}
 
 
 async def test_more_points_stand_higher_and_among_equals_who_got_there_first(redis: Redis) -> None:
-    standings = [_standing("a", 50, 3), _standing("b", 70, 9), _standing("c", 50, 1), _standing("d", 50, 2)]
+    await write(redis, standing("a", 50, 3), standing("b", 70, 9), standing("c", 50, 1), standing("d", 50, 2))
 
-    await leaderboards.write(redis, PROGRAM, standings)
-
-    assert await _order(redis) == ["b", "c", "d", "a"]
+    assert await order(redis) == ["b", "c", "d", "a"]
 
 
 async def test_a_microsecond_decides_and_points_are_exact_to_the_limit(redis: Redis) -> None:
-    first = Standing("mem_z", "points", MAX_POINTS, NOW, 1)
-    second = Standing("mem_a", "points", MAX_POINTS, NOW + timedelta(microseconds=1), 1)
-    third = Standing("mem_b", "points", MAX_POINTS - 1, NOW, 1)
+    first, second, third = standing("z", MAX_POINTS), standing("a", MAX_POINTS), standing("b", MAX_POINTS - 1)
+    later = {Window.LIFETIME: Earned(MAX_POINTS, NOW + timedelta(microseconds=1))}
 
-    await leaderboards.write(redis, PROGRAM, [third, second, first])
+    await write(redis, third, replace(second, earned=later), first)
 
-    places = await leaderboards.top(redis, COMPANY, 10)
+    places = await top(redis)
     assert [(place.member_id, place.points) for place in places] == [
         ("mem_z", MAX_POINTS), ("mem_a", MAX_POINTS), ("mem_b", MAX_POINTS - 1)
     ]  # fmt: skip
 
 
 async def test_an_older_standing_is_refused_even_after_the_member_has_left(redis: Redis) -> None:
-    await leaderboards.write(
-        redis, PROGRAM, [_standing("a", 50, version=2), _standing("b", 5, version=3, listed=False)]
-    )
+    await write(redis, standing("a", 50, version=2), standing("b", 5, version=3, listed=False))
 
-    await leaderboards.write(redis, PROGRAM, [_standing("a", 90, version=1), _standing("b", 5, version=1)])
+    await write(redis, standing("a", 90, version=1), standing("b", 5, version=1))
 
-    [place] = await leaderboards.top(redis, COMPANY, 10)
+    [place] = await top(redis)
     assert (place.member_id, place.points) == ("mem_a", 50)
 
 
+async def test_versions_beyond_what_a_text_of_a_double_keeps_are_told_apart(redis: Redis) -> None:
+    await write(redis, standing("a", 50, version=2**52 + 1))
+
+    await write(redis, standing("a", 90, version=2**52))
+
+    assert [place.points for place in await top(redis)] == [50]
+
+
+async def test_what_was_seen_of_one_state_on_an_earlier_day_is_refused(redis: Redis) -> None:
+    """The week is over: whoever read before midnight must not bring it back."""
+    earned = {Window.WEEK: Earned(10, NOW)}
+    await leaderboards.write(redis, replace(ON, today=date(2026, 3, 9)), [standing("a", 0)])
+
+    await write(redis, replace(standing("a", 0), earned=earned))
+
+    assert await order(redis, ON.ranking("week")) == []
+
+
+async def test_a_new_period_takes_its_places_from_the_old_one(redis: Redis) -> None:
+    earned, later = {Window.WEEK: Earned(10, NOW)}, replace(ON, today=date(2026, 3, 9))
+    await write(redis, replace(standing("a", 0), earned=earned))
+
+    await leaderboards.write(redis, later, [replace(standing("a", 0, version=2), earned=earned)])
+
+    assert await order(redis, ON.ranking("week")) == []
+    assert await order(redis, later.ranking("week")) == ["a"]
+
+
 async def test_another_department_is_another_board(redis: Redis) -> None:
-    sales, legal = Board(PROGRAM, "Sales"), Board(PROGRAM, "Legal & Ökonomie")
-    await leaderboards.write(
-        redis, PROGRAM, [_standing("a", 50, department="Sales"), _standing("b", 40, department="Sales")]
-    )
+    sales, legal = ON.ranking("department", ["Sales"]), ON.ranking("department", ["Legal & Ökonomie"])
+    await write(redis, standing("a", 50, department="Sales"), standing("b", 40, department="Sales"))
 
-    await leaderboards.write(redis, PROGRAM, [_standing("a", 50, version=2, department="Legal & Ökonomie")])
+    await write(redis, standing("a", 50, version=2, department="Legal & Ökonomie"))
 
-    assert await _order(redis, sales) == ["b"]
-    assert await _order(redis, legal) == ["a"]
-    assert await _order(redis) == ["a", "b"]
+    assert await order(redis, sales) == ["b"]
+    assert await order(redis, legal) == ["a"]
+    assert await order(redis) == ["a", "b"]
 
 
-async def test_a_department_with_a_name_of_ours_is_a_board_of_its_own(redis: Redis) -> None:
-    await leaderboards.write(redis, PROGRAM, [_standing("a", 50, department="company"), _standing("b", 40)])
+async def test_cohorts_too_small_are_not_shown(redis: Redis) -> None:
+    both = ON.ranking("both", ["Sales", "DE"])
+    await write(redis, standing("a", 50, department="Sales", country="DE"))
+    alone = await order(redis, both), await leaderboards.around(redis, ON, "both", "mem_a")
 
-    assert await _order(redis, Board(PROGRAM, "company")) == ["a"]
-    assert await _order(redis) == ["a", "b"]
+    await write(redis, standing("b", 40, department="Sales", country="DE"))
+
+    assert alone == ([], None)
+    assert await order(redis, both) == ["a", "b"]
+    assert await leaderboards.around(redis, ON, "both", "mem_a")
 
 
 @pytest.mark.parametrize(
-    ("member", "ranks"), [(1, range(1, 7)), (3, range(1, 9)), (10, range(5, 16)), (19, range(14, 21))]
+    ("member", "ranks"), [(1, range(1, 7)), (3, range(1, 9)), (10, range(5, 14)), (13, range(8, 14))]
 )
 async def test_around_a_member_are_five_above_and_five_below(redis: Redis, member: int, ranks: range) -> None:
-    await leaderboards.write(
-        redis, PROGRAM, [_standing(f"{n:02}", 1_000 - n, department="Sales") for n in range(1, 21)]
-    )
+    await write(redis, *(standing(f"{n:02}", 1_000 - n, department="Sales") for n in range(1, 21)))
 
-    company = await leaderboards.around(redis, PROGRAM, f"mem_{member:02}")
-    sales = await leaderboards.around(redis, PROGRAM, f"mem_{member:02}", of_department=True)
+    company = await leaderboards.around(redis, ON, "company", f"mem_{member:02}")
+    sales = await leaderboards.around(redis, ON, "department", f"mem_{member:02}")
 
     assert company
     assert sales
     assert [place.rank for place in company.places] == list(ranks)
     assert [place.member_id for place in company.places] == [f"mem_{rank:02}" for rank in ranks]
-    assert (sales.places, sales.board) == (company.places, Board(PROGRAM, "Sales"))
+    assert (sales.places, sales.cohort) == (company.places, ("Sales",))
+
+
+async def test_from_the_last_third_nobody_is_seen_below_and_no_number_there(redis: Redis) -> None:
+    await write(redis, *(standing(f"{n:02}", 1_000 - n) for n in range(1, 21)))
+
+    seen = await leaderboards.around(redis, ON, "company", "mem_15")
+
+    assert seen
+    assert [(place.member_id, place.rank) for place in seen.places] == [
+        ("mem_10", 10), ("mem_11", 11), ("mem_12", 12), ("mem_13", 13), ("mem_14", None), ("mem_15", None)
+    ]  # fmt: skip
 
 
 async def test_who_has_no_place_has_nobody_around(redis: Redis) -> None:
-    await leaderboards.write(redis, PROGRAM, [_standing("a", 0), _standing("b", 50)])
+    await write(redis, standing("a", 0), standing("b", 50))
 
-    assert await leaderboards.around(redis, PROGRAM, "mem_a") is None
-    assert await leaderboards.around(redis, PROGRAM, "mem_unknown") is None
-    assert await leaderboards.around(redis, PROGRAM, "mem_b", of_department=True) is None
+    assert await leaderboards.around(redis, ON, "company", "mem_a") is None
+    assert await leaderboards.around(redis, ON, "company", "mem_unknown") is None
+    assert await leaderboards.around(redis, ON, "department", "mem_b") is None
 
 
 async def test_pages_go_on_where_the_last_place_stood_even_if_it_moved_away(redis: Redis) -> None:
-    await leaderboards.write(redis, PROGRAM, [_standing(f"{n}", 100 - n) for n in range(9)])
-    first = await leaderboards.top(redis, COMPANY, 3)
-    await leaderboards.write(redis, PROGRAM, [_standing("2", 500, version=2)])
+    await write(redis, *(standing(f"{n}", 100 - n) for n in range(9)))
+    first = await top(redis, 3)
+    await write(redis, standing("2", 500, version=2))
 
-    second = await leaderboards.top(redis, COMPANY, 3, first[-1])
-    third = await leaderboards.top(redis, COMPANY, 4, second[-1])
+    second = await top(redis, 3, first[-1])
+    third = await top(redis, 4, second[-1])
 
     assert [place.member_id for place in (*first, *second, *third)] == [f"mem_{n}" for n in range(9)]
     assert [place.rank for place in second] == [4, 5, 6]
-    assert len(await leaderboards.top(redis, COMPANY, 100)) == 9
+    assert len(await top(redis)) == 9
 
 
 @pytest.mark.parametrize("limit", [0, 102])
 async def test_a_page_is_bounded(redis: Redis, limit: int) -> None:
     with pytest.raises(ValueError, match="1 to 101"):
-        await leaderboards.top(redis, COMPANY, limit)
+        await top(redis, limit)
 
 
 async def test_after_a_page_on_an_empty_board_nothing_is_left_behind(redis: Redis) -> None:
     gone = Place(1, "mem_a", 50, NOW)
 
-    assert await leaderboards.top(redis, COMPANY, 10, gone) == []
-    assert await _dump(redis) == {}
+    assert await top(redis, 10, gone) == []
+    assert await dump(redis) == {}
 
 
 histories = st.lists(
@@ -183,105 +232,21 @@ async def test_boards_are_the_same_in_whatever_order_and_however_often_standings
 ) -> None:
     told = [
         [
-            _standing(str(member), points, second, version, department=department, listed=listed)
+            standing(str(member), points, second, version, listed=listed, department=department, country="DE")
             for version, (points, second, department, listed) in enumerate(history, start=1)
         ]
         for member, history in enumerate(histories)
     ]
     await redis.flushdb()
-    await leaderboards.write(redis, PROGRAM, [history[-1] for history in told])
-    rebuilt = await _dump(redis)
+    await write(redis, *(history[-1] for history in told))
+    rebuilt = await dump(redis)
 
     await redis.flushdb()
     deliveries = [standing for history in told for standing in (*history, *history)]
     chance.shuffle(deliveries)
     while deliveries:
         count = chance.randint(1, len(deliveries))
-        await leaderboards.write(redis, PROGRAM, deliveries[:count])
+        await write(redis, *deliveries[:count])
         deliveries = deliveries[count:]
 
-    assert await _dump(redis) == rebuilt
-
-
-# -- Beside the ledger ---------------------------------------------------------------------------------------------
-
-
-class Company:
-    """A program whose members earn, with every standing that its outbox tells."""
-
-    def __init__(self, session: AsyncSession, program_id: str):
-        self.session = session
-        self.id = program_id
-
-    async def hire(self, *names: str, **values: Any) -> None:
-        rows = [
-            {"external_id": one, "name": one, "identities": [{"source": "crm", "external_id": one}], **values}
-            for one in names
-        ]
-        await member_changes.write(self.session, self.id, [read(row) for row in rows], effective_at=NOW, now=NOW)
-
-    async def record(self, *events: Any, seconds: int) -> None:
-        at = NOW + timedelta(seconds=seconds)
-        await intake.record(self.session, self.id, events, SourcePolicy(amendments="redecide"), as_of=at)
-
-    async def told(self) -> list[Standing]:
-        rows = select(tables.outbox.c.payload).where(tables.outbox.c.kind == Kind.SCORE)
-        return [Standing.from_payload(payload) for payload in (await self.session.execute(rows)).scalars()]
-
-
-@pytest.fixture
-async def company(session: AsyncSession) -> Company:
-    company = Company(session, await make_program(session))
-    await company.hire("ada", "bob", department="Sales")
-    await company.hire("cyd", "dan")
-    await company.record(deal(1, "ada"), deal(2, "bob"), deal(3, "cyd"), seconds=1)
-    await company.record(deal(4, "bob"), deal(5, "dan"), seconds=2)
-    await company.record(deal(6, "ada"), retraction(deal(3, "cyd")), seconds=3)
-    await company.record(deal(4, "bob", amount_minor=2_000_000_00), deal(5, "dan", amount_minor=1), seconds=4)
-    await company.hire("bob", department="Legal")
-    await company.hire("dan", status="left")
-    return company
-
-
-async def test_what_the_relay_writes_in_any_order_equals_a_rebuild(company: Company, redis: Redis) -> None:
-    told = await company.told()
-    random.Random(7).shuffle(told)
-    await leaderboards.write(redis, company.id, [*told, *told[::-1]])
-    written = await _dump(redis)
-
-    count = await leaderboards.rebuild(company.session, redis, company.id)
-
-    assert await _dump(redis) == written
-    assert count == 4
-    assert [len(entries) for entries in written.values()].count(2) == 1
-
-
-async def test_a_rebuild_removes_what_does_not_belong(company: Company, redis: Redis) -> None:
-    await leaderboards.rebuild(company.session, redis, company.id)
-    right = await _dump(redis)
-    board = Board(company.id)
-    await redis.zadd(board.key, {"0000:mem_ghost": -9_999})
-    await redis.zadd(Board(company.id, "Ghosts").key, {"0000:mem_ghost": -9_999})
-
-    await leaderboards.rebuild(company.session, redis, company.id)
-
-    assert await _dump(redis) == right
-    assert await leaderboards.is_built(redis, company.id)
-
-
-async def test_a_rebuild_leaves_other_programs_alone(company: Company, redis: Redis) -> None:
-    await leaderboards.write(redis, PROGRAM, [_standing("a", 50)])
-
-    await leaderboards.rebuild(company.session, redis, company.id)
-
-    assert await _order(redis) == ["a"]
-    assert not await leaderboards.is_built(redis, PROGRAM)
-
-
-async def test_a_rebuild_reads_page_by_page(company: Company, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    await leaderboards.rebuild(company.session, redis, company.id)
-    whole = await _dump(redis)
-    monkeypatch.setattr(leaderboards, "REBUILD_PAGE", 1)
-
-    assert await leaderboards.rebuild(company.session, redis, company.id) == 4
-    assert await _dump(redis) == whole
+    assert await dump(redis) == rebuilt

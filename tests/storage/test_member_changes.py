@@ -196,21 +196,27 @@ async def test_new_names_leave_word_for_parked_events_and_repeats_do_not(program
     assert ["laurel.external_id", "ada"] in payload["identities"]
 
 
-async def test_moving_to_another_department_is_told_to_the_boards_of_who_has_points(program: Program) -> None:
-    await program.write(
-        _row("ada", department="Sales", identities=[{"source": "crm", "external_id": "ada"}]), _row("bob")
-    )
-    await intake.record(program.session, program.id, [deal(1)], SourcePolicy(), as_of=NOW)
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"department": "Legal"}, True),
+        ({"role": "manager"}, True),
+        ({"performance_tier": "high"}, True),
+        ({"location": "Berlin"}, True),
+        ({"country": "DE"}, True),
+        ({"hired_on": "2020-01-31"}, True),
+        ({"status": "left"}, True),
+        ({"name": "Ada"}, False),
+    ],
+)
+async def test_whatever_makes_cohorts_is_told_to_the_boards(
+    program: Program, changed: dict[str, Any], *, told: bool
+) -> None:
+    await program.write(_row("ada"))
 
-    await program.write(
-        {"external_id": "ada", "department": "Legal"}, {"external_id": "bob", "department": "Legal"}, at=LATER
-    )
-    await program.write({"external_id": "ada", "location": "Berlin"}, at=LATER)
+    [result] = await program.write({"external_id": "ada", **changed}, at=LATER)
 
-    earned, moved = await program.outbox(Kind.SCORE)
-    assert (earned["department"], moved["department"]) == ("Sales", "Legal")
-    assert (moved["score"], moved["reached_at"]) == (earned["score"], earned["reached_at"])
-    assert moved["version"] > earned["version"]
+    assert await program.outbox(Kind.SCORE) == ([{"member_id": result.member_id}] if told else [])
 
 
 async def test_more_rows_than_a_transaction_takes_are_refused(program: Program) -> None:

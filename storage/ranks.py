@@ -1,0 +1,114 @@
+"""Ranks of the past: where a member stood as of an effective time, as the book knew at a recorded time.
+
+Counted from the ledger, the members' versions and the absences that were known then, by the function that places live
+standings. Who left the boards by choice, and who was merged, is taken as now.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.game import Board, Window
+from domain.leaderboards import (
+    COHORTS,
+    Earned,
+    Placement,
+    Ranking,
+    Standing,
+    attributes_of,
+    began_on,
+    placements,
+    ranked,
+)
+from storage import leaderboards, members
+from storage.earned_days import EARNED
+from storage.hot_path import run
+from storage.leaderboards import Scheme
+
+_ALWAYS = date(1, 1, 1)
+
+_VERSIONS = """SELECT DISTINCT ON (v.member_id) v.member_id, v.attributes FROM member_versions v
+    WHERE v.program_id = %(program_id)s AND v.recorded_at <= CAST(%(known_at)s AS timestamptz)
+    ORDER BY v.member_id, v.effective_at <= CAST(%(at)s AS timestamptz) DESC,
+        CASE WHEN v.effective_at <= CAST(%(at)s AS timestamptz) THEN v.version ELSE -v.version END DESC"""
+_POINTS = f"""SELECT m.id, v.attributes, sum(e.amount)::bigint, max(e.changed_at),
+        (SELECT array_agg(DISTINCT day::date) FROM absences x, generate_series(
+            greatest(x.starts_on, CAST(%(first_day)s AS date)), least(x.ends_on, CAST(%(today)s AS date)), '1 day')
+            AS day WHERE %(counts_days)s AND x.program_id = m.program_id AND x.member_id = m.id
+                AND x.recorded_at <= CAST(%(known_at)s AS timestamptz)
+                AND (x.ended_at IS NULL OR x.ended_at > CAST(%(known_at)s AS timestamptz)))
+    FROM ({EARNED} AND f.unit = %(unit)s AND t.effective_at <= CAST(%(at)s AS timestamptz)
+        AND (t.effective_at AT TIME ZONE %(time_zone)s)::date >= CAST(%(first_day)s AS date)) AS e
+    JOIN members m ON m.program_id = %(program_id)s AND m.id = e.member_id
+    JOIN ({_VERSIONS}) v ON v.member_id = m.id
+    LEFT JOIN board_opt_outs o ON o.program_id = m.program_id AND o.member_id = m.id
+    WHERE o.member_id IS NULL AND v.attributes ->> 'status' <> 'left' AND v.attributes @> CAST(%(cohort)s AS jsonb)
+    GROUP BY m.id, v.attributes"""
+_ATTRIBUTES = f"""SELECT v.attributes FROM ({_VERSIONS}) v WHERE v.member_id = %(member_id)s"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Where a member stood: `rank` None without a place, and then no points."""
+
+    ranking: Ranking
+    member_id: str
+    at: datetime
+    known_at: datetime
+    rank: int | None
+    points: int
+    members: int
+
+
+async def get(
+    session: AsyncSession, program_id: str, member_id: str, key: str, *, at: datetime, known_at: datetime
+) -> Rank:
+    """The member's rank on the board of this key; LookupError if there is no such board or member."""
+    await members.get(session, program_id, member_id)
+    on = await leaderboards.scheme(session, program_id, as_of=at)
+    board = on.board(key)
+    asked = _asked(on, board, at, known_at)
+    own = await run(session, _ATTRIBUTES, asked | {"member_id": member_id})
+    attributes = attributes_of(_dated(own[0][0]), on.today) if own else dict.fromkeys(COHORTS)
+    cohort = {name: attributes[name] for name in board.by}
+    ranking = Ranking(board, tuple(value or "" for value in cohort.values()), began_on(board.window, on.today))
+    if not all(cohort.values()):
+        return Rank(ranking, member_id, at, known_at, None, 0, 0)
+    in_common = {name: value for name, value in cohort.items() if name != "tenure"}
+    found = await run(session, _POINTS, asked | {"cohort": orjson.dumps(in_common).decode()})
+    placed = [one for row in found for one in _placements(on, board, row)]
+    places = ranked(placed).get(ranking, [])
+    mine = next((place for place in places if place.member_id == member_id), None)
+    return Rank(ranking, member_id, at, known_at, mine.rank if mine else None, mine.points if mine else 0, len(places))
+
+
+def _asked(on: Scheme, board: Board, at: datetime, known_at: datetime) -> dict[str, Any]:
+    return {
+        "program_id": on.program_id,
+        "at": at,
+        "known_at": known_at,
+        "unit": board.unit,
+        "time_zone": on.time_zone,
+        "first_day": began_on(board.window, on.today) or _ALWAYS,
+        "today": on.today,
+        "counts_days": board.per_working_day,
+    }
+
+
+def _placements(on: Scheme, board: Board, row: Sequence[Any]) -> list[Placement]:
+    member_id, attributes, points, changed_at, absent = row
+    earned: Mapping[Window, Earned] = {board.window: Earned(points, changed_at)}
+    made = attributes_of(_dated(attributes), on.today)
+    standing = Standing(member_id, board.unit, 0, earned, made, True, frozenset(absent or ()))
+    return placements([board], standing, on.today)
+
+
+def _dated(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A version's attributes with the day of hire as a day."""
+    hired_on = attributes.get("hired_on")
+    known = {name: attributes.get(name) for name in COHORTS}
+    return known | {"hired_on": date.fromisoformat(hired_on) if hired_on else None}
