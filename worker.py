@@ -20,6 +20,7 @@ import runtime
 import telemetry
 from activities import failpoints
 from activities.bamboohr import BambooHRActivities
+from activities.challenges import ChallengeActivities
 from activities.employment import EmploymentActivities
 from activities.expiry import ExpiryActivities
 from activities.hubspot import HubSpotActivities
@@ -49,6 +50,7 @@ from storage.database import Database
 from storage.keyring import Keyring
 from storage.wakeups import Wakeups
 from workflows import queues
+from workflows.challenges import ChallengeWorkflow
 from workflows.clients import connect, log_like_everybody
 from workflows.connector_sync import ConnectorSyncWorkflow
 from workflows.employment import EmploymentWorkflow
@@ -57,7 +59,14 @@ from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
 from workflows.rewards import RewardWorkflow
 
-WORKFLOWS = [OrderWorkflow, RewardWorkflow, PointsExpiryWorkflow, EmploymentWorkflow, ConnectorSyncWorkflow]
+WORKFLOWS = [
+    OrderWorkflow,
+    RewardWorkflow,
+    ChallengeWorkflow,
+    PointsExpiryWorkflow,
+    EmploymentWorkflow,
+    ConnectorSyncWorkflow,
+]
 # Activities of one queue in this process; they share the database's pool with the relay.
 ACTIVITIES_AT_ONCE = 20
 
@@ -84,6 +93,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         queues.LAUREL: activities_of(
             orders,
             RewardActivities(database, clock),
+            ChallengeActivities(database, clock),
             expiry,
             EmploymentActivities(database),
             SyncActivities(database),

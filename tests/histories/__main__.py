@@ -18,8 +18,14 @@ STORIES = (
     "bounced_card_is_taken_back",
     "resolved_by_proof",
     "ordered_for_the_first_item",
+    "opened_spoken_of_and_settled",
+    "extended_challenge",
+    "cancelled_challenge",
     "all_that_is_due",
     "cannot_be_expired",
+    "members_of_every_program_once",
+    "first_run_reads_everybody",
+    "later_run_reads_what_changed",
 )
 
 if __name__ == "__main__":

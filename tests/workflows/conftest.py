@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 from temporalio.worker import Worker
 
+from activities.challenges import ChallengeActivities
 from activities.listing import activities_of
 from activities.orders import OrderActivities
 from activities.rewards import RewardActivities
@@ -22,6 +23,7 @@ from tests.eventually import eventually
 from tests.histories import recording
 from tests.sandboxes import running
 from tests.shop import Knobs, Shop, now, open_shop
+from workflows.challenges import ChallengeWorkflow
 from workflows.orders import OrderWorkflow
 from workflows.plugin import LaurelPlugin
 from workflows.queues import LAUREL, TREMENDOUS
@@ -74,12 +76,13 @@ async def time(namespace_client: Client) -> TimeSkipper:
 
 @pytest.fixture
 async def workers(namespace_client: Client, shop: Shop) -> AsyncIterator[None]:
-    """Workers for all that an order needs."""
+    """Workers for all that an order needs, and for challenges."""
     of_orders = OrderActivities(shop.database, shop.keyring, shop.vendors, now)
-    activities = activities_of(of_orders, RewardActivities(shop.database, now))
+    of_challenges = ChallengeActivities(shop.database, now)
+    activities = activities_of(of_orders, RewardActivities(shop.database, now), of_challenges)
     async with AsyncExitStack() as stack:
         for queue in (LAUREL, TREMENDOUS):
-            workflows = [OrderWorkflow, RewardWorkflow] if queue is LAUREL else []
+            workflows = [OrderWorkflow, RewardWorkflow, ChallengeWorkflow] if queue is LAUREL else []
             worker = Worker(namespace_client, task_queue=queue.name, workflows=workflows, activities=activities)
             await stack.enter_async_context(worker)
         yield

@@ -1,0 +1,169 @@
+"""The steps of a challenge: opened, half way, its last day, closed, settled; each at its time, whoever asks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+
+from domain.challenges import ChallengeEvent, ChallengeState, Checkpoint, Standing, checkpoints, ordinal, settles_at
+from domain.notifications import Telling
+from domain.time import Clock
+from storage import challenges, configurations, notifications, programs, settlements
+from storage.challenges import StoredChallenge
+from storage.database import Database
+
+TOLD_AT_ONCE = 500  # people, of one page of standings
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeAt:
+    """Which challenge, and the workflow's time."""
+
+    program_id: str
+    challenge_id: str
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeStatus:
+    """How the challenge stands: all that its workflow decides from. `checkpoints` are when what is told."""
+
+    state: ChallengeState
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    settles_at: datetime
+    checkpoints: list[tuple[datetime, Checkpoint]]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointAt:
+    """Which of a challenge's checkpoints, and the workflow's time."""
+
+    at: ChallengeAt
+    checkpoint: Checkpoint
+
+
+class ChallengeActivities:
+    """Holds what the steps need; the clock is the process's, business time comes from the workflow."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    @activity.defn
+    async def read_challenge(self, at: ChallengeAt) -> ChallengeStatus:
+        """How the challenge stands."""
+        async with self._database.begin() as session:
+            return await _status(session, await challenges.get(session, at.program_id, at.challenge_id))
+
+    @activity.defn
+    async def open_challenge(self, at: ChallengeAt) -> ChallengeStatus:
+        """It is open once its start has come."""
+        async with self._database.begin() as session:
+            stored = await challenges.lock(session, at.program_id, at.challenge_id)
+            if stored.state is ChallengeState.SCHEDULED and stored.definition.starts_at <= self._now(at):
+                stored = await challenges.move(session, stored, ChallengeEvent.BEGIN, now=self._now(at))
+                body = f"It runs until {stored.definition.until:%Y-%m-%d %H:%M} UTC."
+                await _tell_administrators(session, stored, "challenge_opened", f"{_title(stored)} has begun", body, at)
+            return await _status(session, stored)
+
+    @activity.defn
+    async def tell_checkpoint(self, checkpoint: CheckpointAt) -> ChallengeStatus:
+        """Administrators, and whoever takes part, are told where they stand; once for each checkpoint."""
+        at, name = checkpoint.at, checkpoint.checkpoint
+        async with self._database.begin() as session:
+            stored = await challenges.get(session, at.program_id, at.challenge_id)
+            if stored.state is ChallengeState.OPEN:
+                told = "has come half way" if name is Checkpoint.HALF_TIME else "ends in a day"
+                first = await challenges.list_standings(session, stored, "members", limit=1)
+                body = _leads(first) if first else "Nobody has completed anything yet."
+                kind = f"challenge_{name}"
+                await _tell_administrators(session, stored, kind, f"{_title(stored)} {told}", body, at)
+                await self._tell_everybody(session, stored, kind, f"{_title(stored)} {told}", at)
+            return await _status(session, stored)
+
+    @activity.defn
+    async def close_challenge(self, at: ChallengeAt) -> ChallengeStatus:
+        """It is closed once its end has come."""
+        async with self._database.begin() as session:
+            stored = await challenges.lock(session, at.program_id, at.challenge_id)
+            if stored.state is ChallengeState.OPEN and stored.definition.until <= self._now(at):
+                stored = await challenges.move(session, stored, ChallengeEvent.END, now=self._now(at))
+            return await _status(session, stored)
+
+    @activity.defn
+    async def settle_challenge(self, at: ChallengeAt) -> ChallengeStatus:
+        """Nothing can come any more: standings are frozen, prizes paid, and everybody who took part is told."""
+        async with self._database.begin() as session:
+            # Whoever has begun to take events in time ends first.
+            await configurations.lock_alone(session, at.program_id)
+        async with self._database.begin() as session:
+            stored = await challenges.lock(session, at.program_id, at.challenge_id)
+            status = await _status(session, stored)
+            if stored.state is ChallengeState.CLOSED and status.settles_at <= self._now(at):
+                stored = await settlements.settle(session, stored, now=self._now(at))
+                subject = f"{_title(stored)} is settled"
+                first = await challenges.list_standings(session, stored, "members", limit=1)
+                body = _leads(first) if first else "Nobody has completed anything."
+                await _tell_administrators(session, stored, "challenge_settled", subject, body, at)
+                await self._tell_everybody(session, stored, "challenge_settled", subject, at)
+            return await _status(session, stored)
+
+    async def _tell_everybody(
+        self, session: AsyncSession, stored: StoredChallenge, kind: str, subject: str, at: ChallengeAt
+    ) -> None:
+        """Whoever has a place in the standings learns it, page by page."""
+        after = 0
+        while page := await challenges.list_standings(session, stored, "members", after=after, limit=TOLD_AT_ONCE):
+            tellings = [Telling(one.member_id, subject, _place(one), f"{stored.id}/{one.member_id}") for one in page]
+            await notifications.tell_all(session, stored.program_id, kind, tellings, now=self._now(at))
+            after = page[-1].rank
+
+    def _now(self, at: ChallengeAt) -> datetime:
+        """The book's time: never before the workflow's, never before the process's."""
+        return max(at.as_of, self._clock())
+
+
+async def _status(session: AsyncSession, stored: StoredChallenge) -> ChallengeStatus:
+    program = await programs.get(session, stored.program_id)
+    definition = stored.definition
+    return ChallengeStatus(
+        state=stored.state,
+        title=_title(stored),
+        starts_at=definition.starts_at,
+        ends_at=definition.until,
+        settles_at=settles_at(definition, program.time_zone),
+        checkpoints=checkpoints(definition),
+        reason=stored.reason,
+    )
+
+
+async def _tell_administrators(
+    session: AsyncSession, stored: StoredChallenge, kind: str, subject: str, body: str, at: ChallengeAt
+) -> None:
+    await notifications.tell(
+        session,
+        stored.program_id,
+        member_id=None,
+        kind=kind,
+        subject=subject,
+        body=body,
+        reference=stored.id,
+        now=at.as_of,
+    )
+
+
+def _title(stored: StoredChallenge) -> str:
+    return stored.definition.title or stored.key
+
+
+def _leads(first: Sequence[Standing]) -> str:
+    return f"{first[0].member_id} is first with {first[0].amount}."
+
+
+def _place(one: Standing) -> str:
+    return f"You are {ordinal(one.rank)} with {one.amount}, and have {one.points} points of it."

@@ -1,0 +1,122 @@
+"""Settling a challenge: places given anew where its fairness says so, standings frozen, prizes told. One transaction.
+
+Whatever arrived in time has been committed before: `configurations.lock_alone` was waited for after the late window.
+Prizes are derived events, so that they are decided, explained and taken back like any other.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import derived
+from domain.challenges import (
+    ChallengeEvent,
+    Claim,
+    ClaimState,
+    adjudicate,
+    counter,
+    exceptions_name,
+    prize,
+    prizes,
+)
+from domain.derived import CHALLENGE_PRIZE
+from domain.game import Challenge, Fairness
+from domain.outbox import OutboxRow
+from storage import challenges, outbox, program_counters, sets
+from storage.challenges import StoredChallenge
+from storage.game_tables import challenge_claims
+from storage.hot_path import run
+from storage.sets import array, texts
+from storage.tables import events
+
+_GIVE = """UPDATE challenge_claims SET place = n.place, state = n.state, points = n.points, prize = n.prize
+    FROM unnest(CAST(%(events)s AS text[]), CAST(%(places)s AS int[]), CAST(%(states)s AS text[]),
+        CAST(%(points)s AS bigint[]), CAST(%(prizes)s AS text[])) AS n(event_id, place, state, points, prize)
+    WHERE challenge_claims.program_id = %(program_id)s AND challenge_claims.challenge = %(challenge)s
+        AND challenge_claims.event_id = n.event_id"""
+
+
+async def settle(session: AsyncSession, stored: StoredChallenge, *, now: datetime) -> StoredChallenge:
+    """The locked challenge, which is closed, is settled. Raises IllegalChallenge."""
+    definition = stored.definition
+    effects: list[OutboxRow] = []
+    if definition.fairness is Fairness.EVENT_TIME:
+        effects += await _give_places(session, stored, now)
+    await challenges.freeze(session, stored)
+    effects += await _pay(session, stored, now)
+    await outbox.add(session, effects, now=now)
+    return await challenges.move(session, stored, ChallengeEvent.SETTLE, now=now)
+
+
+async def _give_places(session: AsyncSession, stored: StoredChallenge, now: datetime) -> list[OutboxRow]:
+    """Places by the event's time, instead of those that were lent by arrival; what changes is paid or taken back."""
+    lent = {claim.event_id: claim for claim in await _numbered(session, stored)}
+    revisions = await _revisions(session, stored.program_id, list(lent))
+    given = adjudicate(stored.definition, lent.values(), revisions)
+    await _write(session, stored, given)
+    await _count(session, stored.program_id, stored.definition, given)
+    return [row for claim in given for row in _changed(stored.program_id, lent[claim.event_id], claim, now)]
+
+
+async def _numbered(session: AsyncSession, stored: StoredChallenge) -> list[Claim]:
+    columns = [challenge_claims.c[name] for name in Claim.__dataclass_fields__]
+    own = challenge_claims.c.program_id == stored.program_id, challenge_claims.c.challenge == stored.key
+    chosen = select(*columns).where(*own, challenge_claims.c.number.is_not(None)).order_by(challenge_claims.c.number)
+    rows = await session.execute(chosen.with_for_update(key_share=True))
+    return [Claim(**row | {"state": ClaimState(row["state"])}) for row in map(dict, rows.mappings())]
+
+
+async def _revisions(session: AsyncSession, program_id: str, event_ids: Collection[str]) -> dict[str, int]:
+    own = select(events.c.id, events.c.revision).where(events.c.program_id == program_id, events.c.id.in_(event_ids))
+    return {row.id: row.revision for row in await session.execute(own)}
+
+
+async def _write(session: AsyncSession, stored: StoredChallenge, given: Sequence[Claim]) -> None:
+    table = challenge_claims.c
+    columns = {
+        "events": texts([one.event_id for one in given]),
+        "places": array(table.place, [one.place for one in given]),
+        "states": texts([one.state for one in given]),
+        "points": array(table.points, [one.points for one in given]),
+        "prizes": array(table.prize, [one.prize for one in given]),
+    }
+    await run(session, _GIVE, {"program_id": stored.program_id, "challenge": stored.key, **columns})
+
+
+async def _count(session: AsyncSession, program_id: str, definition: Challenge, given: Sequence[Claim]) -> None:
+    """What the places have cost, and on a line of its own what was honoured beyond them."""
+    spent = counter(definition)
+    exceptions = exceptions_name(definition.key), *spent[1:]
+    counted = await program_counters.lock(session, program_id, [spent, exceptions])
+    honoured = [one.points for one in given if one.state is ClaimState.HONOURED]
+    standing = sum(one.points for one in given if one.state is ClaimState.STANDING)
+    now = {spent: (counted[spent][0], standing), exceptions: (len(honoured), sum(honoured))}
+    await sets.insert(session, program_counters.rows(program_id, now))
+
+
+def _changed(program_id: str, lent: Claim, given: Claim, now: datetime) -> list[OutboxRow]:
+    if given.state is ClaimState.DISPLACED and lent.prize is not None:
+        taken = derived.retraction(CHALLENGE_PRIZE, lent.prize, lent.member_id, now)
+        return [derived.outbox_row(program_id, taken)]
+    if given.prize is not None and lent.prize is None:
+        paid = prize(
+            given.challenge, given.prize, given.member_id, given.occurred_at, given.points, "place", given.place
+        )
+        return [derived.outbox_row(program_id, paid)]
+    return []
+
+
+async def _pay(session: AsyncSession, stored: StoredChallenge, now: datetime) -> list[OutboxRow]:
+    """The prizes of the final standings, one derived event each."""
+    definition = stored.definition
+    last_rank = max((prize.last for prize in definition.prizes), default=0)
+    winners = await challenges.list_winners(session, stored, last_rank=last_rank)
+    teams = await challenges.list_teams(session, stored, [one.team for one in winners if one.team is not None])
+    return [
+        derived.outbox_row(
+            stored.program_id, prize(stored.key, owed.name, owed.member_id, now, owed.points, owed.reason, owed.rank)
+        )
+        for owed in prizes(definition, winners, teams)
+    ]

@@ -1,0 +1,202 @@
+"""The settlement of challenges: who was among the first, final standings, and what they pay through the one door."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import derived
+from domain.challenges import ChallengeEvent, ChallengeState, ClaimState, exceptions_name
+from domain.events import Event, SourcePolicy
+from domain.outbox import Kind
+from storage import challenges, intake, settlements
+from storage.challenges import StoredChallenge
+from tests.challenges import ENDS_AT, claims, counted, days, effects, sprint, with_challenges
+from tests.programs import NOW, deal, make_member, make_program, retraction
+
+POLICY = SourcePolicy(amendments="redecide")
+
+
+async def program(session: AsyncSession, *names: str, **changes: Any) -> tuple[str, dict[str, str]]:
+    """A program with the challenge, and its members by name: all of Sales but cleo."""
+    program_id = await make_program(session, with_challenges(sprint=sprint(**changes)))
+    teams = {"cleo": "Support"}
+    ids = {name: await make_member(session, program_id, name, department=teams.get(name, "Sales")) for name in names}
+    return program_id, ids
+
+
+async def take(session: AsyncSession, program_id: str, *events: Event, as_of: datetime = NOW) -> None:
+    await intake.record(session, program_id, events, POLICY, as_of=as_of)
+
+
+async def settle(session: AsyncSession, program_id: str) -> StoredChallenge:
+    """The challenge, walked to its settlement."""
+    found = await challenges.find(session, program_id, "sprint")
+    assert found is not None
+    stored = await challenges.lock(session, program_id, found.id)
+    for event in (ChallengeEvent.BEGIN, ChallengeEvent.END):
+        stored = await challenges.move(session, stored, event, now=ENDS_AT)
+    return await settlements.settle(session, stored, now=days(10))
+
+
+async def told(session: AsyncSession, program_id: str) -> list[Any]:
+    return await effects(session, program_id, [Kind.DERIVED])
+
+
+async def pay(session: AsyncSession, program_id: str) -> dict[str, int]:
+    """Tell all derived facts as the relay does; what members have earned by prizes then."""
+    for payload in await told(session, program_id):
+        event = derived.from_payload(payload)
+        await intake.record(session, program_id, [event], SourcePolicy(amendments="ignore"), as_of=days(10))
+    query = text("""SELECT m.external_id, sum(d.points) FROM decisions d JOIN events e ON e.id = d.event_id
+        JOIN members m ON m.id = d.member_id WHERE e.type = 'challenge.prize' GROUP BY 1""")
+    return {name: int(points) for name, points in await session.execute(query)}
+
+
+def standings(found: Sequence[Any], ids: dict[str, str]) -> list[tuple[int, str, int]]:
+    names = {member_id: name for name, member_id in ids.items()}
+    return [(one.rank, names.get(one.member_id or "", one.team), one.amount) for one in found]
+
+
+# -- Places by the event's time -------------------------------------------------------------------------------------
+
+
+async def test_at_the_close_places_go_by_the_events_time_and_the_difference_is_paid_and_taken_back(
+    session: AsyncSession,
+) -> None:
+    program_id, _ = await program(session, "ada", "ben", "cleo", first=2, fairness="event_time")
+    await take(
+        session,
+        program_id,
+        deal(1, "ada", occurred_at=days(-2)),
+        deal(2, "ben", occurred_at=days(-1)),
+        deal(3, "cleo", occurred_at=days(-3)),
+    )
+
+    await settle(session, program_id)
+
+    found = {one.number: (one.place, one.state, one.points) for one in await claims(session, program_id)}
+    assert found == {
+        1: (2, ClaimState.STANDING, 50),
+        2: (None, ClaimState.DISPLACED, 0),
+        3: (1, ClaimState.STANDING, 50),
+    }
+    assert await pay(session, program_id) == {"ada": 50, "ben": 0, "cleo": 50}
+    assert await counted(session, program_id) == (3, 100)
+
+
+async def test_whoever_falls_out_is_honoured_while_the_budget_of_exceptions_lasts(session: AsyncSession) -> None:
+    program_id, _ = await program(
+        session, "ada", "ben", "cleo", "dan", first=2, fairness="event_time", exceptions_points=50
+    )
+    await take(session, program_id, deal(1, "ada"), deal(2, "ben"))
+    await take(session, program_id, deal(3, "cleo", occurred_at=days(-3)), deal(4, "dan", occurred_at=days(-2)))
+
+    await settle(session, program_id)
+
+    states = [(one.number, one.state) for one in await claims(session, program_id)]
+    assert states == [
+        (1, ClaimState.HONOURED),
+        (2, ClaimState.DISPLACED),
+        (3, ClaimState.STANDING),
+        (4, ClaimState.STANDING),
+    ]
+    assert await pay(session, program_id) == {"ada": 50, "ben": 0, "cleo": 50, "dan": 50}
+    assert await counted(session, program_id, exceptions_name("sprint")) == (1, 50)
+
+
+async def test_nothing_changes_where_arrival_and_event_time_agree(session: AsyncSession) -> None:
+    program_id, _ = await program(session, "ada", "ben", first=1, fairness="event_time")
+    await take(session, program_id, deal(1, "ada", occurred_at=days(-2)), deal(2, "ben", occurred_at=days(-1)))
+    before = await told(session, program_id)
+
+    await settle(session, program_id)
+
+    assert await told(session, program_id) == before
+
+
+async def test_a_completion_that_was_taken_back_leaves_its_place_to_the_next_by_time(session: AsyncSession) -> None:
+    program_id, _ = await program(session, "ada", "ben", first=1, fairness="event_time")
+    first = deal(1, "ada", occurred_at=days(-2))
+    await take(session, program_id, first, deal(2, "ben", occurred_at=days(-1)))
+    await take(session, program_id, retraction(first))
+
+    await settle(session, program_id)
+
+    assert await pay(session, program_id) == {"ada": 0, "ben": 50}
+
+
+# -- Standings and prizes -------------------------------------------------------------------------------------------
+
+
+async def test_final_standings_pay_ranks_and_goals_once(session: AsyncSession) -> None:
+    prizes = [{"first": 1, "last": 1, "points": 500}, {"first": 2, "last": 3, "points": 100}]
+    goal = {"target": 2, "points": 30}
+    program_id, ids = await program(session, "ada", "ben", "cleo", bonus=None, goal=goal, prizes=prizes)
+    await take(session, program_id, deal(1, "ben"), deal(2, "ben"), deal(3, "ada"))
+
+    settled = await settle(session, program_id)
+
+    found = await challenges.list_standings(session, settled, "members")
+    assert standings(found, ids) == [(1, "ben", 2), (2, "ada", 1)]
+    assert [one.reached for one in found] == [True, False]
+    assert await pay(session, program_id) == {"ben": 530, "ada": 100}
+
+
+async def test_a_teams_goal_pays_whoever_took_part(session: AsyncSession) -> None:
+    goal = {"target": 300_00, "field": "amount_minor", "team": "department", "points": 40}
+    program_id, ids = await program(session, "ada", "ben", "cleo", "dan", bonus=None, goal=goal)
+    deals = [deal(1, "ada", 200_00), deal(2, "ben", 100_00), deal(3, "cleo", 250_00)]
+    await take(session, program_id, *deals)
+
+    settled = await settle(session, program_id)
+
+    teams = await challenges.list_standings(session, settled, "teams")
+    assert standings(teams, ids) == [(1, "Sales", 300_00), (2, "Support", 250_00)]
+    assert await pay(session, program_id) == {"ada": 40, "ben": 40}
+
+
+async def test_whoever_got_there_first_comes_first(session: AsyncSession) -> None:
+    program_id, ids = await program(session, "ada", "ben", goal={"target": 9})
+    await take(session, program_id, deal(1, "ada", occurred_at=days(-1)), deal(2, "ben", occurred_at=days(-2)))
+
+    found = await challenges.find(session, program_id, "sprint")
+    assert found is not None
+    live = await challenges.list_standings(session, found, "members")
+
+    assert standings(live, ids) == [(1, "ben", 1), (2, "ada", 1)]
+
+
+async def test_final_standings_stay_whatever_is_taken_back_later(session: AsyncSession) -> None:
+    program_id, ids = await program(session, "ada")
+    done = deal(1, "ada")
+    await take(session, program_id, done)
+    settled = await settle(session, program_id)
+
+    await take(session, program_id, retraction(done), as_of=days(11))
+
+    assert settled.state is ChallengeState.SETTLED
+    assert standings(await challenges.list_standings(session, settled, "members"), ids) == [(1, "ada", 1)]
+    with pytest.raises(DBAPIError, match="permission denied"):
+        await session.execute(text("UPDATE challenge_standings SET rank = 2"))
+
+
+async def test_a_streaks_length_completes_a_goal_by_a_streak(session: AsyncSession) -> None:
+    streak = {"cadence": "daily", "qualifying": [{"event_type": "deal.won"}], "reached": [3, 5]}
+    goal = {"target": 3, "streak": "deals", "points": 25}
+    body = with_challenges(sprint=sprint(event_types=[], bonus=None, goal=goal)) | {"streaks": {"deals": streak}}
+    program_id = await make_program(session, body)
+    ids = {name: await make_member(session, program_id, name) for name in ("ada", "ben")}
+    for name, length in (("ada", 3), ("ada", 5), ("ben", 2)):
+        data = {"streak": "deals", "length": length, "started_on": "2026-03-01", "reached_on": "2026-03-04"}
+        event = derived.event(derived.STREAK_REACHED, f"deals:{name}:{length}", ids[name], days(-1), data)
+        await take(session, program_id, event)
+
+    settled = await settle(session, program_id)
+
+    assert standings(await challenges.list_standings(session, settled, "members"), ids) == [(1, "ada", 5)]
+    assert await pay(session, program_id) == {"ada": 25}
