@@ -62,6 +62,13 @@ SECURITY_SCHEMES = {
         "description": "Base64 of HMAC-SHA256, under the app's client secret, over method, public URL, body and the "
         "X-HubSpot-Request-Timestamp, which lies within five minutes of now.",
     },
+    "bamboohr_signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-BambooHR-Signature",
+        "description": "Hex HMAC-SHA256, under the webhook's private key, over the body directly followed by the "
+        "X-BambooHR-Timestamp, which lies within five minutes of now.",
+    },
     "tremendous_signature": {
         "type": "apiKey",
         "in": "header",

@@ -20,8 +20,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.notices import ObjectToFetch
 from domain.outbox import ClaimedRow, Kind
+from domain.syncs import Sync
 from relay.outages import namespace_is_missing
 from workflows import queues, retries, starts
+from workflows.connector_sync import ConnectorSyncWorkflow, SyncRun
 from workflows.starts import Start
 
 RPC_TIMEOUT = timedelta(seconds=10)
@@ -109,3 +111,17 @@ async def fetch(client: Client, target: ObjectToFetch) -> None:
 def _attributes(program_id: str, reference: str, status: str | None = None) -> TypedSearchAttributes:
     known = [SearchAttributePair(starts.PROGRAM, program_id), SearchAttributePair(starts.REFERENCE, reference)]
     return TypedSearchAttributes([*known, SearchAttributePair(starts.STATUS, status)] if status else known)
+async def sync(client: Client, which: Sync, *, full: bool) -> None:
+    """A run that reads the connection is under way afterwards, because somebody asked for it."""
+    await client.start_workflow(
+        ConnectorSyncWorkflow.run,
+        SyncRun(which, full),
+        id=starts.sync_run(which.connection_id, asked=True),
+        task_queue=queues.LAUREL.name,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"Read what connection {which.connection_id} has",
+        search_attributes=_attributes(which.program_id, which.connection_id),
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+

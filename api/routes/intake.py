@@ -11,13 +11,14 @@ from api.backends import backends
 from api.operations import REF, Operation, by_outside
 from api.problems import Problem
 from api.schemas.base import EXAMPLE_ID
-from connectors import hubspot, sources, vendors
+from connectors import bamboohr, hubspot, sources, vendors
+from connectors.errors import BadSignature
 from domain.connections import Connection
 from domain.notices import Notice
 from storage import notices
 from storage.failures import retry
 
-BODY_MAX_BYTES = hubspot.BODY_MAX_BYTES
+BODY_MAX_BYTES = max(hubspot.BODY_MAX_BYTES, bamboohr.BODY_MAX_BYTES)
 
 NOTIFICATIONS = {
     "title": "HubSpot's notifications",
@@ -43,6 +44,7 @@ VENDOR_NOTICE = {
         },
     },
 }
+EMPLOYEE_NOTICE = {"$ref": REF.format(model=bamboohr.EmployeeNotice.__name__)}
 TIMESTAMP = {
     "name": "X-HubSpot-Request-Timestamp",
     "in": "header",
@@ -51,6 +53,14 @@ TIMESTAMP = {
     "schema": {"type": "string", "pattern": "^[0-9]{1,16}$"},
     "example": "1772625540000",
 }
+BAMBOOHR_TIMESTAMP = {
+    "name": "X-BambooHR-Timestamp",
+    "in": "header",
+    "required": False,
+    "description": "When BambooHR signed it, in seconds since 1970; part of what is signed.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,12}$"},
+    "example": "1772625540",
+}
 
 router = APIRouter(route_class=Operation, tags=["intake"])
 
@@ -58,6 +68,14 @@ router = APIRouter(route_class=Operation, tags=["intake"])
 def _from_hubspot(request: sources.Request, connection: Connection, now: datetime) -> Sequence[Notice]:
     hubspot.verify(request, connection.secrets["client_secret"], now)
     return hubspot.notices(request)
+
+
+def _from_bamboohr(request: sources.Request, connection: Connection, now: datetime) -> Sequence[Notice]:
+    key = connection.secrets.get("webhook_key")
+    if not key:
+        raise BadSignature("the connection has no key for notices")
+    bamboohr.verify(request, key, now)
+    return bamboohr.notices(request)
 
 
 def _from_vendor(request: sources.Request, connection: Connection, now: datetime) -> Sequence[Notice]:
@@ -70,6 +88,7 @@ def _from_vendor(request: sources.Request, connection: Connection, now: datetime
 # By the connection's kind, what turns a request into notices; raises the NoticeRefused tree.
 SENDERS: dict[str, Callable[[sources.Request, Connection, datetime], Sequence[Notice]]] = {
     hubspot.KIND: _from_hubspot,
+    bamboohr.KIND: _from_bamboohr,
     **dict.fromkeys(vendors.VENDORS, _from_vendor),
 }
 
@@ -79,18 +98,19 @@ SENDERS: dict[str, Callable[[sources.Request, Connection, datetime], Sequence[No
     operation_id="take_notices",
     summary="Take a webhook of a connection",
     **by_outside(
-        ["hubspot_signature", "tremendous_signature"],
+        ["hubspot_signature", "bamboohr_signature", "tremendous_signature"],
         204,
         ["stale_notice", "not_found"],
         body={
-            "schema": {"oneOf": [NOTIFICATIONS, VENDOR_NOTICE]},
+            "schema": {"oneOf": [NOTIFICATIONS, EMPLOYEE_NOTICE, VENDOR_NOTICE]},
             "examples": {
                 "hubspot": {"value": [examples.NOTIFICATION]},
+                "bamboohr": {"value": examples.EMPLOYEE_NOTICE},
                 "tremendous": {"value": examples.VENDOR_NOTICE},
             },
         },
-        models=[hubspot.Notification],
-        parameters=[TIMESTAMP],
+        models=[hubspot.Notification, bamboohr.EmployeeNotice],
+        parameters=[TIMESTAMP, BAMBOOHR_TIMESTAMP],
     ),
 )
 async def take_notices(request: Request, connection: Annotated[str, Path(examples=[f"con_{EXAMPLE_ID}"])]) -> Response:

@@ -10,12 +10,19 @@ import orjson
 from fastapi import FastAPI
 from sqlalchemy import select
 
+from activities.bamboohr import BambooHRActivities
 from activities.hubspot import HubSpotActivities
+from domain import derived
 from domain.connections import Connection
+from domain.events import SourcePolicy
 from domain.notices import ObjectToFetch
+from domain.outbox import Kind
+from sandbox.bamboohr.company import Company, Employee
+from sandbox.bamboohr.control import Promotion, promoted
+from sandbox.bamboohr.notices import sign as sign_employee
 from sandbox.hubspot.crm import Deal
 from sandbox.hubspot.notices import sign
-from storage import tables
+from storage import intake, tables
 from storage.database import Database
 
 PUBLIC_URL = "http://127.0.0.1:8700"
@@ -32,9 +39,13 @@ class Outgoing:
 
 
 class Sender(Protocol):
-    """One outside system with facts about members, which it tells, repeats and takes back."""
+    """One outside system with facts about members, which it tells, repeats and takes back.
+
+    One that brings its members along never tells of somebody unknown.
+    """
 
     is_signed_with_time: bool
+    brings_members: bool
 
     def tell(self, member: str = "ada") -> Outgoing:
         """Tells a new fact about the member."""
@@ -75,6 +86,7 @@ class HubSpotSender:
     now: datetime
     body_max_bytes: int
     is_signed_with_time: bool = True
+    brings_members: bool = False
     _told: list[dict[str, Any]] = field(default_factory=list)
     _deals: dict[bytes, Deal] = field(default_factory=dict)
     _event_id: int = 0
@@ -145,6 +157,7 @@ class XapiSender:
     now: datetime
     body_max_bytes: int
     is_signed_with_time: bool = False
+    brings_members: bool = False
     _ids: int = 0
 
     def tell(self, member: str = "ada") -> Outgoing:
@@ -190,6 +203,80 @@ class XapiSender:
             "x-experience-api-version": "1.0.3",
         }
         return Outgoing("POST", "/xapi/statements", headers, body)
+
+
+@dataclass
+class BambooHRSender:
+    """BambooHR: notices about employees who are promoted."""
+
+    connection: Connection
+    company: Company
+    database: Database
+    activities: BambooHRActivities
+    now: datetime
+    body_max_bytes: int
+    is_signed_with_time: bool = True
+    brings_members: bool = True
+    _employees: dict[str, Employee] = field(default_factory=dict)
+    _rows: dict[bytes, tuple[Employee, str]] = field(default_factory=dict)
+    _told: int = 0
+
+    def tell(self, member: str = "ada") -> Outgoing:
+        if member not in self._employees:
+            fields = {"firstName": member, "workEmail": f"{member}@example.com", "jobTitle": "Engineer"}
+            self._employees[member] = self.company.hire(fields | {"hireDate": "2020-01-01"})
+        employee = self._employees[member]
+        on = (self.now - timedelta(days=len(self._rows))).date()
+        row, _ = promoted(self.company, employee.id, Promotion(on=on, title=f"Engineer {len(self._rows)}"))
+        request = self._notify(employee)
+        self._rows[request.body] = employee, row["id"]
+        return request
+
+    def take_back(self, fact: Outgoing) -> Outgoing:
+        employee, row_id = self._rows[fact.body]
+        self.company.delete_row(employee, "jobInfo", row_id)
+        return self._notify(employee)
+
+    def with_body(self, body: bytes) -> Outgoing:
+        return self._signed(body, self.now, self.connection.secrets["webhook_key"])
+
+    def signed_by_a_stranger(self, request: Outgoing) -> Outgoing:
+        return self._signed(request.body, self.now, "a stranger's")
+
+    def signed_at(self, request: Outgoing, at: datetime) -> Outgoing:
+        return self._signed(request.body, at, self.connection.secrets["webhook_key"])
+
+    async def settle(self) -> None:
+        async with self.database.begin() as session:
+            open_ones = select(tables.notices.c.object_id).where(tables.notices.c.state == "open").distinct()
+            employees = list((await session.execute(open_ones)).scalars())
+        for employee_id in employees:
+            target = ObjectToFetch(self.connection.program_id, self.connection.id, employee_id, "bamboohr")
+            await self.activities.fetch_object(target)
+        async with self.database.begin() as session:
+            found = select(tables.outbox.c.payload).where(tables.outbox.c.kind == Kind.DERIVED)
+            told = (await session.execute(found.order_by(tables.outbox.c.id))).scalars().all()
+        policy = SourcePolicy(amendments="ignore")
+        for payload in told:
+            event = derived.from_payload(payload)
+            await intake.record_batch(self.database, self.connection.program_id, [event], policy, as_of=self.now)
+
+    def _notify(self, employee: Employee) -> Outgoing:
+        self._told += 1
+        timestamp = self.now - timedelta(seconds=self._told)
+        data = {"companyId": "4242", "employeeId": employee.id, "changedFields": ["jobTitle"]}
+        return self.with_body(
+            orjson.dumps({"type": "employee.updated", "timestamp": timestamp.isoformat(), "data": data})
+        )
+
+    def _signed(self, body: bytes, at: datetime, secret: str) -> Outgoing:
+        timestamp = str(int(at.timestamp()))
+        headers = {
+            "content-type": "application/json",
+            "x-bamboohr-timestamp": timestamp,
+            "x-bamboohr-signature": sign_employee(secret, body, timestamp),
+        }
+        return Outgoing("POST", f"/intake/{self.connection.id}", headers, body)
 
 
 def sending(app: FastAPI) -> httpx.AsyncClient:
