@@ -87,12 +87,21 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A count, or the sum of an integer field, of one event type over a period of one member; CEL reads totals.name."""
+    """A count, or the sum of an integer field, of one event type of one member; CEL reads totals.name.
+
+    It is over the calendar period `per` in which an event occurs, or over its day and those before it, `days` in all.
+    """
 
     name: str
     event_type: str
-    per: Period
+    per: Period | None = None
     field: str | None = None  # None counts
+    days: int | None = None
+
+    @property
+    def counted_per(self) -> Period:
+        """The period of its counters: rolling days are added up."""
+        return self.per or Period.DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ What one member counts goes by the member's time zone when the event occurred, w
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from domain.configuration import Budget, Cap, Group, Period, Rule
@@ -21,6 +21,12 @@ NOTHING = (0, 0)
 def counter_key(name: str, period: Period, at: datetime, time_zone: str) -> CounterKey:
     """The counter of the period in which the instant lies."""
     return name, period.value, period_on(period, at, time_zone)
+
+
+def counter_keys_back(name: str, days: int, at: datetime, time_zone: str) -> list[CounterKey]:
+    """The counters of the instant's day and of those before it, so many in all."""
+    today = period_on(Period.DAY, at, time_zone)
+    return [(name, Period.DAY.value, today - timedelta(days=back)) for back in range(days)]
 
 
 def name_of(counted: Rule | Group) -> str:

@@ -14,7 +14,7 @@ import cel
 from domain import challenges
 from domain.challenges import Completion
 from domain.configuration import Aggregate, Award, Budget, Cap, Configuration, Group, Milestone, Period, Rule, RuleState
-from domain.counters import NOTHING, CounterKey, Counts, Used, counter_key, counts_as_json, name_of
+from domain.counters import NOTHING, CounterKey, Counts, Used, counter_key, counter_keys_back, counts_as_json, name_of
 from domain.events import Event
 from domain.expressions import context, fields_used, is_read_whole, totals_used
 from domain.game import Challenge
@@ -145,6 +145,8 @@ class Plan:
     # What is read or moved, and in which periods, in the order of their keys: of the member, and of all together.
     counters: tuple[tuple[str, str, Period], ...]
     shared: tuple[tuple[str, str, Period], ...]
+    # What is read of the event's day and those before it, and how many these are.
+    rolling: tuple[tuple[str, int], ...]
     # The challenges that such an event may complete, by priority.
     watching: tuple[Challenge, ...]
 
@@ -171,7 +173,7 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
     grouped = {one.group: tuple(one.rules()) for one in weighing.groups()} if weighing else {}
     limited: tuple[Rule | Group, ...] = (*rules, *grouped)
     capped = tuple((one, cap) for one in limited for cap in one.caps if cap.per is not None)
-    counters = {(counter_name(aggregate), aggregate.per) for aggregate in (*read, *counted)}
+    counters = {(counter_name(one), one.counted_per) for one in (*read, *counted)}
     counters |= {(name_of(one), cap.per) for one, cap in capped if cap.per is not None}
     budgeted = tuple((rule, budget) for rule in rules for budget in rule.budgets)
     return Plan(
@@ -187,6 +189,7 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
         member_fields=_fields_named(texts, "member"),
         others=tuple(sorted({rule.award.unit for rule in rules if rule.award} - {UNIT})),
         counters=_in_order(counters),
+        rolling=tuple((counter_name(one), one.days) for one in read if one.days is not None),
         shared=_in_order({(name_of(rule), budget.per) for rule, budget in budgeted}),
         watching=watching,
     )
@@ -212,8 +215,12 @@ def counter_name(aggregate: Aggregate) -> str:
     return f"event:{aggregate.event_type}" + (f".{aggregate.field}" if aggregate.field else "")
 
 
-def _aggregate_key(aggregate: Aggregate, at: datetime, time_zone: str) -> CounterKey:
-    return counter_key(counter_name(aggregate), aggregate.per, at, time_zone)
+def _keys_of(aggregate: Aggregate, at: datetime, time_zone: str) -> list[CounterKey]:
+    """The counters that an aggregate adds up for what occurs at the instant."""
+    name = counter_name(aggregate)
+    if aggregate.days is not None:
+        return counter_keys_back(name, aggregate.days, at, time_zone)
+    return [counter_key(name, aggregate.counted_per, at, time_zone)]
 
 
 def person_at(versions: Sequence[tuple[datetime, Person]], at: datetime) -> Person:
@@ -236,6 +243,7 @@ def keys_needed(configuration: Configuration, event: Event, person: Person) -> l
     """The counters that deciding this event reads or moves, in order."""
     needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
     keys = [(name, per, period_on(period, at, zone)) for name, per, period in needs.counters]
+    keys += [key for name, days in needs.rolling for key in counter_keys_back(name, days, at, zone)]
     return keys + challenges.keys(needs.watching, at, challenges.counts_members) if needs.watching else keys
 
 
@@ -372,15 +380,15 @@ def _counted(needs: Plan, event: Event, zone: str) -> dict[CounterKey, tuple[int
         amount = event.data.get(aggregate.field, 0) if aggregate.field else 1
         # Data of an earlier schema may hold anything; a back-fill reads it in the same way.
         amount = int(amount) if isinstance(amount, int | float) and not isinstance(amount, bool) else 0
-        moved[_aggregate_key(aggregate, event.occurred_at, zone)] = (1, amount)
+        moved[counter_key(counter_name(aggregate), aggregate.counted_per, event.occurred_at, zone)] = (1, amount)
     return moved
 
 
 def _totals(needs: Plan, event: Event, zone: str, inputs: Inputs, moved: Counts) -> dict[str, int]:
     totals = {}
     for aggregate in needs.read:
-        key = _aggregate_key(aggregate, event.occurred_at, zone)
-        totals[aggregate.name] = inputs.counters.get(key, NOTHING)[1] + moved.get(key, NOTHING)[1]
+        keys = _keys_of(aggregate, event.occurred_at, zone)
+        totals[aggregate.name] = sum(counts.get(key, NOTHING)[1] for key in keys for counts in (inputs.counters, moved))
     return totals
 
 

@@ -52,6 +52,7 @@ MAX_DEFINITIONS = 1_000  # in one section
 MAX_RULES = 100  # of one event type
 MAX_FIELDS = 100
 MAX_STRING_FIELD = 10_000
+MAX_ROLLING_DAYS = 92
 MAX_EXPONENT = 6
 
 _KEY = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.ASCII)
@@ -179,6 +180,10 @@ def _field(path: Path, name: str, field: Field) -> Told:
 
 def _aggregate(path: Path, aggregate: Aggregate, definitions: Definitions) -> Told:
     yield from refers(path, "event_type", aggregate.event_type, "event_types", definitions)
+    if (aggregate.per is None) == (aggregate.days is None):
+        yield Fault(path, "an aggregate has either per or days")
+    if aggregate.days is not None:
+        yield from within((*path, "days"), aggregate.days, 1, MAX_ROLLING_DAYS)
     event_type = definitions.event_types.get(aggregate.event_type)
     if aggregate.field is None or event_type is None:
         return

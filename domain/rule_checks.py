@@ -62,9 +62,7 @@ def _gives(path: Path, found: Rule) -> Told:
         return
     for name in ("award", "reward", "caps", "budgets"):
         if getattr(found, name):
-            yield Fault(
-                (*path, name), "a rule that multiplies gives nothing itself: give this to what it multiplies"
-            )
+            yield Fault((*path, name), "a rule that multiplies gives nothing itself: give this to what it multiplies")
 
 
 def _award(path: Path, found: Rule, definitions: Definitions) -> Told:

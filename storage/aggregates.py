@@ -58,4 +58,4 @@ async def fill(session: AsyncSession, program_id: str, wanted: Iterable[Aggregat
 
 
 def _counter(aggregate: Aggregate) -> tuple[str, Period]:
-    return counter_name(aggregate), aggregate.per
+    return counter_name(aggregate), aggregate.counted_per

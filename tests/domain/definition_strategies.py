@@ -9,21 +9,26 @@ from hypothesis import strategies as st
 from domain.configuration import (
     Aggregate,
     Award,
+    Budget,
     Calendar,
     Cap,
     CatalogItem,
+    Combining,
     Condition,
     Conversion,
     EventType,
     Expiry,
     ExpiryPolicy,
     Field,
+    Group,
     Milestone,
     Period,
     Refill,
     Reward,
     Rounding,
     Rule,
+    RuleState,
+    Stacking,
     Transferring,
     Unit,
     UnitKind,
@@ -51,6 +56,7 @@ awards = st.builds(
     Award, expression=texts, unit=texts, rounding=st.sampled_from(Rounding), expires_after_days=maybe_whole
 )
 caps = st.builds(Cap, per=st.none() | st.sampled_from(Period), points=maybe_whole, times=maybe_whole)
+budgets = st.builds(Budget, points=whole, per=st.sampled_from(Period))
 conditions = st.builds(Condition, name=texts, expression=texts)
 lists = st.lists(texts, max_size=3).map(tuple)
 expiries = st.builds(
@@ -72,7 +78,14 @@ def _event_type(key: str) -> st.SearchStrategy[EventType]:
 
 
 def _aggregate(key: str) -> st.SearchStrategy[Aggregate]:
-    return st.builds(Aggregate, st.just(key), event_type=texts, per=st.sampled_from(Period), field=st.none() | texts)
+    return st.builds(
+        Aggregate,
+        st.just(key),
+        event_type=texts,
+        per=st.none() | st.sampled_from(Period),
+        field=st.none() | texts,
+        days=maybe_whole,
+    )
 
 
 def _rule(key: str) -> st.SearchStrategy[Rule]:
@@ -88,6 +101,28 @@ def _rule(key: str) -> st.SearchStrategy[Rule]:
         caps=st.lists(caps, max_size=3).map(tuple),
         starts_at=instants,
         ends_at=instants,
+        state=st.sampled_from(RuleState),
+        audience=st.none() | texts,
+        multiplier=st.none() | texts,
+        group=st.none() | texts,
+        priority=whole,
+        budgets=st.lists(budgets, max_size=2).map(tuple),
+    )
+
+
+def _group(key: str) -> st.SearchStrategy[Group]:
+    return st.builds(
+        Group,
+        st.just(key),
+        versions,
+        title=texts,
+        stacking=st.sampled_from(Stacking),
+        within=st.none() | texts,
+        priority=whole,
+        combining=st.sampled_from(Combining),
+        ceiling=st.none() | texts,
+        rounding=st.sampled_from(Rounding),
+        caps=st.lists(caps, max_size=3).map(tuple),
     )
 
 
@@ -182,4 +217,5 @@ definitions = st.builds(
     catalog=_section(_item),
     units=_section(_unit),
     conversions=_section(_conversion),
+    groups=_section(_group),
 )

@@ -218,6 +218,41 @@ async def test_a_back_fill_counts_what_deciding_would_have_counted(session: Asyn
         assert of_each[0] == of_each[1]
 
 
+@pytest.mark.parametrize(
+    ("over", "expected"),
+    [
+        ({"per": "day"}, 2),
+        ({"per": "week"}, 3),
+        ({"per": "month"}, 4),
+        ({"per": "quarter"}, 5),
+        ({"per": "year"}, 5),
+        ({"per": "lifetime"}, 6),
+        ({"days": 1}, 2),
+        ({"days": 2}, 3),
+        ({"days": 5}, 4),
+        ({"days": 92}, 6),
+    ],
+)
+async def test_an_aggregate_is_over_a_calendar_period_or_over_rolling_days_back_filled_or_not(
+    session: AsyncSession, over: dict[str, Any], expected: int
+) -> None:
+    """A deal of today, Wednesday 4 March, one each of yesterday, Sunday, January and December; then one more today."""
+    body = copy.deepcopy(BARE) | {"aggregates": {"n": {"event_type": "deal.won", **over}}}
+    thresholds = {"expression": "totals.n", "rounding": "floor"}
+    body |= {"rules": {"count": {"event_type": "deal.won", "award": thresholds}}}
+    facts = [deal(n, occurred_at=NOW - timedelta(days=back)) for n, back in enumerate((0, 1, 3, 45, 65))]
+    counted, filled = await make_program(session, body), await make_program(session, BARE)
+
+    for program_id in (counted, filled):
+        await make_member(session, program_id, "ada", time_zone="America/New_York")
+        await intake.record(session, program_id, facts, POLICY, as_of=NOW)
+    await apply(session, filled, body)
+
+    for program_id in (counted, filled):
+        [outcome] = await intake.record(session, program_id, [deal(9, occurred_at=NOW)], POLICY, as_of=NOW)
+        assert outcome.points == expected
+
+
 async def test_a_member_who_had_left_is_not_counted(session: AsyncSession) -> None:
     program_id = await make_program(session, BARE)
     await make_member(session, program_id, "ada", status="left")
