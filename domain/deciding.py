@@ -11,7 +11,7 @@ from typing import Any
 
 import cel
 
-from domain import challenges
+from domain import challenges, streak_marks
 from domain.challenges import Completion
 from domain.configuration import Aggregate, Award, Budget, Cap, Configuration, Group, Milestone, Period, Rule, RuleState
 from domain.counters import NOTHING, CounterKey, Counts, Used, counter_key, counter_keys_back, counts_as_json, name_of
@@ -22,6 +22,7 @@ from domain.groups import Arithmetic, Weighing, arrange, weigh
 from domain.ledger import Grant
 from domain.rules import RuleResult, as_json, judge
 from domain.schemas import values
+from domain.streak_marks import Watcher
 from domain.time import period_on
 from domain.units import expires_at
 
@@ -78,6 +79,8 @@ class Inputs:
 class Verdict:
     """What an event earns: per rule, by unit, milestones crossed (milestone, n), and the counters that it moves.
 
+    It counts for the streak policies in `marks`, each for so much.
+
     `moved` are the member's counters, `shared` those of all members together. `shadows` are rules that are only tried:
     what each would have paid alone. `arithmetic` is what groups did, by rule.
     """
@@ -91,6 +94,7 @@ class Verdict:
     completions: tuple[Completion, ...] = ()
     shadows: tuple[RuleResult, ...] = ()
     arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
+    marks: tuple[tuple[str, int], ...] = ()
 
     @property
     def points(self) -> int:
@@ -115,6 +119,8 @@ class Verdict:
             kept["shared"] = counts_as_json(self.shared)
         if shadows := [as_json(result) for result in self.shadows if result.matched]:
             kept["shadows"] = shadows
+        if self.marks:
+            kept["marks"] = [list(mark) for mark in self.marks]
         if self.reason:
             kept["reason"] = self.reason
         return kept
@@ -149,6 +155,8 @@ class Plan:
     rolling: tuple[tuple[str, int], ...]
     # The challenges that such an event may complete, by priority.
     watching: tuple[Challenge, ...]
+    # The streak policies that it may count for.
+    streaks: tuple[Watcher, ...]
 
 
 def plan(configuration: Configuration, event_type: str) -> Plan:
@@ -167,6 +175,8 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
     texts = [text for rule in (*rules, *shadows) for text in _expressions(rule)]
     watching = challenges.watching(configuration.challenges.values(), event_type)
     texts += [text for one in watching for text in challenges.texts(one)]
+    streaks = streak_marks.watchers(configuration, event_type)
+    texts += streak_marks.texts(streaks)
     names = sorted(set().union(*map(totals_used, texts)) if texts else set())
     read = tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates)
     counted = tuple(a for a in configuration.aggregates.values() if a.event_type == event_type)
@@ -192,6 +202,7 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
         rolling=tuple((counter_name(one), one.days) for one in read if one.days is not None),
         shared=_in_order({(name_of(rule), budget.per) for rule, budget in budgeted}),
         watching=watching,
+        streaks=streaks,
     )
 
 
@@ -273,7 +284,7 @@ def decide(
         return Verdict(reason="member_left")
     needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
     moved = _counted(needs, event, zone)
-    if not needs.rules and not needs.shadows and not needs.watching:
+    if not needs.rules and not needs.shadows and not needs.watching and not needs.streaks:
         return Verdict(moved=moved)
     using = context(
         _shown(_event_view(event), needs.event_fields),
@@ -309,6 +320,7 @@ def decide(
         completions=completions,
         shadows=tuple(judge(rule, at, using, used) for rule in needs.shadows),
         arithmetic=arithmetic,
+        marks=tuple(streak_marks.marks(needs.streaks, event, using)),
     )
 
 

@@ -33,6 +33,7 @@ from domain.game import Challenge
 from domain.ladders import Crossing, Ladders
 from domain.ledger import Book, Transaction, member_account
 from domain.outcomes import AMENDED, CONFLICT, RECORDED, REPLAYED, Outcome
+from domain.streak_book import Streaks
 
 NEW = "new"
 AWAITED = "awaited"
@@ -114,6 +115,7 @@ class Loaded:
     counters: dict[tuple[str, CounterKey], tuple[int, int]]
     shared: dict[CounterKey, tuple[int, int]]
     ladders: Ladders
+    streaks: Streaks
     book: Book
 
 
@@ -125,6 +127,7 @@ class Intake:
         self.facts = loaded.facts
         self.book = loaded.book
         self.ladders = loaded.ladders
+        self.streaks = loaded.streaks
         self.decisions: list[DecisionRow] = []
         self.revisions: list[Revision] = []
         self.changed_counters: dict[tuple[str, CounterKey], tuple[int, int]] = {}
@@ -291,6 +294,7 @@ class Intake:
         self._cross(fact, verdict)
         self._give_by_rule(fact, verdict)
         self._claim(fact, event, verdict)
+        self.streaks.mark(fact.member_id, fact.event_id, event.occurred_at, fact.recorded_at, verdict.marks)
         fact.points = verdict.points
         fact.moved, fact.shared = verdict.moved, verdict.shared
         self._keep_decision(fact, kind, verdict, self._kept_inputs(person, inputs), transaction)
@@ -361,6 +365,7 @@ class Intake:
         self._count(fact.member_id, fact.moved, -1)
         self._count_shared(given_back(fact.shared), -1)
         self._withdraw_claims(fact)
+        self.streaks.unmark(fact.event_id)
         fact.moved, fact.shared = {}, {}
         reversals = [
             self.book.reverse_earn(

@@ -38,6 +38,10 @@ class Award:
     started_on: date
     reached_on: date
 
+    @property
+    def days(self) -> tuple[date, date]:
+        return self.started_on, self.reached_on
+
 
 @dataclass(slots=True)
 class Kept:
@@ -109,11 +113,15 @@ class Streaks:
         return [self._fold(key, as_of) for key in (self._touched if keys is None else keys)]
 
     def _fold(self, key: StreakKey, as_of: datetime) -> Folded:
+        kept = self.kept[key]
+        return Folded(key, kept.stored, fold(self.facts(key), as_of, kept.tally))
+
+    def facts(self, key: StreakKey) -> Facts:
+        """The facts that are known of the streak."""
         member_id, policy = key
         kept = self.kept[key]
         marks, people = list(kept.marks.values()), self.people[member_id]
-        facts = Facts(self.policies[policy], people, marks, kept.absences, self.outages, kept.freezes)
-        return Folded(key, kept.stored, fold(facts, as_of, kept.tally))
+        return Facts(self.policies[policy], people, marks, kept.absences, self.outages, kept.freezes)
 
     def settle(self, folded: Folded) -> Settlement:
         """The lengths that the streak owes against those that were told of the same days."""
@@ -136,21 +144,28 @@ def is_late(tally: Tally, instants: Iterable[datetime]) -> bool:
 
 
 def settle(policy: StreakPolicy, streak: Streak, awards: Sequence[Award]) -> Settlement:
-    """Match lengths reached with awards of the same length, each with one whose days overlap the run's."""
+    """Match lengths reached with awards of the same length, each with one whose days overlap the run's.
+
+    What is left was told of a run that is part of another now, for which another award stands: it is kept where the
+    policy says so, and stands for that run too. Or it was told of none that there is.
+    """
     runs = {run.started_on: run for run in streak.runs}
     left = sorted(awards, key=lambda award: (award.reached_on, award.n))
     owed: list[Reached] = []
-    moved: list[tuple[Award, Reached]] = []
+    stands: list[tuple[Award, Reached]] = []
     for reached in streak.reached:
         award = next((one for one in left if _stands_for(one, reached, runs[reached.started_on])), None)
         if award is None:
             owed.append(reached)
-            continue
-        left.remove(award)
-        if (award.started_on, award.reached_on) != (reached.started_on, reached.reached_on):
-            moved.append((award, reached))
-    gone = [award for award in left if not (policy.absorbed is Absorbed.KEEP and _is_absorbed(award, streak, runs))]
-    return Settlement(tuple(owed), tuple(moved), tuple(gone))
+        else:
+            left.remove(award)
+            stands.append((award, reached))
+    absorbed = [(award, _absorbing(award, streak, runs)) for award in left]
+    if policy.absorbed is Absorbed.KEEP:
+        stands += [(award, reached) for award, reached in absorbed if reached]
+        absorbed = [(award, reached) for award, reached in absorbed if not reached]
+    moved = tuple((award, reached) for award, reached in stands if award.days != reached[1:3])
+    return Settlement(tuple(owed), moved, tuple(award for award, _ in absorbed))
 
 
 def _stands_for(award: Award, reached: Reached, run: Run) -> bool:
@@ -158,6 +173,6 @@ def _stands_for(award: Award, reached: Reached, run: Run) -> bool:
     return award.length == reached.length and overlaps
 
 
-def _is_absorbed(award: Award, streak: Streak, runs: Mapping[date, Run]) -> bool:
-    """Whether a run of which another award is of the same length holds its days."""
-    return any(_stands_for(award, reached, runs[reached.started_on]) for reached in streak.reached)
+def _absorbing(award: Award, streak: Streak, runs: Mapping[date, Run]) -> Reached | None:
+    """The same length of a run that holds the award's days."""
+    return next((one for one in streak.reached if _stands_for(award, one, runs[one.started_on])), None)

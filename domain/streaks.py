@@ -122,6 +122,18 @@ class Facts:
     outages: Sequence[Down] = ()
     freezes: Sequence[Given] = ()
 
+    def until(self, as_of: datetime) -> "Facts":
+        """What had happened by the instant: an outage that ended later went on, absences that were known stay."""
+        return replace(
+            self,
+            marks=[mark for mark in self.marks if mark.occurred_at <= as_of],
+            outages=[_as_it_was(down, as_of) for down in self.outages if down.began_at <= as_of],
+        )
+
+
+def _as_it_was(down: Down, as_of: datetime) -> Down:
+    return down._replace(ended_at=None) if down.ended_at and down.ended_at > as_of else down
+
 
 # -- What follows --------------------------------------------------------------------------------------------------
 

@@ -23,9 +23,21 @@ from domain.intake import AWAITED, DECIDED, NEW, PARKED, QUARANTINED, Fact, Fact
 from domain.outcomes import QUARANTINED as WAS_QUARANTINED
 from domain.outcomes import REJECTED, Outcome
 from domain.schemas import faults
+from domain.streak_book import StreakKey
 from domain.time import CLOCK_TOLERANCE
 from domain.units import policies
-from storage import amendments, configurations, decisions, facts, ladders, ledger, measures, people, program_counters
+from storage import (
+    amendments,
+    configurations,
+    decisions,
+    facts,
+    ladders,
+    ledger,
+    measures,
+    people,
+    program_counters,
+    streaks,
+)
 from storage.database import Database
 from storage.failures import retry
 from storage.hot_path import SAVEPOINT, Found, Query, run, run_together
@@ -395,6 +407,16 @@ def _shared(configuration: Configuration, work: _Work) -> set[CounterKey]:
     return keys.union(*(fact.shared for fact in work.standing))
 
 
+def _marking(configuration: Configuration, work: _Work, owners: Owners) -> dict[StreakKey, list[datetime]]:
+    """The streaks that the facts may count for, and when."""
+    found: dict[StreakKey, list[datetime]] = {}
+    for event in work.events:
+        for watcher in plan(configuration, event.type).streaks:
+            for member in owners[event.source, event.external_id]:
+                found.setdefault((member, watcher.policy), []).append(event.occurred_at)
+    return found
+
+
 def _units(configuration: Configuration, work: _Work) -> set[str]:
     """Points, and whatever else the facts may earn or have earned."""
     types = {event.type for event in work.events}
@@ -416,13 +438,16 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
             fact.member_id = into.get(fact.member_id, fact.member_id) if fact.member_id else None
     with on_paper():
         keys = _counted(batch.configuration, work, owners, everybody)
+        marking = _marking(batch.configuration, work, owners)
+    standing_ids = [fact.event_id for fact in work.standing]
+    kept = await streaks.load(session, batch.configuration, everybody, marking, standing_ids)
     shared = await program_counters.lock(session, program_id, _shared(batch.configuration, work))
     climbed = await ladders.lock(
         session,
         batch.configuration,
         counting=involved,
         falling=work.debited,
-        event_ids=[fact.event_id for fact in work.standing],
+        event_ids=standing_ids,
     )
     opening = ledger.opening(
         program_id,
@@ -441,5 +466,6 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
         counters=facts.counted(counted),
         shared=shared,
         ladders=climbed,
+        streaks=kept,
         book=opening.book(opened),
     )

@@ -19,7 +19,7 @@ from domain.ladders import Ladders
 from domain.ledger import AccountClosed, Book, Cause, member_account, member_of
 from domain.merges import Merge, Moved, Stood, recount, unite
 from domain.units import policies
-from storage import configurations, earned_days, ladders, leaderboards, ledger, outbox, people
+from storage import configurations, earned_days, ladders, leaderboards, ledger, outbox, people, streaks
 from storage.hot_path import run, run_together, savepoint
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken
@@ -82,6 +82,7 @@ async def _join(session: AsyncSession, configuration: Configuration, merged: Mer
     await _write(session, configuration.number, book, merged, climbed)
     await _rename(session, program_id, source, destination, moved, as_of)
     await _insert(session, program_id, merged, moved)
+    await streaks.refold(session, program_id, [source, destination], as_of=as_of)
     await _recount_days(session, configuration, merged)
 
 
@@ -114,6 +115,7 @@ async def undo(
     await _write(session, configuration.number, book, undone, climbed)
     await _restore(session, program_id, first, moved, as_of)
     await _insert(session, program_id, undone, Moved())
+    await streaks.refold(session, program_id, both, as_of=as_of)
     await _recount_days(session, configuration, undone)
     return undone
 

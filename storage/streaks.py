@@ -7,9 +7,9 @@ by the alias.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,9 +20,9 @@ from domain.game import StreakPolicy
 from domain.outbox import OutboxRow
 from domain.shapes import Fault, read
 from domain.streak_book import Award, Folded, Kept, Settlement, StoredMark, StreakKey, Streaks, Versions, is_late
-from domain.streaks import Away, Down, Given, Mark, Streak, StreakState, Tally, needed_since
-from storage import configurations, outbox, people, sets
-from storage.game_tables import streak_awards, streak_marks, streaks
+from domain.streaks import Away, Down, Given, Mark, Streak, StreakState, Tally, fold, needed_since
+from storage import configurations, grace, outbox, people, sets
+from storage.game_tables import streak_awards, streak_freezes, streak_marks, streaks
 from storage.hot_path import Found, Query, run, run_together, savepoint
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken, on_paper
@@ -111,6 +111,8 @@ async def load(
     A streak has the facts since its tally, unless something at one of the instants is told of it, or its member has
     changed: then it has all.
     """
+    if not configuration.streaks or not (wanted or event_ids):
+        return Streaks(new_id)
     program_id = configuration.program_id
     book = Streaks(new_id, await policies(session, configuration), everybody)
     standing = await _standing(session, program_id, event_ids) if event_ids else []
@@ -216,23 +218,34 @@ _NUMBERS = f"""SELECT member_id, policy, length, max(n) FROM streak_awards WHERE
     GROUP BY member_id, policy, length"""
 
 
-async def write(
-    session: AsyncSession, program_id: str, book: Streaks, folded: Sequence[Folded], *, as_of: datetime
-) -> None:
-    """Write marks, streaks and what became of lengths, with the events that tell of those."""
-    if ended := [stored.id for stored in book.ended_marks if stored not in book.new_marks]:
+class Keeping(NamedTuple):
+    """What became of streaks, to be inserted with whatever else the transaction writes."""
+
+    rows: tuple[Rows, ...]
+    effects: Sequence[OutboxRow]
+    folded: Sequence[Folded]
+
+
+async def keep(
+    session: AsyncSession,
+    configuration: Configuration,
+    book: Streaks,
+    *,
+    as_of: datetime,
+    keys: Collection[StreakKey] | None = None,
+) -> Keeping:
+    """Fold the streaks of these keys, or of those that marks have touched; what was there is changed, the rest told."""
+    program_id = configuration.program_id
+    with on_paper():
+        folded = book.fold(as_of, keys)
+        settled = [(one.key, book.settle(one)) for one in folded]
+    new = {stored.id for stored in book.new_marks}
+    if ended := [stored.id for stored in book.ended_marks if stored.id not in new]:
         await run(session, _END, {"program_id": program_id, "ids": texts(ended), "as_of": as_of})
-    settled = [(one.key, book.settle(one)) for one in folded]
-    award_rows, told = await _settle(session, program_id, settled, as_of)
-    await sets.insert_all(
-        session,
-        [
-            _mark_rows(program_id, book, as_of),
-            _streak_rows(program_id, folded, as_of),
-            award_rows,
-            outbox.rows(session, told, now=as_of),
-        ],
-    )
+    awards, told = await _settle(session, program_id, settled, as_of)
+    rows = _mark_rows(program_id, book, as_of), _streak_rows(program_id, folded, as_of), awards
+    windows = await grace.follow(session, program_id, book, folded, as_of=as_of)
+    return Keeping(rows, [*told, *windows], folded)
 
 
 def _mark_rows(program_id: str, book: Streaks, as_of: datetime) -> Rows:
@@ -361,13 +374,14 @@ _TOUCHED = f"""SELECT {_OF_STREAK} FROM streaks
     UNION SELECT {_OF_STREAK} FROM streak_marks
         WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) AND ended_at IS NULL"""
 _MAKE_DUE = """UPDATE streaks SET tally = NULL, next_deadline_at = least(next_deadline_at, %(as_of)s)
-    WHERE program_id = %(program_id)s"""
+    WHERE program_id = %(program_id)s
+        AND (CAST(%(ids)s AS text[]) IS NULL OR member_id = ANY(CAST(%(ids)s AS text[])))"""
 _FORGET = """DELETE FROM streaks WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))"""
 
 
 async def settle_page(
     session: AsyncSession, program_id: str, policy_key: str, *, as_of: datetime, limit: int
-) -> list[Folded]:
+) -> Sequence[Folded]:
     """Fold up to `limit` streaks of the policy whose deadline has come, the most overdue first.
 
     None are left once it is empty, or the policy is not in force. Raises LookupError for an unknown program.
@@ -382,12 +396,12 @@ async def settle_page(
     everybody, into = await _lock_people(session, program_id, found)
     wanted: dict[StreakKey, Sequence[datetime]] = {(one, policy_key): () for one in found if one not in into}
     book = await load(session, configuration, everybody, wanted)
-    return await _fold_all(session, program_id, book, as_of=as_of)
+    return await _fold_all(session, configuration, book, as_of=as_of)
 
 
 async def refold(
     session: AsyncSession, program_id: str, member_ids: Collection[str], *, as_of: datetime
-) -> list[Folded]:
+) -> Sequence[Folded]:
     """Fold every streak of these members, of at most MAX_PAGE, from the start: facts about their past have come."""
     configuration = await configurations.get_active(session, program_id)
     if not configuration.streaks or not member_ids:
@@ -404,19 +418,58 @@ async def refold(
         (str(into.get(member_id, member_id)), policy): (ALWAYS,) for member_id, policy in keys
     }
     book = await load(session, configuration, everybody, wanted)
-    return await _fold_all(session, program_id, book, as_of=as_of)
+    return await _fold_all(session, configuration, book, as_of=as_of)
 
 
-async def make_due(session: AsyncSession, program_id: str, *, as_of: datetime) -> None:
-    """Let the next settlement fold every streak of the program from the start: an outage was told, or is over."""
-    await run(session, _MAKE_DUE, {"program_id": program_id, "as_of": as_of})
+async def make_due(
+    session: AsyncSession, program_id: str, member_ids: Collection[str] | None = None, *, as_of: datetime
+) -> None:
+    """Let the next settlement fold every streak of these members from the start, or of all (an outage was told)."""
+    ids = None if member_ids is None else texts(list(member_ids))
+    await run(session, _MAKE_DUE, {"program_id": program_id, "ids": ids, "as_of": as_of})
 
 
-async def _fold_all(session: AsyncSession, program_id: str, book: Streaks, *, as_of: datetime) -> list[Folded]:
-    with on_paper():
-        folded = book.fold(as_of, book.kept)
-    await write(session, program_id, book, folded, as_of=as_of)
-    return folded
+async def grant_freeze(
+    session: AsyncSession,
+    program_id: str,
+    member_id: str,
+    policy: str,
+    *,
+    on: date,
+    amount: int,
+    reason: str,
+    actor: str,
+    as_of: datetime,
+) -> Sequence[Folded]:
+    """Give the member freezes that may be used from the day on; raises LookupError for a policy not in force."""
+    configuration = await configurations.get_active(session, program_id)
+    if policy not in configuration.streaks:
+        raise LookupError(f"no streak {policy}")
+    columns = ("id", "member_id", "policy", "granted_on", "amount", "reason", "actor")
+    values = [(new_id("frz"), member_id, policy, on, amount, reason, actor)]
+    fixed = {"program_id": program_id, "recorded_at": as_of}
+    await _lock_people(session, program_id, [member_id])
+    await sets.insert(session, Rows(streak_freezes, columns, values, fixed=fixed))
+    return await refold(session, program_id, [member_id], as_of=as_of)
+
+
+_NEXT = """SELECT min(next_deadline_at) FROM streaks
+    WHERE program_id = %(program_id)s AND policy = %(policy)s AND next_deadline_at IS NOT NULL"""
+
+
+async def find_next_deadline(session: AsyncSession, program_id: str, policy_key: str) -> datetime | None:
+    """When time changes the next streak of the policy, or has changed it already."""
+    [(found,)] = await run(session, _NEXT, {"program_id": program_id, "policy": policy_key})
+    at: datetime | None = found
+    return at
+
+
+async def _fold_all(
+    session: AsyncSession, configuration: Configuration, book: Streaks, *, as_of: datetime
+) -> Sequence[Folded]:
+    kept = await keep(session, configuration, book, as_of=as_of, keys=book.kept)
+    await sets.insert_all(session, [*kept.rows, outbox.rows(session, kept.effects, now=as_of)])
+    return kept.folded
 
 
 async def _lock_people(
@@ -427,3 +480,123 @@ async def _lock_people(
             async with savepoint(session):
                 return await people.lock(session, program_id, member_ids)
     raise Overtaken
+
+
+# -- Reading -------------------------------------------------------------------------------------------------------
+
+_OWN = f"""SELECT policy, {", ".join(_STORED)} FROM streaks
+    WHERE program_id = %(program_id)s AND member_id = %(member_id)s ORDER BY policy"""
+_PAGE = f"""SELECT member_id, policy, {", ".join(_STORED)} FROM streaks
+    WHERE program_id = %(program_id)s AND (CAST(%(policy)s AS text) IS NULL OR policy = %(policy)s)
+        AND (CAST(%(state)s AS text) IS NULL OR state = %(state)s) AND ({_OF_STREAK}) > (%(after)s, %(after_policy)s)
+    ORDER BY {_OF_STREAK} LIMIT %(limit)s"""
+
+
+async def list_of(session: AsyncSession, program_id: str, member_id: str) -> list[tuple[str, Streak]]:
+    """The member's streaks as they are stored, by policy."""
+    found = await run(session, _OWN, {"program_id": program_id, "member_id": member_id})
+    return [(policy, _stored(values)) for policy, *values in found]
+
+
+async def list_page(
+    session: AsyncSession,
+    program_id: str,
+    *,
+    policy: str | None = None,
+    state: StreakState | None = None,
+    after: StreakKey = ("", ""),
+    limit: int,
+) -> list[tuple[StreakKey, Streak]]:
+    """Everybody's streaks as they are stored, by member and policy, those after the key; at most MAX_PAGE."""
+    asked = {
+        "policy": policy,
+        "state": state,
+        "after": after[0],
+        "after_policy": after[1],
+        "limit": min(limit, MAX_PAGE),
+    }
+    found = await run(session, _PAGE, {"program_id": program_id, **asked})
+    return [((member_id, of), _stored(values)) for member_id, of, *values in found]
+
+
+async def read_at(
+    session: AsyncSession,
+    program_id: str,
+    member_id: str,
+    policy: str,
+    *,
+    as_of: datetime,
+    known_at: datetime = NEVER,
+) -> Streak:
+    """The member's streak at the instant, by what was known then, folded from the start with all its periods.
+
+    Raises LookupError for an unknown program or member, or a policy that is not in force.
+    """
+    configuration = await configurations.read_active(session, program_id)
+    if policy not in configuration.streaks:
+        raise LookupError(f"no streak {policy}")
+    versions = await people.known(session, program_id, member_id, known_at)
+    of_policy = [one for one in (await policies(session, configuration))[policy] if one[0] <= known_at]
+    book = Streaks(new_id, {policy: of_policy}, {member_id: versions}, {(member_id, policy): Kept()})
+    await _read(session, program_id, book, await _aliases(session, program_id, [member_id]), known_at)
+    return fold(book.facts((member_id, policy)).until(as_of), as_of) if of_policy else Streak()
+
+
+# -- Verifying -----------------------------------------------------------------------------------------------------
+
+_EVERYBODY = """SELECT DISTINCT member_id FROM (
+        SELECT member_id FROM streaks WHERE program_id = %(program_id)s AND member_id > %(after)s
+        UNION ALL SELECT COALESCE(m.merged_into, m.id) FROM streak_marks s
+            JOIN members m ON m.program_id = s.program_id AND m.id = s.member_id
+            WHERE s.program_id = %(program_id)s AND COALESCE(m.merged_into, m.id) > %(after)s
+    ) everybody ORDER BY member_id LIMIT %(limit)s"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What comparing a page of members with their facts has shown; `last` is where the next page begins after."""
+
+    streaks: int
+    due: int
+    differences: Sequence[str]
+    last: str | None
+
+
+async def verify_page(
+    session: AsyncSession, program_id: str, *, as_of: datetime, after: str = "", limit: int = MAX_PAGE
+) -> Verified:
+    """Compare the stored streaks of a page of members with the fold of all their facts, and what was told with it.
+
+    Those whose deadline has come wait for their settlement and are counted only. Raises LookupError.
+    """
+    configuration = await configurations.get_active(session, program_id)
+    asked = {"program_id": program_id, "after": after, "limit": min(limit, MAX_PAGE)}
+    members = [member_id for (member_id,) in await run(session, _EVERYBODY, asked)]
+    if not members:
+        return Verified(0, 0, (), None)
+    everybody, into = await _lock_people(session, program_id, members)
+    keys = await run(session, _TOUCHED, {"program_id": program_id, "ids": texts(list(everybody))})
+    wanted: dict[StreakKey, Sequence[datetime]] = {
+        (str(into.get(member_id, member_id)), policy): (ALWAYS,) for member_id, policy in keys
+    }
+    book = await load(session, configuration, everybody, wanted)
+    due = {key for key, kept in book.kept.items() if kept.stored and _is_due(kept.stored, as_of)}
+    folded = book.fold(as_of, book.kept.keys() - due)
+    return Verified(len(book.kept), len(due), [one for each in folded for one in _compare(book, each)], members[-1])
+
+
+def _is_due(stored: Streak, as_of: datetime) -> bool:
+    return stored.next_deadline_at is not None and stored.next_deadline_at <= as_of
+
+
+def _compare(book: Streaks, folded: Folded) -> Iterable[str]:
+    name = " ".join(folded.key)
+    if folded.before is None:
+        yield f"{name}: is not stored"
+        return
+    for column, stored, found in zip(_STORED[:-1], _values(folded.before), _values(folded.after), strict=False):
+        if stored != found:
+            yield f"{name}: {column} is {stored}, its facts give {found}"
+    settlement = book.settle(folded)
+    if settlement.owed or settlement.gone:
+        yield f"{name}: {len(settlement.owed)} lengths are owed, {len(settlement.gone)} are paid and not reached"
