@@ -117,7 +117,11 @@ async def _make_program(database: Database, name: str, definitions: Definitions,
 async def _live(database: Database, program_id: str, company: Company, *, quiet: bool) -> Counter[str]:
     with Progress(console=Console(stderr=True), disable=quiet, transient=True) as progress:
         task = progress.add_task("Living", total=(company.ends_at - company.starts_at).days)
-        return await live(database, program_id, company, lambda _: progress.advance(task))
+
+        async def advance(_: datetime) -> None:
+            progress.advance(task)
+
+        return await live(database, program_id, company, daily=advance)
 
 
 def _show(console: Console, name: str, simulated: Simulated) -> None:

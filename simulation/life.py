@@ -29,7 +29,11 @@ ACTOR = "simulation"
 ROWS_AT_ONCE = 500
 MAX_ROUNDS = 1_000  # of what intake leaves for itself in one transaction
 
-Progress = Callable[[datetime], None]
+Daily = Callable[[datetime], Awaitable[None]]
+
+
+async def _nothing(midnight: datetime) -> None:
+    """Nothing else happens."""
 
 
 async def company_of(database: Database, program_id: str, **made: Any) -> Company:
@@ -40,17 +44,18 @@ async def company_of(database: Database, program_id: str, **made: Any) -> Compan
     return Company(fields, **made)
 
 
-async def live(
-    database: Database, program_id: str, company: Company, progress: Progress = lambda _: None
-) -> Counter[str]:
-    """Live through the company's months in a program without members; what was told, counted by what came of it."""
+async def live(database: Database, program_id: str, company: Company, *, daily: Daily = _nothing) -> Counter[str]:
+    """Live through the company's months in a program without members; what was told, counted by what came of it.
+
+    `daily` is awaited at each midnight (UTC), after what time does was done.
+    """
     lived: Counter[str] = Counter()
     today = company.starts_at
     for at, told in groupby(lives(company), key=lambda one: one.at):
         while today + timedelta(days=1) <= at:
             today += timedelta(days=1)
             await _pass(database, program_id, today)
-            progress(today)
+            await daily(today)
         for kind, some in groupby(told, key=lambda one: type(one.what)):
             await _take(database, program_id, kind, list(some), at, lived)
     return lived

@@ -1,0 +1,193 @@
+"""Back-tests read what was recorded, in the order in which it was decided, and write nothing."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.backtests import Candidate, Outcome, Replay, Step
+from domain.configuration import Configuration
+from domain.deciding import Person
+from domain.definitions import Definitions, definitions_of, keep_commanded, number_versions, snapshot
+from domain.events import MEMBER_ID, Event, Identity
+from storage import configurations
+from storage.database import Database
+
+PAGE = 1_000  # steps
+MAX_PERSONS = 50_000  # versions of members that are remembered
+
+# The type, data and time of an event at an earlier revision are kept apart.
+_STEPS = """SELECT d.event_id, d.revision, d.kind, d.member_id, d.points, d.verdict, d.inputs,
+        d.recorded_at AS decided_at, e.recorded_at AS told_at, e.source, e.external_id, e.retracts,
+        CASE WHEN d.revision = e.revision THEN e.type ELSE r.type END AS type,
+        CASE WHEN d.revision = e.revision THEN e.data ELSE r.data END AS data,
+        CASE WHEN d.revision = e.revision THEN e.occurred_at ELSE r.occurred_at END AS occurred_at,
+        e.retracted_by IS NOT NULL OR EXISTS (SELECT FROM decisions l
+            WHERE l.program_id = d.program_id AND l.event_id = d.event_id AND l.n > d.n) AS again
+    FROM decisions d JOIN events e ON e.program_id = d.program_id AND e.id = d.event_id
+        LEFT JOIN event_revisions r ON r.program_id = d.program_id AND r.event_id = d.event_id
+            AND r.revision = d.revision AND d.revision < e.revision
+    WHERE d.program_id = :program_id AND d.recorded_at < :until {of_types}
+    ORDER BY d.position"""
+_OF_TYPES = "AND e.type = ANY(CAST(:types AS text[]))"
+_COUNT = text(
+    """SELECT count(*) FROM (SELECT FROM decisions d JOIN events e ON e.program_id = d.program_id AND e.id = d.event_id
+        WHERE d.program_id = :program_id AND d.recorded_at < :until AND e.type = ANY(CAST(:types AS text[]))
+        LIMIT :limit) AS some"""
+)
+_PERSONS = text(
+    """SELECT v.member_id, v.version, v.attributes FROM member_versions v
+    JOIN unnest(CAST(:members AS text[]), CAST(:versions AS int[])) AS k(member_id, version) USING (member_id, version)
+    WHERE v.program_id = :program_id"""
+)
+_PLACED = text(
+    """SELECT c.member_id, c.milestone, c.n, o.created_at FROM crossings c
+    JOIN rewards r ON r.program_id = c.program_id AND r.crossing_id = c.id AND r.state = 'ordered'
+    JOIN orders o ON o.program_id = r.program_id AND o.id = r.order_id
+    WHERE c.program_id = :program_id AND c.state = 'standing'"""
+)
+
+
+async def run(
+    database: Database,
+    program_id: str,
+    candidate: Candidate,
+    *,
+    begins_at: datetime,
+    until: datetime,
+    by: Sequence[str] = (),
+    progress: Callable[[int], None] = lambda _: None,
+) -> Outcome:
+    """What the candidate would have given for all that was decided in [begins_at, until), beside what was given.
+
+    What was decided before is read as well, for what it means to what came later.
+    """
+    async with database.snapshot() as session:
+        await session.execute(text("SET LOCAL statement_timeout = 0"))
+        return await replay(session, program_id, candidate, begins_at=begins_at, until=until, by=by, progress=progress)
+
+
+async def replay(
+    session: AsyncSession,
+    program_id: str,
+    candidate: Candidate,
+    *,
+    begins_at: datetime,
+    until: datetime,
+    by: Sequence[str] = (),
+    types: Collection[str] | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Outcome:
+    """`run` in a session, of events of some types only if they are named."""
+    replaying = Replay(candidate, begins_at=begins_at, placed=await _placed(session, program_id), by=by)
+    known: dict[int, Configuration | None] = {}
+    async for steps in _pages(session, program_id, until, types):
+        for step in steps:
+            number = step.inputs.get("configuration")
+            if number is not None and number not in known:
+                known[number] = await configurations.get(session, program_id, number)
+            replaying.take(step, None if number is None else known[number])
+        progress(len(steps))
+    return replaying.outcome
+
+
+async def count(
+    session: AsyncSession, program_id: str, types: Collection[str], *, until: datetime, at_most: int
+) -> int:
+    """How many decisions there are about events of these types; above `at_most` they are not counted."""
+    asked = {"program_id": program_id, "until": until, "types": list(types), "limit": at_most + 1}
+    return int(await session.scalar(_COUNT, asked) or 0)
+
+
+async def in_place_of_live(session: AsyncSession, program_id: str, wanted: Definitions) -> Candidate:
+    """The definitions of a folder, as they would be if they were applied now, in place of whatever was live."""
+    active = await configurations.read_active(session, program_id)
+    before = definitions_of(active)
+    versioned = number_versions(before, keep_commanded(before, wanted), active.number + 1)
+    candidate = snapshot(program_id, active.number + 1, versioned, active.time_zone)
+    return lambda _: candidate
+
+
+def as_it_was(live: Configuration) -> Configuration:
+    """The candidate that changes nothing."""
+    return live
+
+
+# -- What was recorded ---------------------------------------------------------------------------------------------
+
+
+async def _placed(session: AsyncSession, program_id: str) -> dict[tuple[str, str, int], datetime]:
+    found = await session.execute(_PLACED, {"program_id": program_id})
+    return {(member_id, mark, n): at for member_id, mark, n, at in found}
+
+
+async def _pages(
+    session: AsyncSession, program_id: str, until: datetime, types: Collection[str] | None
+) -> AsyncIterator[list[Step]]:
+    statement = text(_STEPS.format(of_types="" if types is None else _OF_TYPES))
+    asked: dict[str, Any] = {"program_id": program_id, "until": until}
+    asked |= {} if types is None else {"types": list(types)}
+    persons = _Persons(session, program_id)
+    found = await session.stream(statement, asked, execution_options={"yield_per": PAGE})
+    async for rows in found.mappings().partitions():
+        await persons.learn(rows)
+        yield [_step(row, persons) for row in rows]
+
+
+def _step(row: RowMapping, persons: "_Persons") -> Step:
+    event = Event(
+        source=row["source"],
+        external_id=row["external_id"],
+        type=row["type"],
+        member=Identity(MEMBER_ID, row["member_id"] or ""),
+        occurred_at=row["occurred_at"],
+        data=row["data"],
+        retracts=row["retracts"],
+    )
+    return Step(
+        event_id=row["event_id"],
+        event=event,
+        revision=row["revision"],
+        kind=row["kind"],
+        member_id=row["member_id"],
+        points=row["points"],
+        verdict=row["verdict"],
+        inputs=row["inputs"],
+        told_at=row["told_at"],
+        decided_at=row["decided_at"],
+        person=persons.of(row),
+        again=row["again"],
+    )
+
+
+class _Persons:
+    """The versions of members that decisions have read."""
+
+    def __init__(self, session: AsyncSession, program_id: str) -> None:
+        self._session = session
+        self._program_id = program_id
+        self._known: dict[tuple[str, int], Person] = {}
+
+    async def learn(self, rows: Iterable[RowMapping]) -> None:
+        """Read those that these decisions name and that are not remembered."""
+        if len(self._known) > MAX_PERSONS:
+            self._known.clear()
+        wanted = {key for row in rows if (key := _read_by(row)) is not None} - self._known.keys()
+        if not wanted:
+            return
+        asked = {"program_id": self._program_id}
+        names = {"members": [member for member, _ in wanted], "versions": [version for _, version in wanted]}
+        for member_id, version, attributes in await self._session.execute(_PERSONS, asked | names):
+            person = Person(member_id, version, attributes["time_zone"], attributes)
+            self._known[member_id, version] = person
+
+    def of(self, row: RowMapping) -> Person | None:
+        key = _read_by(row)
+        return None if key is None else self._known.get(key)
+
+
+def _read_by(row: RowMapping) -> tuple[str, int] | None:
+    version = row["inputs"].get("member_version")
+    return None if version is None or row["member_id"] is None else (row["member_id"], version)

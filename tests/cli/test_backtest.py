@@ -1,0 +1,84 @@
+"""`laurel backtest`: what another configuration would have given for a simulated quarter."""
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from cli.errors import CommandFailed
+from cli.seed import CONFIGURATION
+from tests.cli.conftest import Laurel
+
+WINDOW = ("--from", "2025-01-06", "--to", "2025-03-07")
+
+
+@pytest.fixture
+def lived(laurel: Laurel) -> Laurel:
+    """A company has lived for two months."""
+    done = laurel("simulate", "--members", "15", "--months", "2", "--seed", "4", "--json")
+    assert done.exit_code == 0, done.output
+    return laurel
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The sample's configuration with courses worth double."""
+    copy = tmp_path / "config"
+    shutil.copytree(CONFIGURATION, copy)
+    rules = copy / "rules.yaml"
+    text = rules.read_text()
+    assert "award: {expression: 20}" in text
+    rules.write_text(text.replace("award: {expression: 20}", "award: {expression: 40}"))
+    return copy
+
+
+def test_what_was_live_differs_in_nothing(lived: Laurel) -> None:
+    found = orjson.loads(lived("backtest", *WINDOW, "--json").stdout)
+
+    assert found["decisions"] > 50
+    assert found["differing"] == found["gaining"] == found["losing"] == 0
+    assert all(line["difference"] == 0 for line in found["units"])
+
+
+def test_the_same_folder_differs_in_nothing_and_a_better_one_costs_more(lived: Laurel, folder: Path) -> None:
+    same = orjson.loads(lived("backtest", str(CONFIGURATION), *WINDOW, "--json").stdout)
+    better = orjson.loads(lived("backtest", str(folder), *WINDOW, "--json").stdout)
+
+    assert same["differing"] == 0
+    courses = next(line for line in better["rules"] if line["key"] == "course-completed")
+    assert courses["would"] == 2 * courses["given"] > 0
+    assert better["units"][-1]["difference"] == courses["difference"]
+    assert better["gaining"] > 0
+    assert better["losing"] == 0
+    assert better["winners"][0]["difference"] >= better["winners"][-1]["difference"] > 0
+    assert {line["attribute"] for line in better["cohorts"]} == {"department", "country"}
+
+
+def test_a_person_reads_what_it_costs_and_who_wins(lived: Laurel, folder: Path) -> None:
+    told = lived("backtest", str(folder), *WINDOW, "--by", "role")
+
+    assert told.exit_code == 0, told.output
+    assert "decisions differ" in told.stdout
+    assert "course-completed" in told.stdout
+    assert "Winners" in told.stdout
+    assert "Losers" not in told.stdout
+
+
+def test_nothing_is_written(lived: Laurel, folder: Path) -> None:
+    lived("backtest", str(folder), *WINDOW)
+
+    again = orjson.loads(lived("backtest", *WINDOW, "--json").stdout)
+    assert again["differing"] == 0
+
+
+def test_a_window_has_a_beginning_before_its_end(laurel: Laurel) -> None:
+    assert laurel("backtest", "--from", "2025-02-01", "--to", "2025-01-01").exit_code == 2
+
+
+def test_a_folder_with_faults_is_refused(lived: Laurel, folder: Path) -> None:
+    (folder / "rules.yaml").write_text("rules: {broken: {event_type: nothing}}\n")
+
+    refused = lived("backtest", str(folder), *WINDOW)
+
+    assert isinstance(refused.exception, CommandFailed)

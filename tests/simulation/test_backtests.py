@@ -1,0 +1,153 @@
+"""Back-tests of simulated histories: nothing differs under what was live, and what would differ is foretold."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.backtests import Outcome
+from simulation.company import Company
+from simulation.life import company_of, live
+from storage import backtests
+from storage.database import Database
+from storage.tables import accounts, members
+from tests.programs import SAMPLE, apply, definitions, make_program
+
+
+async def lived(
+    db: Database, body: Mapping[str, Any] = SAMPLE, then: Mapping[str, Any] | None = None, **made: int
+) -> tuple[str, Company]:
+    """A company that has lived under a configuration, and under another one from its 30th day."""
+    async with db.begin() as session:
+        program_id = await make_program(session, body)
+    company = await company_of(db, program_id, **made)
+
+    async def change(midnight: datetime) -> None:
+        if then is not None and midnight == middle(company):
+            async with db.begin() as session:
+                await apply(session, program_id, then)
+
+    await live(db, program_id, company, daily=change)
+    return program_id, company
+
+
+def middle(company: Company) -> datetime:
+    return company.starts_at + timedelta(days=30)
+
+
+async def as_it_was(db: Database, program_id: str, begins_at: datetime, until: datetime) -> Outcome:
+    return await backtests.run(
+        db, program_id, backtests.as_it_was, begins_at=begins_at, until=until, by=("department",)
+    )
+
+
+def differences(outcome: Outcome) -> dict[Any, int]:
+    """Everything that differs."""
+    every = (outcome.units, outcome.named, outcome.cohorts, outcome.members)
+    return {key: one.difference for compared in every for key, one in compared.items() if one.difference}
+
+
+async def test_under_what_was_live_nothing_differs(db: Database) -> None:
+    program_id, company = await lived(db, members=30, months=3, seed=1)
+
+    whole = await as_it_was(db, program_id, company.starts_at, company.ends_at)
+    last_month = await as_it_was(db, program_id, company.ends_at - timedelta(days=30), company.ends_at)
+
+    assert differences(whole) == differences(last_month) == {}
+    assert whole.differing == last_month.differing == 0
+    assert whole.decisions > last_month.decisions > 100
+    assert whole.units["points"].given > last_month.units["points"].given > 0
+
+
+# Changes everything that a rule can have: awards, conditions, aggregates, caps, budgets, groups, milestones.
+CANDIDATE: dict[str, Any] = SAMPLE | {
+    "aggregates": SAMPLE["aggregates"]
+    | {
+        "surveys": {"event_type": "survey.submitted", "per": "lifetime"},
+        "courses_lately": {"event_type": "course.completed", "days": 10},
+    },
+    "groups": {"deals": {"stacking": "sum", "caps": [{"per": "week", "points": 130}]}},
+    "rules": {
+        "deal-won": {"event_type": "deal.won", "award": {"expression": "60"}, "group": "deals"},
+        "big-deal": SAMPLE["rules"]["big-deal"] | {"caps": [{"per": "day", "points": 90}], "group": "deals"},
+        "course": SAMPLE["rules"]["course"] | {"budgets": [{"points": 2_000, "per": "month"}]},
+        "survey": SAMPLE["rules"]["survey"] | {"caps": [{"per": "quarter", "times": 1}]},
+        "third-survey": {
+            "event_type": "survey.submitted",
+            "when": [{"name": "is the third", "expression": "totals.surveys == 3"}],
+            "award": {"expression": "25"},
+            "caps": [{"per": "week", "times": 1}],
+        },
+        # Other events' counters, which the sample's rules do not read here.
+        "survey-of-a-learner": {
+            "event_type": "survey.submitted",
+            "when": [{"name": "has learnt", "expression": "totals.courses_this_week + totals.courses_lately > 2"}],
+            "award": {"expression": "totals.courses_this_week + 10 * totals.courses_lately"},
+        },
+    },
+    "milestones": {"every-300": {"reward": "card", "every": 300}},
+}
+
+
+async def test_what_would_have_been_is_what_comes_of_living_under_the_candidate(db: Database) -> None:
+    """The same company lives twice, under either configuration; the back-test of the one foretells the other."""
+    program_id, company = await lived(db, members=30, months=2, seed=6)
+    other, _ = await lived(db, CANDIDATE, members=30, months=2, seed=6)
+
+    await foretells(db, program_id, other, company.starts_at, company.ends_at)
+
+
+async def test_what_would_have_been_from_a_day_on_is_what_comes_of_a_change_on_that_day(db: Database) -> None:
+    """What was before stands: caps begin at nothing, new aggregates are filled, old events are still corrected."""
+    program_id, company = await lived(db, members=30, months=2, seed=9)
+    other, _ = await lived(db, SAMPLE, CANDIDATE, members=30, months=2, seed=9)
+
+    await foretells(db, program_id, other, middle(company), company.ends_at)
+
+
+async def test_a_history_with_a_change_of_configuration_differs_in_nothing(db: Database) -> None:
+    program_id, company = await lived(db, SAMPLE, CANDIDATE, members=30, months=2, seed=9)
+
+    whole = await as_it_was(db, program_id, company.starts_at, company.ends_at)
+
+    assert differences(whole) == {}
+    assert whole.differing == 0
+
+
+async def foretells(db: Database, program_id: str, other: str, begins_at: datetime, until: datetime) -> None:
+    """What the one would have given under the candidate is what the other has given, to whom and by what."""
+    async with db.begin() as session:
+        candidate = await backtests.in_place_of_live(session, program_id, definitions(CANDIDATE))
+    found = await backtests.run(db, program_id, candidate, begins_at=begins_at, until=until)
+    real = await as_it_was(db, other, begins_at, until)
+
+    async with db.begin() as session:
+        here, there = await names(session, program_id), await names(session, other)
+    would = {here[member]: one.would for member, one in found.members.items()}
+    assert would == {there[member]: one.given for member, one in real.members.items()}
+    assert {name: one.would for name, one in found.named.items() if one.would} == {
+        name: one.given for name, one in real.named.items() if one.given
+    }
+    assert found.differing > 0
+    assert {name.kind for name in found.named} == {"rule", "milestone", "reward"}
+
+
+async def names(session: AsyncSession, program_id: str) -> dict[str, str]:
+    """By id, the external ids of the members."""
+    query = select(members.c.id, members.c.external_id).where(members.c.program_id == program_id)
+    return dict((await session.execute(query)).tuples().all())
+
+
+async def test_what_was_given_is_what_the_ledger_has(db: Database) -> None:
+    program_id, company = await lived(db, members=20, months=2, seed=2)
+
+    found = await as_it_was(db, program_id, company.starts_at, company.ends_at)
+
+    async with db.begin() as session:
+        query = select(accounts.c.member_id, accounts.c.lifetime).where(
+            accounts.c.program_id == program_id, accounts.c.lifetime != 0
+        )
+        earned = dict((await session.execute(query)).tuples().all())
+    assert {member: one.given for member, one in found.members.items() if one.given} == earned
