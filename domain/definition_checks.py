@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain import challenge_checks, game_checks, rule_checks
+from domain import challenge_checks, game_checks, rule_checks, streak_checks
 from domain.checks import (
     CURRENCY,
     MAX_DAYS,
@@ -127,7 +127,7 @@ def _check_one(definitions: Definitions, section: str, key: str, definition: Any
         "units": _unit,
         "conversions": _conversion,
         "groups": rule_checks.group,
-        "streaks": game_checks.streak,
+        "streaks": streak_checks.streak,
         "challenges": challenge_checks.challenge,
         "tiers": game_checks.tier,
         "badges": game_checks.badge,

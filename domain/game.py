@@ -77,6 +77,9 @@ class StreakPolicy:
     absent, has a public holiday, or one of the `sources` (all, if none is named) was down, are none. A period is
     changed by facts that arrive up to `restore_days` after its end. A member who reaches one of the lengths `reached`,
     or a multiple of `reached_every`, leaves the event streak.reached, which rules reward.
+
+    Whoever is about to lose a streak that is `worth_protecting`, which takes so many periods, is reminded `remind_hours`
+    before that, by day.
     """
 
     key: str
@@ -97,6 +100,7 @@ class StreakPolicy:
     reached_every: int | None = None
     absorbed: Absorbed = Absorbed.OFFSET
     remind_hours: int = 4
+    worth_protecting: int = 3
 
 
 @dataclass(frozen=True, slots=True)

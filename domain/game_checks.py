@@ -2,12 +2,8 @@
 
 from domain.checks import Told
 from domain.definitions import Definitions
-from domain.game import Badge, Board, StreakPolicy, TierLadder
+from domain.game import Badge, Board, TierLadder
 from domain.shapes import Path
-
-
-def streak(path: Path, policy: StreakPolicy, definitions: Definitions) -> Told:
-    yield from ()
 
 
 def tier(path: Path, ladder: TierLadder, definitions: Definitions) -> Told:

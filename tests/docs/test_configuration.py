@@ -13,6 +13,7 @@ from domain.configuration import Award, Cap, Condition, Expiry, Refill, Transfer
 from domain.configuration import Field as SchemaField
 from domain.definitions import SECTIONS, key_field
 from domain.expressions import FUNCTIONS
+from domain.game import Freezes, Grace, Qualifying
 from domain.members import ATTRIBUTES
 from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS
@@ -27,6 +28,9 @@ SHAPES: dict[type[Any], str] = {
     Expiry: "",
     Transferring: "",
     Refill: "",
+    Qualifying: "",
+    Grace: "",
+    Freezes: "",
 }
 
 

@@ -34,6 +34,7 @@ from domain.configuration import (
     UnitKind,
 )
 from domain.definitions import Definitions
+from domain.game import Absorbed, Cadence, Freezes, Grace, OnMiss, Qualifying, StreakPolicy
 
 keys = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -201,6 +202,39 @@ def _conversion(key: str) -> st.SearchStrategy[Conversion]:
     )
 
 
+def _streak(key: str) -> st.SearchStrategy[StreakPolicy]:
+    return st.builds(
+        StreakPolicy,
+        st.just(key),
+        versions,
+        cadence=st.sampled_from(Cadence),
+        qualifying=st.lists(
+            st.builds(
+                Qualifying,
+                event_type=texts,
+                when=st.lists(conditions, max_size=2).map(tuple),
+                field=st.none() | texts,
+            ),
+            max_size=2,
+        ).map(tuple),
+        title=texts,
+        at_least=texts,
+        working_days=lists,
+        holidays=st.booleans(),
+        sources=lists,
+        grace=st.builds(Grace, missed=whole, window=whole, hours=whole),
+        freezes=st.builds(Freezes, granted=whole, every=maybe_whole, at_most=whole),
+        on_miss=st.sampled_from(OnMiss),
+        decay=whole,
+        restore_days=whole,
+        reached=st.lists(whole, max_size=3).map(tuple),
+        reached_every=maybe_whole,
+        absorbed=st.sampled_from(Absorbed),
+        remind_hours=whole,
+        worth_protecting=whole,
+    )
+
+
 def _section(definition: Callable[[str], st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.sets(keys, max_size=3).flatmap(
         lambda names: st.fixed_dictionaries({name: definition(name) for name in sorted(names)})
@@ -218,4 +252,5 @@ definitions = st.builds(
     units=_section(_unit),
     conversions=_section(_conversion),
     groups=_section(_group),
+    streaks=_section(_streak),
 )
