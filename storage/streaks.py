@@ -84,7 +84,9 @@ def _versions(configuration: Configuration, found: Found) -> dict[str, Versions]
     for applied_at, bodies in found:
         for key in versions.keys() & (bodies or {}).keys():
             policy = _policy(key, bodies[key])
-            versions[key].setdefault(policy.version, (applied_at, policy))
+            # A key may have been another streak's before it was removed.
+            if policy.cadence is configuration.streaks[key].cadence:
+                versions[key].setdefault(policy.version, (applied_at, policy))
     return {key: tuple(of_key.values()) for key, of_key in versions.items()}
 
 
