@@ -11,7 +11,9 @@ from rich.markup import escape
 
 from cli.errors import CommandFailed
 from cli.work import InProgram, Json, answer_json, opened
-from domain.explanations import CapExplained, DecisionExplained, RuleExplained
+from domain.configuration import Combining, RuleState
+from domain.explanations import CapExplained, DecisionExplained, MultipliedExplained, RuleExplained
+from domain.rules import AUDIENCE, OUTSIDE
 from settings import Settings
 from storage import explanations, programs
 from storage.explanations import Explanation
@@ -92,20 +94,54 @@ def _recorded_only(decision: DecisionExplained) -> Iterator[str]:
 
 
 def _matched(rule: RuleExplained) -> Iterator[str]:
-    yield f"  [green]✓[/green] {_rule(rule)}: [bold]{rule.points} {rule.unit}[/bold]{_reward(rule)}"
+    yield f"  {_sign(rule)} {_rule(rule)}: {_gives(rule)}"
     if rule.expression is not None and rule.raw is not None and rule.expression != str(rule.raw):
-        yield f"      {escape(rule.expression)} = {rule.raw}{_rounded(rule)}"
+        yield f"      {escape(rule.expression)} = {rule.raw}{'' if rule.multiplied else _rounded(rule)}"
+    for step in rule.multiplied:
+        yield f"      {escape(_multiplied(step))}"
+    if rule.multiplied:
+        yield f"      {rule.raw} times {rule.multiplied[-1].after}, {rule.rounding} gives {rule.rounded}"
+    if rule.left_out:
+        yield f"      left out: {escape(rule.left_out)}"
     for cap in rule.caps:
         yield f"      {_cap(cap, rule.unit)}"
     if rule.expires_after_days and rule.points:
         yield f"      expires after {rule.expires_after_days} days"
 
 
+def _sign(rule: RuleExplained) -> str:
+    return "[yellow]~[/yellow]" if rule.would_pay is not None else "[green]✓[/green]"
+
+
+def _gives(rule: RuleExplained) -> str:
+    if rule.multiplies:
+        return f"multiplies by {rule.raw}" + (", but is a shadow" if rule.would_pay is not None else "")
+    if rule.would_pay is not None:
+        return f"a shadow, would have paid {rule.would_pay} {rule.unit}"
+    return f"[bold]{rule.points} {rule.unit}[/bold]{_reward(rule)}"
+
+
+def _multiplied(step: MultipliedExplained) -> str:
+    """For example: group partners multiplies 1 by 2 (twice) and 1.5 (weekend), at most 2.5: 2.5."""
+    by = " and ".join(f"{value} ({rule})" for rule, value in step.by.items())
+    combined = f"multiplies {step.before} by {by}" if by else f"bounds {step.before}"
+    added = ", added up" if step.combining == Combining.ADDITIVE and len(step.by) > 1 else ""
+    ceiling = f", at most {step.ceiling}" if step.ceiling else ""
+    return f"group {step.group} {combined}{added}{ceiling}: {step.after}"
+
+
 def _unmatched(rule: RuleExplained) -> Iterator[str]:
-    why = f"{rule.failed} could not be computed: {rule.error}" if rule.error else f"not so: {rule.failed}"
+    what = "its audience" if rule.failed == AUDIENCE else rule.failed
+    why = f"{what} could not be computed: {rule.error}" if rule.error else _why_not(rule)
     yield f"  [red]✗[/red] {_rule(rule)}: {escape(why)}"
     if rule.expression is not None:
         yield f"      {escape(rule.expression)}"
+
+
+def _why_not(rule: RuleExplained) -> str:
+    if rule.failed in (OUTSIDE, AUDIENCE) or rule.state in (RuleState.DRAFT, RuleState.RETIRED):
+        return str(rule.failed)
+    return f"not so: {rule.failed}"
 
 
 def _rule(rule: RuleExplained) -> str:
@@ -115,7 +151,8 @@ def _rule(rule: RuleExplained) -> str:
 def _reward(rule: RuleExplained) -> str:
     if rule.reward:
         return f" and the reward {escape(rule.reward)}"
-    return f", without the reward {escape(rule.withheld)}: a cap is used up" if rule.withheld else ""
+    why = "it is left out" if rule.left_out else "a cap is used up"
+    return f", without the reward {escape(rule.withheld)}: {why}" if rule.withheld else ""
 
 
 def _rounded(rule: RuleExplained) -> str:
@@ -126,7 +163,8 @@ def _cap(cap: CapExplained, unit: str) -> str:
     limits = [f"{cap.points} {unit}, {cap.used_points} used"] if cap.points is not None else []
     limits += [f"{cap.times} times, {cap.used_times} used"] if cap.times is not None else []
     bit = f": {cap.before} becomes {cap.after}" if cap.bit else ""
-    return f"cap per {cap.per} ({'; '.join(limits)}){bit}"
+    what = {"cap": "cap", "budget": "budget of all members", "group": f"cap of group {cap.group}"}[cap.kind]
+    return escape(f"{what} per {cap.per} ({'; '.join(limits)}){bit}")
 
 
 def _consequences(explanation: Explanation) -> Iterator[str]:

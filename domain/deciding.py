@@ -226,7 +226,7 @@ def counter_name(aggregate: Aggregate) -> str:
     return f"event:{aggregate.event_type}" + (f".{aggregate.field}" if aggregate.field else "")
 
 
-def _keys_of(aggregate: Aggregate, at: datetime, time_zone: str) -> list[CounterKey]:
+def aggregate_keys(aggregate: Aggregate, at: datetime, time_zone: str) -> list[CounterKey]:
     """The counters that an aggregate adds up for what occurs at the instant."""
     name = counter_name(aggregate)
     if aggregate.days is not None:
@@ -399,7 +399,7 @@ def _counted(needs: Plan, event: Event, zone: str) -> dict[CounterKey, tuple[int
 def _totals(needs: Plan, event: Event, zone: str, inputs: Inputs, moved: Counts) -> dict[str, int]:
     totals = {}
     for aggregate in needs.read:
-        keys = _keys_of(aggregate, event.occurred_at, zone)
+        keys = aggregate_keys(aggregate, event.occurred_at, zone)
         totals[aggregate.name] = sum(counts.get(key, NOTHING)[1] for key in keys for counts in (inputs.counters, moved))
     return totals
 

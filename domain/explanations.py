@@ -10,11 +10,19 @@ from datetime import datetime
 from typing import Any
 
 from domain.challenges import Completion, told
-from domain.configuration import Configuration, Rule
+from domain.configuration import Configuration, Rule, RuleState, Stacking
 from domain.counters import Used, counts_from_json
 from domain.deciding import ENGINE, UNIT, Inputs, Person, Verdict, as_seen, decide, totals_read, what_was_used
 from domain.events import Event
-from domain.rules import RuleResult, cap_name, capped
+from domain.groups import Arithmetic, Cut, Multiplied, plain
+from domain.rules import AUDIENCE, RuleResult, cap_name, capped
+
+_NOT_JUDGED = {RuleState.DRAFT: "a draft is not judged", RuleState.RETIRED: "it is retired"}
+_LEFT_OUT = {
+    Stacking.BEST: "group {} pays only what comes to most",
+    Stacking.FIRST: "group {} pays only what comes first",
+    Stacking.EXCLUSIVE: "group {} pays alone",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,10 @@ class RecordedDecision:
 
 @dataclass(frozen=True, slots=True)
 class CapExplained:
-    """A cap's limits, what was used of it before this event, and the points before and after it."""
+    """A limit of a rule's award, what was used of it before this award, and the points before and after it.
+
+    Its `kind` is a cap of the rule, a budget of the rule for all members together, or a cap of the `group`.
+    """
 
     per: str
     points: int | None
@@ -45,6 +56,20 @@ class CapExplained:
     before: int
     after: int
     bit: bool
+    kind: str = "cap"  # cap, budget, group
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MultipliedExplained:
+    """What a group's multipliers, by rule, made of the factor of an award, within the group's ceiling; in decimals."""
+
+    group: str
+    combining: str
+    by: Mapping[str, str]
+    ceiling: str | None
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +77,12 @@ class RuleExplained:
     """What one rule made of the event; without `failed` it matched.
 
     `failed` names the condition that did not hold, `expression` is that condition's, or of a rule that matched the
-    award's; `error` says why it could not be computed. Raw, rounded and points are of the award's `unit`. `withheld` is
-    a reward that a used up cap kept back.
+    award's; `error` says why it could not be computed. Raw, rounded and points are of the award's `unit`.
+
+    The award goes from raw, times the last factor of `multiplied` if there is one, to rounded, and through `caps` one
+    after the other to points; what is `left_out` comes to nothing. `withheld` is a reward that was not given with it.
+    A rule that `multiplies` gives nothing itself: its raw is what it multiplies by. A shadow gives nothing either:
+    `would_pay` is what it would.
     """
 
     rule: str
@@ -71,6 +100,11 @@ class RuleExplained:
     expires_after_days: int | None = None
     reward: str | None = None
     withheld: str | None = None
+    state: str = RuleState.ACTIVE.value
+    multiplies: bool = False
+    multiplied: tuple[MultipliedExplained, ...] = ()
+    left_out: str | None = None
+    would_pay: int | None = None
 
     @property
     def matched(self) -> bool:
@@ -178,12 +212,29 @@ def _inputs(kept: Mapping[str, Any]) -> Inputs:
 def _explained(
     configuration: Configuration, event: Event, person: Person, inputs: Inputs, verdict: Verdict
 ) -> tuple[RuleExplained, ...]:
-    rules = {rule.key: rule for rule in configuration.rules.get(event.type, ())}
+    """Every rule of the event type, in the order of their keys; none if it was not for rules to say."""
+    if verdict.reason:
+        return ()
     used = what_was_used(configuration, event, person, inputs)
+    results = {result.rule: result for result in (*verdict.results, *verdict.shadows)}
     return tuple(
-        _matched(rules[result.rule], result, used) if result.matched else _unmatched(rules[result.rule], result)
-        for result in verdict.results
+        _rule(rule, results[rule.key], used, verdict.arithmetic.get(rule.key, Arithmetic()))
+        if rule.key in results
+        else RuleExplained(rule.key, rule.version, rule.title, _NOT_JUDGED[rule.state], state=rule.state.value)
+        for rule in configuration.rules.get(event.type, ())
     )
+
+
+def _rule(rule: Rule, result: RuleResult, used: Used, arithmetic: Arithmetic) -> RuleExplained:
+    if not result.matched:
+        return _unmatched(rule, result)
+    explained = _multiplier(rule, result) if rule.multiplier else _matched(rule, result, used)
+    if arithmetic.multiplied:
+        steps = tuple(map(_multiplied, arithmetic.multiplied))
+        explained = replace(explained, rounding=arithmetic.rounding.value, multiplied=steps)
+    if rule.state is RuleState.SHADOW:
+        return replace(explained, would_pay=explained.points, points=0, reward=None, withheld=None)
+    return replace(explained, caps=(*explained.caps, *map(_cut, arithmetic.cuts)))
 
 
 def _completion(configuration: Configuration, made: Completion) -> ChallengeExplained:
@@ -203,6 +254,7 @@ def _completion(configuration: Configuration, made: Completion) -> ChallengeExpl
 
 def _unmatched(rule: Rule, result: RuleResult) -> RuleExplained:
     expressions = {condition.name: condition.expression for condition in rule.when}
+    expressions |= {AUDIENCE: rule.audience or "", "multiplier": rule.multiplier or ""}
     expressions |= {"award": rule.award.expression} if rule.award else {}
     return RuleExplained(
         rule=rule.key,
@@ -211,6 +263,14 @@ def _unmatched(rule: Rule, result: RuleResult) -> RuleExplained:
         failed=result.failed,
         expression=expressions.get(result.failed or ""),
         error=result.error,
+        state=rule.state.value,
+    )
+
+
+def _multiplier(rule: Rule, result: RuleResult) -> RuleExplained:
+    expression, state = rule.multiplier, rule.state.value
+    return RuleExplained(
+        rule.key, rule.version, rule.title, expression=expression, raw=result.raw, multiplies=True, state=state
     )
 
 
@@ -224,12 +284,17 @@ def _matched(rule: Rule, result: RuleResult, used: Used) -> RuleExplained:
         raw=result.raw,
         rounding=award.rounding.value if award else None,
         rounded=result.rounded,
-        caps=tuple(_cap(rule, n, result, used) for n in range(len(rule.caps))),
+        caps=(
+            *(_cap(rule, n, result, used) for n in range(len(rule.caps))),
+            *(_budget(rule, n, result, used) for n in range(len(rule.budgets))),
+        ),
         points=result.points,
         unit=award.unit if award else UNIT,
         expires_after_days=award.expires_after_days if award else None,
         reward=result.reward,
         withheld=rule.reward if result.reward is None else None,
+        state=rule.state.value,
+        left_out=_LEFT_OUT[Stacking(result.left_out[1])].format(result.left_out[0]) if result.left_out else None,
     )
 
 
@@ -251,3 +316,26 @@ def _cap(rule: Rule, n: int, result: RuleResult, used: Used) -> CapExplained:
         after=after,
         bit=cap_name(cap) in result.caps,
     )
+
+
+def _budget(rule: Rule, n: int, result: RuleResult, used: Used) -> CapExplained:
+    """The n-th budget of a rule that matched, from what its caps and the budgets before it left."""
+    budget = rule.budgets[n]
+    before, after = (
+        capped(replace(rule, budgets=rule.budgets[:end]), result.raw, result.rounded, used).points for end in (n, n + 1)
+    )
+    spent = used.of_budget(rule, budget)
+    bit = budget.per.value in result.budgets
+    return CapExplained(budget.per.value, budget.points, None, spent, 0, before, after, bit, "budget")
+
+
+def _cut(cut: Cut) -> CapExplained:
+    (times, points), bit = cut.used, cut.after < cut.before
+    limits = cap_name(cut.cap), cut.cap.points, cut.cap.times
+    return CapExplained(*limits, points, times, cut.before, cut.after, bit, "group", cut.group.key)
+
+
+def _multiplied(step: Multiplied) -> MultipliedExplained:
+    ceiling = None if step.ceiling is None else plain(step.ceiling)
+    by = {rule: plain(value) for rule, value in step.by}
+    return MultipliedExplained(step.group, step.combining.value, by, ceiling, plain(step.before), plain(step.after))

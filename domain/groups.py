@@ -75,10 +75,16 @@ class Cut:
 
 @dataclass(slots=True)
 class Arithmetic:
-    """How groups made of one rule's award what it pays."""
+    """How groups made of one rule's award what it pays; the product is rounded by `rounding`."""
 
     multiplied: tuple[Multiplied, ...] = ()
+    rounding: Rounding = Rounding.FLOOR
     cuts: list[Cut] = field(default_factory=list)
+
+
+def plain(number: Decimal) -> str:
+    """The number without an exponent and without zeros at its end."""
+    return f"{number.normalize(_EXACT):f}"
 
 
 # -- Arranging -----------------------------------------------------------------------------------------------------
@@ -178,14 +184,14 @@ class _Scales:
         return result.matched and result.raw is not None
 
     def _multiplied(self, rule: Rule, group: Group, steps: tuple[Multiplied, ...]) -> RuleResult:
-        self.arithmetic[rule.key] = Arithmetic(steps)
+        self.arithmetic[rule.key] = Arithmetic(steps, group.rounding)
         raw, factor = self.results[rule.key].raw, steps[-1].after
         product = _EXACT.multiply(_exact(raw), factor)
         if product > MAX_AWARD:
-            error = f"gave {product.normalize():f} after multiplying, not between 0 and {MAX_AWARD}"
+            error = f"gave {plain(product)} after multiplying, not between 0 and {MAX_AWARD}"
             return RuleResult(rule.key, rule.version, failed="award", error=error)
         rounded = int(product.quantize(Decimal(1), rounding=_MODES[group.rounding], context=_EXACT))
-        return capped(rule, raw, rounded, self._used)._replace(factor=f"{factor.normalize():f}")
+        return capped(rule, raw, rounded, self._used)._replace(factor=plain(factor))
 
     def _rules(self, one: Rule | Weighing) -> list[Rule]:
         return list(one.rules()) if isinstance(one, Weighing) else [one]

@@ -227,14 +227,19 @@ def _of_decided(explained: Sequence[DecisionExplained]) -> str:
     last = explained[-1]
     if last.reason == "member_left":
         return "It earned nothing: the member had left when it occurred."
-    matched = last.verdict.get("rules", ())
+    rewarded = any(rule.get("reward") for rule in last.verdict.get("rules", ()))
+    if earned := _amounts(last):
+        return f"It earned {_told(earned)}{' and a reward' if rewarded else ''}."
+    return "It earned a reward and no points." if rewarded else f"It earned nothing: {_why_nothing(last.verdict)}."
+
+
+def _why_nothing(verdict: Mapping[str, Any]) -> str:
+    matched = verdict.get("rules", ())
     if not matched:
-        return "It earned nothing: no rule matched it."
-    rewarded = any(rule.get("reward") for rule in matched)
-    earned = _amounts(last)
-    if not earned:
-        return "It earned a reward and no points." if rewarded else "It earned nothing: caps let nothing through."
-    return f"It earned {_told(earned)}{' and a reward' if rewarded else ''}."
+        tried = verdict.get("shadows")
+        return "only a shadow matched it, which is tried and pays nothing" if tried else "no rule matched it"
+    limits = [name for name in ("caps", "budgets") if any(rule.get(name) for rule in matched)]
+    return f"{' and '.join(limits)} let nothing through" if limits else "what matched it comes to nothing"
 
 
 def _amounts(explained: DecisionExplained) -> dict[str, int]:

@@ -13,7 +13,7 @@ from domain.outcomes import Outcome
 from storage import intake
 from storage.database import Database
 from tests.cli.conftest import Laurel
-from tests.programs import NOW, deal, make_member, make_program, retraction
+from tests.programs import NOW, SAMPLE, deal, make_member, make_program, retraction
 from tests.storage.test_intake import POLICY
 
 
@@ -24,10 +24,10 @@ def event_id(database_url: str) -> str:
     return outcomes[-1].event_id or ""
 
 
-async def _take(database_url: str, events: list[Event]) -> list[Outcome]:
+async def _take(database_url: str, events: list[Event], body: dict[str, Any] = SAMPLE) -> list[Outcome]:
     database = Database(database_url)
     async with database.begin() as session:
-        program_id = await make_program(session)
+        program_id = await make_program(session, body)
         await make_member(session, program_id, "ada")
         outcomes = await intake.record(session, program_id, events, POLICY, as_of=NOW)
     await database.dispose()
@@ -95,3 +95,58 @@ def test_an_event_is_found_in_whichever_program_it_is(laurel: Laurel, event_id: 
     asyncio.run(_take(database_url, [deal(1)]))
 
     assert laurel("explain", event_id).stdout.startswith(event_id)
+
+
+# A rule of every kind, for a deal of 12,000.00 by Ada in Sales.
+GAME: dict[str, Any] = {
+    **SAMPLE,
+    "milestones": {},
+    "groups": {
+        "default": {"ceiling": "2.5", "rounding": "half_up", "caps": [{"per": "day", "points": 80}]},
+        "gifts": {"stacking": "best"},
+    },
+    "rules": {
+        key: {"event_type": "deal.won", **rule}
+        for key, rule in {
+            "base": {"award": {"expression": "25.5"}, "budgets": [{"points": 60, "per": "month"}]},
+            "more": {"award": {"expression": "10"}},
+            "twice": {"multiplier": "2"},
+            "weekend": {"multiplier": "1.5"},
+            "small-gift": {"group": "gifts", "award": {"expression": "3"}},
+            "large-gift": {"group": "gifts", "award": {"expression": "7"}},
+            "resting": {"audience": "member.status == 'on_leave'", "award": {"expression": "1"}},
+            "tried": {"state": "shadow", "award": {"expression": "99"}},
+            "draft": {"state": "draft", "award": {"expression": "1"}},
+            "old": {"state": "retired", "award": {"expression": "1"}},
+        }.items()
+    },
+}
+
+
+def test_a_person_reads_what_groups_budgets_and_states_made_of_it(laurel: Laurel, database_url: str) -> None:
+    [outcome] = asyncio.run(_take(database_url, [deal(1)], GAME))
+
+    told = [line.strip() for line in laurel("explain", outcome.event_id or "").stdout.splitlines()]
+
+    begin = told.index("event   amount_minor = 10000, currency = EUR") + 1
+    assert told[begin : told.index("", begin)] == [
+        "✓ base (version 1): 60 points",
+        "group default multiplies 1 by 2 (twice) and 1.5 (weekend), at most 2.5: 2.5",
+        "25.5 times 2.5, half_up gives 64",
+        "budget of all members per month (60 points, 0 used): 64 becomes 60",
+        "cap of group default per day (80 points, 0 used)",
+        "✗ draft (version 1): a draft is not judged",
+        "✓ large-gift (version 1): 7 points",
+        "✓ more (version 1): 20 points",
+        "group default multiplies 1 by 2 (twice) and 1.5 (weekend), at most 2.5: 2.5",
+        "10 times 2.5, half_up gives 25",
+        "cap of group default per day (80 points, 60 used): 25 becomes 20",
+        "✗ old (version 1): it is retired",
+        "✗ resting (version 1): not in its audience",
+        "member.status == 'on_leave'",
+        "✓ small-gift (version 1): 0 points",
+        "left out: group gifts pays only what comes to most",
+        "~ tried (version 1): a shadow, would have paid 99 points",
+        "✓ twice (version 1): multiplies by 2",
+        "✓ weekend (version 1): multiplies by 1.5",
+    ]

@@ -1,17 +1,22 @@
 """Groups: what rules pay beside each other, with multipliers, ceilings and caps; every step is told and adds up."""
 
+import decimal
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.configuration import Configuration
-from domain.deciding import Inputs, Person, Verdict, decide
+from domain.counters import Counts, counts_as_json
+from domain.deciding import ENGINE, Inputs, Person, Verdict, decide
 from domain.definitions import snapshot
 from domain.events import Event, Identity
+from domain.explanations import RecordedDecision, explain
 from tests.programs import definitions
 
 AT = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -48,6 +53,19 @@ def decided(configuration: Configuration, **used: Any) -> Verdict:
 
 def paid(rules: Mapping[str, Any], groups: Mapping[str, Any] | None = None, **used: Any) -> dict[str, int]:
     return {result.rule: result.points for result in decided(configured(rules, groups), **used).results}
+
+
+def recorded(verdict: Verdict, used: Counts) -> RecordedDecision:
+    """The decision as the database gives it back, whose counters of the member and of all were the same."""
+    inputs = {
+        "engine": ENGINE,
+        "lifetime": 0,
+        "balance": 0,
+        "counters": counts_as_json(used),
+        "shared": counts_as_json(used),
+    }
+    kept = orjson.loads(orjson.dumps(verdict.as_json()))
+    return RecordedDecision(1, 1, "award", verdict.points, kept, inputs, DEAL, "mem_ada", None, AT)
 
 
 # -- Stacking ------------------------------------------------------------------------------------------------------
@@ -314,15 +332,23 @@ def test_the_arithmetic_goes_step_by_step_from_every_award_to_what_is_granted(
     used = {(f"{kind}:{key}", "day", DAY): (1, had) for kind, key in (("group", "a"), ("group", "b"), ("rule", "r0"))}
 
     verdict = decided(configuration, counters=used, shared=used)
+    explained = explain(recorded(verdict, used), configuration, ADA)
 
-    assert verdict.points == sum(result.points for result in verdict.results)
-    for result in verdict.results:
-        told = verdict.arithmetic.get(result.rule)
-        if told and told.cuts:
-            assert [cut.before for cut in told.cuts[1:]] == [cut.after for cut in told.cuts[:-1]]
-        if told and told.multiplied:
-            steps = told.multiplied
-            assert [step.before for step in steps] == [1, *(step.after for step in steps[:-1])]
+    assert explained.not_derived is None
+    assert verdict.points == sum(rule.points for rule in explained.rules)
+    for rule in explained.rules:
+        if rule.multiplies or not rule.matched:
+            assert rule.points == 0
+            continue
+        factors = [Decimal(1), *(Decimal(step.after) for step in rule.multiplied)]
+        assert [Decimal(step.before) for step in rule.multiplied] == factors[:-1]
+        if rule.multiplied:
+            mode = getattr(decimal, f"ROUND_{(rule.rounding or '').upper()}")
+            product = Decimal(repr(rule.raw)) * factors[-1]
+            assert rule.rounded == int(product.to_integral_value(mode))
+        amounts = [rule.rounded, *(limit.after for limit in rule.caps)]
+        assert [limit.before for limit in rule.caps] == amounts[:-1]
+        assert rule.points == (0 if rule.left_out else amounts[-1])
     for key in ("a", "b"):
         limits = {cap["per"]: cap["points"] for cap in groups[key]["caps"]}
         moved = verdict.moved.get((f"group:{key}", "day", DAY), (0, 0))[1]
