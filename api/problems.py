@@ -23,6 +23,8 @@ from connectors.errors import (
     WrongVersion,
 )
 from domain.absences import InvalidAbsence
+from domain.challenges import IllegalChallenge
+from domain.definitions import KeyTaken
 from domain.member_changes import Fault, InvalidMember
 from domain.orders import IllegalTransition, OrderRefused
 from domain.rewards import IllegalReward
@@ -225,7 +227,11 @@ TABLE = {
         ),
         Kind(
             "illegal_transition", 409, False, "This cannot be done in this state.",
-            "An order's and a delivery's states and arrows are drawn in docs/states.md; `detail` names the state.",
+            "States and arrows are drawn in docs/states.md; `detail` names the state.",
+        ),
+        Kind(
+            "challenge_key_taken", 409, False, "There is, or was, a challenge of this key.",
+            "What was counted under a key stays that challenge's for ever: give the new one another key.",
         ),
         Kind(
             "statement_conflict", 409, False, "This statement was sent before with other content.",
@@ -313,6 +319,11 @@ TABLE = {
             "invalid_absence", 422, False, "The absence cannot be.",
             "`errors` lists each fault: it ends before it begins, is longer than 1,100 days, or names a day that does "
             "not exist.",
+        ),
+        Kind(
+            "invalid_challenge", 422, False, "The challenge cannot be taken.",
+            "`errors` lists each fault: an end before the start, an event type that is not there, an expression that "
+            "breaks. Nothing was kept.",
         ),
         Kind(
             "invalid_denomination", 422, False, "The item is not offered in this value.",
@@ -411,8 +422,10 @@ def of(error: Exception) -> Problem:
         return Problem(_REFUSED_NOTICES[type(error)], str(error))
     if isinstance(error, OrderRefused):
         return Problem(error.code.value, str(error))
-    if isinstance(error, IllegalTransition | IllegalReward):
+    if isinstance(error, IllegalTransition | IllegalReward | IllegalChallenge):
         return Problem("illegal_transition", str(error))
+    if isinstance(error, KeyTaken):
+        return Problem("challenge_key_taken", str(error))
     if isinstance(error, InvalidMember):
         return Problem("invalid_member", errors=faults_of_row(error.faults))
     if isinstance(error, InvalidAbsence):

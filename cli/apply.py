@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.configurations import ConfigurationRefused, read_folder
 from cli.errors import CommandFailed
 from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
-from domain.definitions import Change, Definitions
+from domain.definitions import Change, Definitions, KeyTaken
 from settings import Settings
 from storage import configurations
 from storage.database import Database
@@ -55,7 +56,7 @@ async def _apply(
     async with opened(settings) as database:
         async with database.begin() as session:
             program = await choose(session, wanted)
-            number, changes = await configurations.preview(session, program.id, definitions)
+            number, changes = await _preview(session, program.id, definitions)
         show_changes(console, changes)
         if dry_run or not changes:
             console.print(f"Configuration {number} of {program.id} stays active: {_reason(changes)}.", highlight=False)
@@ -64,6 +65,8 @@ async def _apply(
             raise CommandFailed("nothing was applied")
         try:
             applied = await apply_definitions(database, program.id, definitions, expected=number)
+        except KeyTaken as error:
+            raise CommandFailed(str(error)) from None
         except configurations.Outdated as error:
             raise CommandFailed(f"{error}; look at the changes again") from None
         except configurations.UnitInUse as error:
@@ -73,17 +76,25 @@ async def _apply(
         return _answer(program.id, active, applied.changes, applied=bool(applied.changes))
 
 
+async def _preview(session: AsyncSession, program_id: str, definitions: Definitions) -> tuple[int, list[Change]]:
+    try:
+        return await configurations.preview(session, program_id, definitions)
+    except KeyTaken as error:
+        raise CommandFailed(str(error)) from None
+
+
 async def apply_definitions(
     database: Database, program_id: str, definitions: Definitions, *, expected: int | None = None
 ) -> configurations.Applied:
     """Apply in one transaction, in the name of whoever runs this process; raises Outdated and UnitInUse."""
     async with database.begin() as session:
         return await configurations.apply(
-            session, program_id, definitions, applied_by=_user(), applied_at=now(), expected=expected
+            session, program_id, definitions, applied_by=user(), applied_at=now(), expected=expected
         )
 
 
-def _user() -> str:
+def user() -> str:
+    """Whoever runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -29,6 +29,8 @@ class Scope(StrEnum):
     ORDERS_WRITE = "orders:write"
     ORDERS_READ = "orders:read"
     LEADERBOARDS_READ = "leaderboards:read"
+    CHALLENGES_READ = "challenges:read"
+    CHALLENGES_WRITE = "challenges:write"
     NOTIFICATIONS_READ = "notifications:read"
     NOTIFICATIONS_WRITE = "notifications:write"
     REPORTS_READ = "reports:read"
@@ -58,6 +60,8 @@ DESCRIPTIONS = {
     Scope.ORDERS_WRITE: "Place orders and choose rewards, which spends points and money.",
     Scope.ORDERS_READ: "Read orders and rewards.",
     Scope.LEADERBOARDS_READ: "Read leaderboards and a member's place on them.",
+    Scope.CHALLENGES_READ: "Read challenges, who has completed them and who stands where.",
+    Scope.CHALLENGES_WRITE: "Write, launch, extend and cancel challenges.",
     Scope.NOTIFICATIONS_READ: "Read notifications.",
     Scope.NOTIFICATIONS_WRITE: "Mark notifications as read.",
     Scope.REPORTS_READ: "Read reports on the whole ledger: balances of accounts, liability, spend, the journal.",

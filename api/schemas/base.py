@@ -98,6 +98,7 @@ PendingId = identifier("pnd")
 TransactionId = identifier("txn")
 AdjustmentId = identifier("adj")
 MergeId = identifier("mrg")
+ChallengeId = identifier("chl")
 AbsenceId = identifier("abs")
 
 Item = TypeVar("Item")

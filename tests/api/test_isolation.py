@@ -17,6 +17,7 @@ from storage.tables import rewards as reward_rows
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.test_openapi import OPERATIONS
+from tests.challenges import sprint
 from tests.programs import NOW, SAMPLE
 from tests.storage.test_commands import UNITS
 
@@ -41,6 +42,9 @@ BODIES: dict[str, Any] = {
     "write_absences": {"absences": [{"source": "hr", "external_id": "theirs", "withdrawn": True}]},
     "undo_merge": {"reason": "why not"},
     "choose_reward": {"item": "mug"},
+    "rewrite_challenge": sprint(),
+    "extend_challenge": {"ends_at": "2026-05-01T00:00:00Z"},
+    "cancel_challenge": {"reason": "why not"},
     "resolve_order": {"action": "retry", "note": "why not"},
     "readdress_order": {"recipient_email": "thief@example.com"},
     "set_program": {
@@ -71,7 +75,7 @@ UNTOLD = {
     **dict.fromkeys(("/points", "/points/{name}"), "the same files for everybody"),
 }
 
-LEAKS = ("event_id", "member_id", "order_id", "reward_id", "notification_id", "external_id")
+LEAKS = ("challenge_id", "event_id", "member_id", "order_id", "reward_id", "notification_id", "external_id")
 
 
 @dataclass
@@ -108,6 +112,7 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
         "source": "email",
         "external_id": "only-theirs@example.com",
         "board": "company",
+        "challenge_id": (await client.post("/v1/challenges", {"key": "sprint", **sprint()})).json()["id"],
         **await in_ledger(client, member_id),
     }
     await client.post("/v1/members", {"external_id": "ada", "name": "Ada", "email": ids["external_id"]})

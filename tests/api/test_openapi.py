@@ -31,6 +31,7 @@ IDS = {
     "adjustment_id": "adj_01a1fd1cfa630081c74091f5d2",
     "merge_id": "mrg_01a1fd1cfa630081c74091f5d2",
     "absence_id": "abs_01a1fd1cfa630081c74091f5d2",
+    "challenge_id": "chl_01a1fd1cfa630081c74091f5d2",
     "source": "email",
     "external_id": "ada@example.com",
     "board": "company",

@@ -1,0 +1,168 @@
+"""`laurel challenges`: what runs, who was among the first, who stands where, and what is done with one meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cli.apply import user
+from cli.errors import CommandFailed
+from cli.programs import choose
+from cli.tabular import instant
+from cli.work import InProgram, Json, answer_json, now, opened
+from domain.challenges import IllegalChallenge
+from domain.definitions import KeyTaken
+from domain.programs import Program
+from settings import Settings
+from storage import challenge_commands, challenges
+from storage.challenge_commands import InvalidChallenge
+from storage.challenges import StoredChallenge
+
+app = typer.Typer(name="challenges", help="Challenges: drafts, those that run, and those that have ended.")
+
+SHOWN = 100  # rows of one list
+
+Key = Annotated[str, typer.Argument(help="The challenge's key.", metavar="KEY")]
+Act = Callable[[AsyncSession, StoredChallenge], Awaitable[StoredChallenge]]
+
+
+@app.callback()
+def group() -> None:
+    """Hold the commands below this name."""
+
+
+@app.command(name="list")
+def list_(program: InProgram = None, json: Json = False) -> None:
+    """List challenges, newest first."""
+
+    async def read(session: AsyncSession, of: Program) -> list[dict[str, Any]]:
+        found = await challenges.list_page(session, of.id, limit=SHOWN)
+        return [_shown(one) for one in found]
+
+    _answer(asyncio.run(_read(program, read)), json)
+
+
+@app.command()
+def claims(key: Key, program: InProgram = None, json: Json = False) -> None:
+    """List who has completed a challenge, in the order in which they came, and who has which place."""
+
+    async def read(session: AsyncSession, of: Program) -> list[dict[str, Any]]:
+        stored = await _get(session, of, key)
+        found = await challenges.list_claims(session, of.id, stored.key, limit=SHOWN)
+        columns = ("number", "place", "state", "member_id", "event_id", "points", "due", "occurred_at")
+        return [{name: getattr(one, name) for name in columns} for one in found]
+
+    _answer(asyncio.run(_read(program, read)), json)
+
+
+@app.command()
+def standings(
+    key: Key,
+    teams: Annotated[bool, typer.Option("--teams", help="Of teams, where the goal is a team's.")] = False,
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """List who stands where: as it is now, and final once the challenge is settled."""
+
+    async def read(session: AsyncSession, of: Program) -> list[dict[str, Any]]:
+        stored = await _get(session, of, key)
+        found = await challenges.list_standings(session, stored, "teams" if teams else "members", limit=SHOWN)
+        columns = ("rank", "team" if teams else "member_id", "amount", "reached", "completions", "points", "reached_at")
+        return [{name: getattr(one, name) for name in columns} for one in found]
+
+    _answer(asyncio.run(_read(program, read)), json)
+
+
+@app.command()
+def launch(key: Key, program: InProgram = None, json: Json = False) -> None:
+    """Launch a draft: from now on what occurs between its start and its end counts."""
+
+    async def act(session: AsyncSession, stored: StoredChallenge) -> StoredChallenge:
+        launched = await challenge_commands.launch(session, stored.program_id, stored.id, actor=user(), now=now())
+        for warning in launched.warnings:
+            typer.echo(f"Note: {warning}.", err=True)
+        return launched.challenge
+
+    _tell(asyncio.run(_act(program, key, act)), json)
+
+
+@app.command()
+def extend(
+    key: Key,
+    until: Annotated[str, typer.Argument(help="The new end: a time with its offset.", metavar="TIME")],
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """Let a challenge end later."""
+    ends_at = instant(until, "UTC")
+    assert ends_at is not None, "a time was given"
+
+    async def act(session: AsyncSession, stored: StoredChallenge) -> StoredChallenge:
+        return await challenge_commands.extend(session, stored.program_id, stored.id, ends_at, actor=user(), now=now())
+
+    _tell(asyncio.run(_act(program, key, act)), json)
+
+
+@app.command()
+def cancel(
+    key: Key,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for whoever asks.", metavar="TEXT")],
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """Cancel a challenge: nothing counts for it any more, and what it has paid stays."""
+
+    async def act(session: AsyncSession, stored: StoredChallenge) -> StoredChallenge:
+        return await challenge_commands.cancel(
+            session, stored.program_id, stored.id, reason=reason, actor=user(), now=now()
+        )
+
+    _tell(asyncio.run(_act(program, key, act)), json)
+
+
+async def _read(wanted: str | None, read: Callable[[AsyncSession, Program], Awaitable[Any]]) -> Any:
+    async with opened(Settings()) as database, database.begin() as session:
+        return await read(session, await choose(session, wanted))
+
+
+async def _act(wanted: str | None, key: str, act: Act) -> StoredChallenge:
+    async with opened(Settings()) as database, database.begin() as session:
+        stored = await _get(session, await choose(session, wanted), key)
+        try:
+            return await act(session, stored)
+        except (IllegalChallenge, InvalidChallenge, KeyTaken) as refused:
+            raise CommandFailed(str(refused)) from None
+
+
+async def _get(session: AsyncSession, program: Program, key: str) -> StoredChallenge:
+    stored = await challenges.find(session, program.id, key)
+    if stored is None:
+        raise CommandFailed(f"there is no challenge {key}")
+    return stored
+
+
+def _shown(stored: StoredChallenge) -> dict[str, Any]:
+    definition = stored.definition
+    window = {"starts_at": definition.starts_at, "until": definition.until}
+    return {"key": stored.key, "state": stored.state, "title": definition.title, **window, "id": stored.id}
+
+
+def _tell(stored: StoredChallenge, json: bool) -> None:
+    if json:
+        answer_json(_shown(stored))
+    else:
+        typer.echo(f"{stored.about} is {stored.state}, until {stored.definition.until:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _answer(rows: Sequence[dict[str, Any]], json: bool) -> None:
+    if json:
+        answer_json({"items": rows})
+        return
+    table = Table(*(rows[0] if rows else ("nothing",)))
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table)
