@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from domain import derived
+from domain.badges import Badges
 from domain.challenges import given_back
 from domain.configuration import Configuration, Milestone, Period
 from domain.counters import NOTHING, CounterKey, Counts, counts_from_json
@@ -32,6 +33,7 @@ from domain.streak_book import Kept, Streaks
 RUNGS = 20
 
 _REDECIDE = SourcePolicy(amendments="redecide")
+_NO_BADGES = Configuration("", 0)
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 # Which definition a derived event is about: the section, and the field of its data that names it.
 _ABOUT = {
@@ -423,6 +425,7 @@ class Replay:
             shared=defaultdict(lambda: NOTHING, read.by_all),
             ladders=Ladders(candidate.milestones, self._id, marks, standing, [*before.rewards] if before else []),
             streaks=Streaks(self._id, kept=defaultdict(Kept)),
+            badges=Badges(_NO_BADGES),
             book=Book(
                 candidate.program_id, self._id, at, [self._account(one.id, unit) for one in people for unit in units]
             ),

@@ -13,8 +13,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from activities.challenges import ChallengeActivities, ChallengeAt
 from domain import events as domain_events
 from domain.absences import AbsenceChange
+from domain.challenges import CHALLENGE_ENDED
 from domain.commands import Accepted, PlaceHold, Settle
 from domain.deciding import UNIT
 from domain.events import MEMBER_EXTERNAL_ID, Identity
@@ -22,7 +24,19 @@ from domain.member_changes import MemberResult, read
 from domain.outbox import Lane
 from relay.intake import act
 from simulation.company import Company, Employed, Sent, Spent, Told, lives
-from storage import absences, commands, configurations, expiry, intake, member_changes, members, outbox
+from storage import (
+    absences,
+    challenges,
+    commands,
+    configurations,
+    employment,
+    expiry,
+    intake,
+    member_changes,
+    members,
+    outbox,
+    streaks,
+)
 from storage.database import Database
 
 ACTOR = "simulation"
@@ -145,5 +159,42 @@ _TAKING: Mapping[type[Any], Take] = {Employed: _employ, AbsenceChange: _absent, 
 
 
 async def _pass(database: Database, program_id: str, midnight: datetime) -> None:
-    """A day has ended."""
+    """A day has ended: value lapses, dates come, streaks are folded, challenges go on."""
     await expiry.run_all(database, as_of=midnight, clock=lambda: midnight, program_ids=[program_id])
+    await _dates_come(database, program_id, midnight)
+    await _streaks_go_on(database, program_id, midnight)
+    await _challenges_go_on(database, program_id, midnight)
+
+
+async def _dates_come(database: Database, program_id: str, midnight: datetime) -> None:
+    after: str | None = ""
+    while after is not None:
+        async with database.begin() as session:
+            page = await employment.settle_page(session, program_id, after=after, as_of=midnight)
+            await follow(session, program_id, midnight)
+        after = page.after
+
+
+async def _streaks_go_on(database: Database, program_id: str, midnight: datetime) -> None:
+    async with database.begin() as session:
+        policies = sorted((await configurations.read_active(session, program_id)).streaks)
+    for policy in policies:
+        left = True
+        while left:
+            async with database.begin() as session:
+                folded = await streaks.settle_page(session, program_id, policy, as_of=midnight, limit=streaks.MAX_PAGE)
+                await follow(session, program_id, midnight)
+            left = bool(folded)
+
+
+async def _challenges_go_on(database: Database, program_id: str, midnight: datetime) -> None:
+    """What their workflows would do, each step if its time has come."""
+    async with database.begin() as session:
+        running = [one for one in await challenges.list_page(session, program_id) if one.state not in CHALLENGE_ENDED]
+    steps = ChallengeActivities(database, lambda: midnight)
+    for challenge in sorted(running, key=lambda one: one.key):
+        at = ChallengeAt(program_id, challenge.id, midnight)
+        for step in (steps.open_challenge, steps.close_challenge, steps.settle_challenge):
+            await step(at)
+    async with database.begin() as session:
+        await follow(session, program_id, midnight)

@@ -116,10 +116,17 @@ async def test_a_history_with_a_change_of_configuration_differs_in_nothing(db: D
     assert whole.differing == 0
 
 
-async def foretells(db: Database, program_id: str, other: str, begins_at: datetime, until: datetime) -> None:
+async def foretells(
+    db: Database,
+    program_id: str,
+    other: str,
+    begins_at: datetime,
+    until: datetime,
+    body: Mapping[str, Any] = CANDIDATE,
+) -> None:
     """What the one would have given under the candidate is what the other has given, to whom and by what."""
     async with db.begin() as session:
-        candidate = await backtests.in_place_of_live(session, program_id, definitions(CANDIDATE))
+        candidate = await backtests.in_place_of_live(session, program_id, definitions(body))
     found = await backtests.run(db, program_id, candidate, begins_at=begins_at, until=until)
     real = await as_it_was(db, other, begins_at, until)
 
@@ -131,7 +138,6 @@ async def foretells(db: Database, program_id: str, other: str, begins_at: dateti
         name: one.given for name, one in real.named.items() if one.given
     }
     assert found.differing > 0
-    assert {name.kind for name in found.named} == {"rule", "milestone", "reward"}
 
 
 async def names(session: AsyncSession, program_id: str) -> dict[str, str]:
@@ -151,3 +157,72 @@ async def test_what_was_given_is_what_the_ledger_has(db: Database) -> None:
         )
         earned = dict((await session.execute(query)).tuples().all())
     assert {member: one.given for member, one in found.members.items() if one.given} == earned
+
+
+# With everything that is found by Laurel itself: lengths of streaks, and prizes of challenges.
+GAME: dict[str, Any] = SAMPLE | {
+    "streaks": {
+        "answering": {
+            "cadence": "weekly",
+            "qualifying": [{"event_type": "survey.submitted"}, {"event_type": "course.completed"}],
+            "reached": [2, 4],
+            "reached_every": 3,
+        },
+        "selling": {"cadence": "daily", "qualifying": [{"event_type": "deal.won"}], "reached": [2, 3]},
+    },
+    "challenges": {
+        "january": {
+            "event_types": ["deal.won"],
+            "starts_at": "2025-01-13T00:00:00Z",
+            "ends_at": "2025-01-27T00:00:00Z",
+            "multiplier": "1.5",
+            "member_points": 60,
+            "goal": {"target": 3, "points": 30},
+            "prizes": [{"first": 1, "last": 3, "points": 100}],
+        },
+        "first-to-learn": {
+            "event_types": ["course.completed"],
+            "starts_at": "2025-01-13T00:00:00Z",
+            "ends_at": "2025-02-10T00:00:00Z",
+            "bonus": "25",
+            "first": 8,
+            "once": True,
+        },
+        "fair-places": {
+            "event_types": ["survey.submitted"],
+            "starts_at": "2025-01-20T00:00:00Z",
+            "ends_at": "2025-02-03T00:00:00Z",
+            "late_hours": 96,
+            "bonus": "15",
+            "first": 6,
+            "fairness": "event_time",
+        },
+    },
+    "rules": SAMPLE["rules"]
+    | {"streak": {"event_type": "streak.reached", "award": {"expression": "event.length * 10"}}},
+}
+
+
+async def test_a_history_with_streaks_absences_and_challenges_differs_in_nothing(db: Database) -> None:
+    program_id, company = await lived(db, GAME, members=30, months=3, seed=11)
+
+    whole = await as_it_was(db, program_id, company.starts_at, company.ends_at)
+    part = await as_it_was(db, program_id, middle(company), company.ends_at)
+
+    assert differences(whole) == differences(part) == {}
+    assert whole.differing == part.differing == 0
+    given = {name.key for name, one in whole.named.items() if one.given}
+    assert {"streak", "laurel.challenge-prize", "january", "first-to-learn"} <= given
+
+
+async def test_a_challenge_that_was_not_there_is_foretold_exactly(db: Database) -> None:
+    """Bonuses, multipliers, places and maxima; prizes of the final standings are not of any one event."""
+    challenges = {
+        key: {name: value for name, value in one.items() if name not in ("goal", "prizes", "fairness", "late_hours")}
+        for key, one in GAME["challenges"].items()
+    }
+    body = SAMPLE | {"challenges": challenges}
+    program_id, company = await lived(db, SAMPLE, members=30, months=2, seed=12)
+    other, _ = await lived(db, body, members=30, months=2, seed=12)
+
+    await foretells(db, program_id, other, company.starts_at, company.ends_at, body)
