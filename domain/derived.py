@@ -15,6 +15,7 @@ from domain.events import MEMBER_ID, Event, Identity
 from domain.outbox import Kind, Lane, OutboxRow
 
 SOURCE = "laurel"
+MAX_YEARS = 100  # of one employment
 
 STREAK_REACHED = "streak.reached"
 TIER_CHANGED = "tier.changed"
@@ -27,6 +28,7 @@ PROBATION_ENDED = "probation.ended"
 _KEY = Field("string", required=True)
 _DAY = Field("date", required=True)
 _COUNT = Field("integer", required=True, minimum=0)
+_YEARS = Field("integer", required=True, minimum=1, maximum=MAX_YEARS)
 
 EVENT_TYPES: Mapping[str, EventType] = {
     one.key: one
@@ -40,8 +42,13 @@ EVENT_TYPES: Mapping[str, EventType] = {
         EventType(
             TIER_CHANGED,
             0,
-            {"ladder": _KEY, "tier": _KEY, "before": Field("string"), "upgraded": Field("boolean", required=True)},
-            "A member has come to another tier.",
+            {
+                "ladder": _KEY,
+                "tier": Field("string"),
+                "before": Field("string"),
+                "upgraded": Field("boolean", required=True),
+            },
+            "A member has come to another tier; without one, below the lowest.",
         ),
         EventType(BADGE_EARNED, 0, {"badge": _KEY}, "A badge was earned."),
         EventType(
@@ -50,7 +57,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
             {"challenge": _KEY, "points": _COUNT, "reason": _KEY, "rank": Field("integer", minimum=1)},
             "A challenge pays: for a goal, a final rank, or a place among the first that its close has found.",
         ),
-        EventType(WORK_ANNIVERSARY, 0, {"years": _COUNT, "on": _DAY}, "A year more since the day of hire."),
+        EventType(WORK_ANNIVERSARY, 0, {"years": _YEARS, "on": _DAY}, "A year more since the day of hire."),
         EventType(
             MEMBER_PROMOTED,
             0,

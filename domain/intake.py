@@ -7,11 +7,13 @@ once: a repeat replays, another fingerprint amends or conflicts, a retraction ta
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from domain import derived
+from domain.badges import Badges
 from domain.challenges import Claim, ClaimState, claim, given_back, number_kept, prize
-from domain.configuration import Configuration, Milestone
+from domain.configuration import Aggregate, Configuration, Milestone
 from domain.counters import CounterKey, Counts, counts_as_json
 from domain.deciding import (
     ENGINE,
@@ -19,6 +21,7 @@ from domain.deciding import (
     Inputs,
     Person,
     Verdict,
+    aggregate_keys,
     as_seen,
     decide,
     keys_needed,
@@ -116,6 +119,7 @@ class Loaded:
     shared: dict[CounterKey, tuple[int, int]]
     ladders: Ladders
     streaks: Streaks
+    badges: Badges
     book: Book
 
 
@@ -128,6 +132,7 @@ class Intake:
         self.book = loaded.book
         self.ladders = loaded.ladders
         self.streaks = loaded.streaks
+        self.badges = loaded.badges
         self.decisions: list[DecisionRow] = []
         self.revisions: list[Revision] = []
         self.changed_counters: dict[tuple[str, CounterKey], tuple[int, int]] = {}
@@ -255,6 +260,7 @@ class Intake:
             self._stand(target, RETRACTED)
             self._withdraw_rewards(target, keep_rules=())
             self._withdraw_crossings(target)
+            self._review_badges(target, target.member_id, None)
         target.retracted_by = by.event_id
         target.changed = True
         return undone
@@ -273,6 +279,7 @@ class Intake:
             kept = tuple(result.rule for result in verdict.results if result.reward)
             self._withdraw_rewards(fact, keep_rules=kept)
             self._withdraw_crossings(fact)
+        self._review_badges(fact, member_before, None if moved_person else fact.event)
 
     # -- Steps -----------------------------------------------------------------------------------------------------
 
@@ -295,6 +302,7 @@ class Intake:
         self._give_by_rule(fact, verdict)
         self._claim(fact, event, verdict)
         self.streaks.mark(fact.member_id, fact.event_id, event.occurred_at, fact.recorded_at, verdict.marks)
+        self._earn_badges(fact, event, verdict)
         fact.points = verdict.points
         fact.moved, fact.shared = verdict.moved, verdict.shared
         self._keep_decision(fact, kind, verdict, self._kept_inputs(person, inputs), transaction)
@@ -428,6 +436,20 @@ class Intake:
         for result in verdict.results:
             if result.reward and result.rule not in given:
                 self.ladders.give(fact.member_id, result.reward, fact.event_id, rule=result.rule)
+
+    def _earn_badges(self, fact: Fact, event: Event, verdict: Verdict) -> None:
+        if self.configuration.badges and not verdict.reason:
+            assert fact.member_id is not None
+            self.badges.earn(fact.member_id, fact.event_id, event, partial(self._total, fact.member_id))
+
+    def _review_badges(self, fact: Fact, member_id: str | None, event: Event | None) -> None:
+        """Let go what the fact had completed for the member and does not any more; `event` is what it still says."""
+        if self.configuration.badges and member_id is not None:
+            self.badges.review(member_id, fact.event_id, event, partial(self._total, member_id))
+
+    def _total(self, member_id: str, aggregate: Aggregate) -> int:
+        keys = aggregate_keys(aggregate, self.book.recorded_at, self.configuration.time_zone)
+        return sum(self._counters.get((member_id, key), (0, 0))[1] for key in keys)
 
     def _withdraw_rewards(self, fact: Fact, *, keep_rules: Iterable[str]) -> None:
         """Withdraw what rules gave for this fact and nobody has ordered yet."""

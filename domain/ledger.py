@@ -256,11 +256,11 @@ class Conversion(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """What an account's lifetime rose by, or (below zero) fell by, and when the earning took effect that did it."""
+    """What an account's lifetime rose or (below zero) fell by, and the earning that did it or is taken back."""
 
     account_id: str
     amount: int
-    effective_at: datetime
+    earning: Transaction
 
 
 class Posted(NamedTuple):
@@ -800,7 +800,7 @@ class Book:
         """Let the lifetime rise or fall; what is taken back is taken from when it was earned."""
         self.accounts[account_id].lifetime += amount
         self.changed_accounts[account_id] = self.accounts[account_id]
-        self.gains.append(Gain(account_id, amount, earning.effective_at))
+        self.gains.append(Gain(account_id, amount, earning))
 
     def _taken_by(self, original: Posted, account_id: str) -> dict[str, int]:
         """What the transaction took from the account's lots, in the order in which it did."""

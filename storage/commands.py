@@ -51,6 +51,7 @@ from storage import (
     outbox,
     people,
     refusals,
+    tiers,
 )
 from storage.database import Database
 from storage.failures import retry
@@ -366,6 +367,7 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
     )
     if queries := [query for query in (insert, *updates) if query]:
         await run_together(session, *queries)
+    await tiers.rise(session, execution.configuration, book, as_of=as_of)
     await earned_days.count(session, execution.configuration, book)
     ledger.note(session, book)
 

@@ -12,6 +12,7 @@ from domain.ledger import member_of
 from domain.outbox import OutboxRow
 from storage import (
     amendments,
+    badges,
     challenges,
     earned_days,
     facts,
@@ -21,6 +22,7 @@ from storage import (
     outbox,
     program_counters,
     streaks,
+    tiers,
 )
 from storage.sets import Rows
 from storage.tables import counters, decisions, event_revisions
@@ -47,7 +49,9 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
         *kept.rows,
         outbox.rows(session, [*_effects(program_id, intake), *kept.effects], now=as_of),
     )
+    await tiers.rise(session, intake.configuration, intake.book, as_of=as_of)
     await earned_days.count(session, intake.configuration, intake.book)
+    await badges.keep(session, intake.badges, as_of=as_of)
 
 
 async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Intake) -> None:

@@ -68,7 +68,7 @@ async def count(session: AsyncSession, configuration: Configuration, book: Book)
         "members": texts([member_of(one.account_id) for one in found]),
         "units": texts([unit_of(one.account_id) for one in found]),
         "amounts": texts([str(one.amount) for one in found]),
-        "instants": texts([one.effective_at.isoformat() for one in found]),
+        "instants": texts([one.earning.effective_at.isoformat() for one in found]),
     }
     await run(session, _COUNT, {"program_id": book.program_id, "at": book.recorded_at, **columns})
 

@@ -28,6 +28,7 @@ from domain.time import CLOCK_TOLERANCE
 from domain.units import policies
 from storage import (
     amendments,
+    badges,
     configurations,
     decisions,
     facts,
@@ -467,5 +468,6 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
         shared=shared,
         ladders=climbed,
         streaks=kept,
+        badges=await badges.load(session, batch.configuration, involved),
         book=opening.book(opened),
     )

@@ -19,7 +19,7 @@ from domain.ladders import Ladders
 from domain.ledger import AccountClosed, Book, Cause, member_account, member_of
 from domain.merges import Merge, Moved, Stood, recount, unite
 from domain.units import policies
-from storage import configurations, earned_days, ladders, leaderboards, ledger, outbox, people, streaks
+from storage import badges, configurations, earned_days, ladders, leaderboards, ledger, outbox, people, streaks, tiers
 from storage.hot_path import run, run_together, savepoint
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken
@@ -83,7 +83,8 @@ async def _join(session: AsyncSession, configuration: Configuration, merged: Mer
     await _rename(session, program_id, source, destination, moved, as_of)
     await _insert(session, program_id, merged, moved)
     await streaks.refold(session, program_id, [source, destination], as_of=as_of)
-    await _recount_days(session, configuration, merged)
+    await badges.take_along(session, program_id, source, destination, as_of=as_of)
+    await _settle_days(session, configuration, merged)
 
 
 async def undo(
@@ -116,13 +117,16 @@ async def undo(
     await _restore(session, program_id, first, moved, as_of)
     await _insert(session, program_id, undone, Moved())
     await streaks.refold(session, program_id, both, as_of=as_of)
-    await _recount_days(session, configuration, undone)
+    await _settle_days(session, configuration, undone)
     return undone
 
 
-async def _recount_days(session: AsyncSession, configuration: Configuration, merged: Merge) -> None:
+async def _settle_days(session: AsyncSession, configuration: Configuration, merged: Merge) -> None:
+    """What each of the two has earned by day, and the tiers that this leaves them, silently."""
     both, units = (merged.from_member_id, merged.to_member_id), earned_days.units_by_day(configuration)
     await earned_days.recount(session, configuration.program_id, units, both)
+    for ladder in configuration.tiers.values():
+        await tiers.settle_members(session, configuration, ladder, both, as_of=merged.recorded_at, silent=True)
 
 
 async def list_page(
