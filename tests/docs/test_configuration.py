@@ -14,6 +14,7 @@ from domain.configuration import Field as SchemaField
 from domain.definitions import SECTIONS, key_field
 from domain.expressions import FUNCTIONS
 from domain.game import Freezes, Grace, Qualifying
+from domain.game import Goal, Prize
 from domain.members import ATTRIBUTES
 from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS
@@ -28,6 +29,8 @@ SHAPES: dict[type[Any], str] = {
     Expiry: "",
     Transferring: "",
     Refill: "",
+    Goal: "",
+    Prize: "",
     Qualifying: "",
     Grace: "",
     Freezes: "",

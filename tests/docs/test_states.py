@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.grace import GRACE_ARROWS, GraceState
+from domain.challenges import CHALLENGE_ARROWS, ChallengeState
 from domain.orders import ARROWS, DELIVERY_ARROWS, Delivery, OrderState
 from domain.rewards import REWARD_ARROWS, RewardState
 
@@ -21,6 +22,7 @@ MACHINES: list[tuple[str, Arrows, type[StrEnum]]] = [
     ("An order", ARROWS, OrderState),
     ("Its delivery", DELIVERY_ARROWS, Delivery),
     ("A reward", REWARD_ARROWS, RewardState),
+    ("A challenge", CHALLENGE_ARROWS, ChallengeState),
     ("A grace window", GRACE_ARROWS, GraceState),
 ]
 
