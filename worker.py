@@ -23,10 +23,12 @@ from activities.bamboohr import BambooHRActivities
 from activities.challenges import ChallengeActivities
 from activities.employment import EmploymentActivities
 from activities.expiry import ExpiryActivities
+from activities.grace import GraceActivities
 from activities.hubspot import HubSpotActivities
 from activities.listing import activities_of
 from activities.orders import OrderActivities
 from activities.rewards import RewardActivities
+from activities.streaks import StreakActivities
 from activities.syncs import SyncActivities
 from activities.vendor_notices import VendorNoticeActivities
 from connectors.bamboohr import BambooHRs
@@ -55,14 +57,18 @@ from workflows.clients import connect, log_like_everybody
 from workflows.connector_sync import ConnectorSyncWorkflow
 from workflows.employment import EmploymentWorkflow
 from workflows.expiry import PointsExpiryWorkflow
+from workflows.grace import GraceWindowWorkflow
 from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
 from workflows.rewards import RewardWorkflow
+from workflows.streaks import StreakClockWorkflow
 
 WORKFLOWS = [
     OrderWorkflow,
     RewardWorkflow,
     ChallengeWorkflow,
+    StreakClockWorkflow,
+    GraceWindowWorkflow,
     PointsExpiryWorkflow,
     EmploymentWorkflow,
     ConnectorSyncWorkflow,
@@ -94,6 +100,8 @@ async def run(settings: Settings, *, clock: Clock) -> None:
             orders,
             RewardActivities(database, clock),
             ChallengeActivities(database, clock),
+            StreakActivities(database, clock),
+            GraceActivities(database, clock),
             expiry,
             EmploymentActivities(database),
             SyncActivities(database),

@@ -61,6 +61,11 @@ class GraceWindow:
     closed_at: datetime | None
 
 
+def about(window: GraceWindow) -> str:
+    """What a window is, in a line without a person's name."""
+    return f"{window.length} in a row of {window.policy} by {window.member_id} at risk, window {window.id}"
+
+
 class Standing(NamedTuple):
     """How a streak stands, as far as its windows follow from it."""
 

@@ -29,6 +29,10 @@ class Kind(StrEnum):
     WAKE_ORDER = "wake_order"  # order_id
     START_CHALLENGE = "start_challenge"  # challenge_id, about
     WAKE_CHALLENGE = "wake_challenge"  # challenge_id
+    START_GRACE = "start_grace"  # grace_id, about
+    WAKE_GRACE = "wake_grace"  # grace_id
+    START_CLOCK = "start_clock"  # policy
+    WAKE_CLOCK = "wake_clock"  # policy
     FETCH_OBJECT = "fetch_object"  # connection_id, object_id, kind
     SCORE = "score"  # a Standing: member_id, unit, score, reached_at, version, department, listed
     NOTIFICATION = "notification"  # notification_id
@@ -45,6 +49,10 @@ LANES: Mapping[str, str] = {
     Kind.WAKE_ORDER: Lane.TEMPORAL,
     Kind.START_CHALLENGE: Lane.TEMPORAL,
     Kind.WAKE_CHALLENGE: Lane.TEMPORAL,
+    Kind.START_GRACE: Lane.TEMPORAL,
+    Kind.WAKE_GRACE: Lane.TEMPORAL,
+    Kind.START_CLOCK: Lane.TEMPORAL,
+    Kind.WAKE_CLOCK: Lane.TEMPORAL,
     Kind.FETCH_OBJECT: Lane.TEMPORAL,
     Kind.SCORE: Lane.REDIS,
     Kind.NOTIFICATION: Lane.NOTIFY,

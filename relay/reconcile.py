@@ -73,6 +73,8 @@ class Reconcile:
         orders = partial(unfinished.list_orders, before=before, limit=PAGE_ROWS)
         rewards = partial(unfinished.list_rewards, before=before, limit=PAGE_ROWS)
         challenges = partial(unfinished.list_challenges, before=before, limit=PAGE_ROWS)
+        windows = partial(unfinished.list_grace_windows, before=before, limit=PAGE_ROWS)
+        clocks = partial(unfinished.list_clocks, before=before, limit=PAGE_ROWS)
         objects = partial(unfinished.list_objects, before=before, limit=PAGE_ROWS)
         healed = 0
         async for page in self._pages(orders):
@@ -81,6 +83,10 @@ class Reconcile:
             healed += await _sum(self._restart(starts.reward(row.program_id, row.id, row.about)) for row in page)
         async for page in self._pages(challenges):
             healed += await _sum(self._restart(starts.challenge(row.program_id, row.id, row.about)) for row in page)
+        async for page in self._pages(windows):
+            healed += await _sum(self._restart(starts.grace(row.program_id, row.id, row.about)) for row in page)
+        async for page in self._pages(clocks):
+            healed += await _sum(self._restart(starts.clock(row.program_id, row.id)) for row in page)
         async for page_of_objects in self._pages(objects):
             healed += await _sum(self._fetch(row) for row in page_of_objects)
         return healed

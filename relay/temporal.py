@@ -55,6 +55,16 @@ class TemporalLane:
                 await start(self._nearest() or self._client, starts.challenge(row.program_id, **row.payload))
             case Kind.WAKE_CHALLENGE:
                 await self._wake(starts.challenge(row.program_id, row.payload["challenge_id"]), row.id)
+            case Kind.START_GRACE:
+                await start(self._nearest() or self._client, starts.grace(row.program_id, **row.payload))
+            case Kind.WAKE_GRACE:
+                await self._wake(starts.grace(row.program_id, row.payload["grace_id"]), row.id)
+            case Kind.START_CLOCK:
+                # A policy may be retired and come back.
+                clock = starts.clock(row.program_id, row.payload["policy"])
+                await start(self._nearest() or self._client, clock, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+            case Kind.WAKE_CLOCK:
+                await self._wake(starts.clock(row.program_id, row.payload["policy"]), row.id)
             case Kind.FETCH_OBJECT:
                 await fetch(self._client, ObjectToFetch(row.program_id, **row.payload))
             case _:
@@ -108,9 +118,6 @@ async def fetch(client: Client, target: ObjectToFetch) -> None:
     )
 
 
-def _attributes(program_id: str, reference: str, status: str | None = None) -> TypedSearchAttributes:
-    known = [SearchAttributePair(starts.PROGRAM, program_id), SearchAttributePair(starts.REFERENCE, reference)]
-    return TypedSearchAttributes([*known, SearchAttributePair(starts.STATUS, status)] if status else known)
 async def sync(client: Client, which: Sync, *, full: bool) -> None:
     """A run that reads the connection is under way afterwards, because somebody asked for it."""
     await client.start_workflow(
@@ -125,3 +132,6 @@ async def sync(client: Client, which: Sync, *, full: bool) -> None:
     )
 
 
+def _attributes(program_id: str, reference: str, status: str | None = None) -> TypedSearchAttributes:
+    known = [SearchAttributePair(starts.PROGRAM, program_id), SearchAttributePair(starts.REFERENCE, reference)]
+    return TypedSearchAttributes([*known, SearchAttributePair(starts.STATUS, status)] if status else known)

@@ -26,8 +26,9 @@ from domain.definitions import (
     snapshot,
     write_body,
 )
+from domain.streak_checks import changed_cadences
 from domain.units import rescaled
-from storage import aggregates, challenges, earned_days
+from storage import aggregates, badges, challenges, clocks, earned_days, tiers
 from storage.hot_path import Found, Query, run, run_together
 from storage.tables import accounts, configurations, programs
 
@@ -51,6 +52,10 @@ class Outdated(Exception):
 
 class UnitInUse(Exception):
     """Amounts that somebody has would mean something else, or nothing."""
+
+
+class CadenceChanged(Exception):
+    """A streak policy would have other periods: that is another streak, under another key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,8 @@ async def apply(
     """Make these definitions the active snapshot, together with the challenges that people made by commands.
 
     Definitions are taken as checked (`domain.definition_checks`). Raises Outdated if another number than `expected` is
-    active, UnitInUse if a unit with accounts is gone or counts something else, KeyTaken if a challenge's key is.
+    active, UnitInUse if a unit with accounts is gone or counts something else, KeyTaken if a challenge's key is,
+    CadenceChanged.
     """
     return await change(
         session,
@@ -164,6 +170,8 @@ async def change(
     if not found:
         return Applied(active, ())
     await _refuse_in_use(session, program_id, rescaled(before.units, definitions.units))
+    if keys := changed_cadences(before.streaks, definitions.streaks):
+        raise CadenceChanged(f"the cadence of {', '.join(keys)} stays: give what has another one another key")
     versioned = number_versions(before, definitions, active.number + 1)
     await session.execute(text(f"SET LOCAL statement_timeout = '{APPLY_TIMEOUT}'"))
     new = aggregates.not_counted(before.aggregates, versioned.aggregates)
@@ -171,8 +179,12 @@ async def change(
     by_day = earned_days.units_by_day(versioned) - earned_days.units_by_day(before)
     await earned_days.recount(session, program_id, by_day)
     await challenges.follow(session, program_id, before.challenges, versioned.challenges, by=applied_by, now=applied_at)
+    await clocks.follow(session, program_id, before.streaks, versioned.streaks, now=applied_at)
     await _insert(session, program_id, active.number + 1, versioned, applied_by, applied_at)
-    return Applied(snapshot(program_id, active.number + 1, versioned, active.time_zone), tuple(found))
+    applied = snapshot(program_id, active.number + 1, versioned, active.time_zone)
+    await tiers.fill(session, applied, as_of=applied_at)
+    await badges.fill(session, applied, as_of=applied_at)
+    return Applied(applied, tuple(found))
 
 
 async def _insert(

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, Table, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.grace import GraceState, GraceWindow
+from domain.grace import about as about_grace
 from domain.orders import ENDED
 from domain.orders import about as about_order
 from domain.rewards import about as about_reward
 from domain.vendors import Money
-from storage.game_tables import challenges
+from storage.game_tables import challenges, grace_windows
 from storage.tables import connections, notices, orders, rewards
 
 
@@ -72,6 +74,36 @@ async def list_challenges(
     running = challenges.c.state.in_(("scheduled", "open", "closed"))
     found = await _page(session, challenges, columns, running, before, after, limit)
     return [Unfinished(row.program_id, row.id, f"Challenge {row.key}") for row in found]
+
+
+async def list_grace_windows(
+    session: AsyncSession, *, before: datetime, after: Unfinished | None, limit: int
+) -> Sequence[Unfinished]:
+    """Grace windows that are open and were opened before the instant, by id."""
+    columns = [grace_windows.c[name] for name in GraceWindow.__dataclass_fields__]
+    rows = select(*columns).where(grace_windows.c.state == GraceState.OPEN, grace_windows.c.opened_at < before)
+    if after:
+        rows = rows.where(grace_windows.c.id > after.id)
+    found = [GraceWindow(*row) for row in await session.execute(rows.order_by(grace_windows.c.id).limit(limit))]
+    return [Unfinished(window.program_id, window.id, about_grace(window)) for window in found]
+
+
+_CLOCKS = text("""
+    SELECT p.program_id, policy FROM programs p
+    JOIN configurations c ON c.program_id = p.program_id AND c.number = p.configuration
+    CROSS JOIN LATERAL jsonb_object_keys(COALESCE(c.body -> 'streaks', '{}')) AS policy
+    WHERE c.applied_at < :before AND (p.program_id, policy) > (:program_id, :policy)
+    ORDER BY p.program_id, policy LIMIT :limit
+""")
+
+
+async def list_clocks(
+    session: AsyncSession, *, before: datetime, after: Unfinished | None, limit: int
+) -> Sequence[Unfinished]:
+    """Streak policies that were in force before the instant, by program and key: each has a clock."""
+    last = (after.program_id, after.id) if after else ("", "")
+    asked = {"before": before, "program_id": last[0], "policy": last[1], "limit": limit}
+    return [Unfinished(*row, row.policy) for row in await session.execute(_CLOCKS, asked)]
 
 
 async def _page(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from temporalio.common import SearchAttributeKey
 
 from domain.challenges import ChallengeState
+from domain.grace import GraceState
 from domain.orders import OrderState
 from domain.rewards import RewardState
 
@@ -93,3 +94,15 @@ def challenge(program_id: str, challenge_id: str, about: str = "") -> Start:
         ChallengeState.SCHEDULED,
         about or f"Challenge {challenge_id}",
     )
+
+
+def clock(program_id: str, policy: str) -> Start:
+    """The workflow that settles the streaks of a policy when their deadlines come."""
+    subject = Subject(program_id, policy)
+    return Start("StreakClockWorkflow", f"streaks/{program_id}/{policy}", subject, "running", f"Streaks of {policy}")
+
+
+def grace(program_id: str, grace_id: str, about: str = "") -> Start:
+    """The workflow that waits for what saves a streak; `about` is what people read of it."""
+    summary = about or f"Grace window {grace_id}"
+    return Start("GraceWindowWorkflow", f"grace/{grace_id}", Subject(program_id, grace_id), GraceState.OPEN, summary)

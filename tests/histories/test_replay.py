@@ -37,7 +37,11 @@ async def test_a_recorded_history_replays(recorded: str) -> None:
 async def test_a_body_that_does_something_else_than_it_did_is_noticed(recorded: str) -> None:
     changed = WorkflowHistory.from_json(
         "recorded",
-        re.sub(r'"(read_order|read_reward|expire_page|settle_employment|sync_page)"', '"read_otherwise"', recorded),
+        re.sub(
+            r'"(read_order|read_reward|read_grace|settle_streaks|expire_page|settle_employment|sync_page)"',
+            '"read_otherwise"',
+            recorded,
+        ),
     )
 
     with pytest.raises(NondeterminismError):
