@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import httpx
 import orjson
+from babel import Locale
 
 from cli import members
 from cli.apply import apply_definitions
@@ -21,8 +22,10 @@ from cli.embedded.stack import Ports
 from cli.errors import CommandFailed
 from cli.work import now
 from domain import api_keys as keys
+from domain.member_changes import MemberChange, managers_first
 from domain.programs import Program, ProgramKind
 from domain.scopes import Scope
+from sandbox.bamboohr.app import API_KEY, WEBHOOK_KEY
 from sandbox.hubspot.app import ACCESS_TOKEN, CLIENT_SECRET
 from settings import Settings
 from storage import api_keys, connections, member_changes, programs
@@ -43,11 +46,12 @@ class Sandboxes:
 
     hubspot: str
     tremendous: str
+    bamboohr: str
 
     @classmethod
     def at(cls, ports: Ports) -> Self:
         """Those of a running stack."""
-        return cls(f"http://127.0.0.1:{ports.hubspot}", f"http://127.0.0.1:{ports.tremendous}")
+        return cls(*(f"http://127.0.0.1:{port}" for port in (ports.hubspot, ports.tremendous, ports.bamboohr)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ async def make_company(database: Database, settings: Settings, sandboxes: Sandbo
     token = secrets.token_urlsafe(24)
     webhook_key = await _webhook_key(sandboxes, settings)
     outside = _outside_systems(sandboxes, token, webhook_key)
+    for employee in _employees():
+        await _call("POST", f"{sandboxes.bamboohr}/_control/employees", employee)
     async with database.begin() as session:
         made = [await connections.insert(session, keyring, program, **system, now=now()) for system in outside]
     return SampleCompany(program.id, key, {one.name: one.id for one in made}, token)
@@ -110,6 +116,12 @@ def _outside_systems(sandboxes: Sandboxes, lms_token: str, webhook_key: str) -> 
             "config": {"base_url": sandboxes.hubspot},
             "secrets": {"client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN},
         },
+        {
+            "kind": "bamboohr",
+            "name": "people",
+            "config": {"company": "sample", "base_url": sandboxes.bamboohr, "promotion_reason": "Promotion"},
+            "secrets": {"api_key": API_KEY, "webhook_key": WEBHOOK_KEY},
+        },
         {"kind": "xapi", "name": "lms", "config": {}, "secrets": {"token": lms_token}},
         {
             "kind": "tremendous",
@@ -125,13 +137,15 @@ def _outside_systems(sandboxes: Sandboxes, lms_token: str, webhook_key: str) -> 
 
 async def connect_sandboxes(settings: Settings, sandboxes: Sandboxes, company: SampleCompany) -> None:
     """Their notices go to this company from now on, and HubSpot knows its people as owners."""
-    hubspot, tremendous = (
-        f"{settings.laurel_public_url}/intake/{company.connections[name]}" for name in ("hubspot", "tremendous")
+    hubspot, tremendous, bamboohr = (
+        f"{settings.laurel_public_url}/intake/{company.connections[name]}"
+        for name in ("hubspot", "tremendous", "people")
     )
     for owner in _owners():
         await _call("POST", f"{sandboxes.hubspot}/_control/owners", owner)
     await _call("PUT", f"{sandboxes.hubspot}/_control/webhook", {"url": hubspot})
     await _call("POST", f"{sandboxes.tremendous}/api/v2/webhooks", {"url": tremendous})
+    await _call("PUT", f"{sandboxes.bamboohr}/_control/webhook", {"url": bamboohr})
 
 
 async def _webhook_key(sandboxes: Sandboxes, settings: Settings) -> str:
@@ -149,6 +163,30 @@ def _owners() -> list[dict[str, str]]:
         for change, name in known
         if name.source == "hubspot"
     ]
+
+
+def _employees() -> list[dict[str, Any]]:
+    """The sample's people as BambooHR has them, managers first."""
+    changes = [line.change for line in members.read(PEOPLE) if line.change]
+    names = {change.external_id: change.values["name"] for change in changes}
+    return [
+        {"id": change.external_id.removeprefix("e-"), "fields": _fields(change, names)}
+        for change in managers_first(changes)
+    ]
+
+
+def _fields(change: MemberChange, names: Mapping[str, str]) -> dict[str, str | None]:
+    given = change.values
+    return {
+        "firstName": given["name"],
+        "workEmail": given["email"],
+        "jobTitle": given["role"],
+        "department": given["department"],
+        "location": given["location"],
+        "country": Locale("en").territories[given["country"]],
+        "hireDate": given["hired_on"].isoformat(),
+        "supervisor": names.get(change.manager or ""),
+    }
 
 
 async def _call(method: str, url: str, body: Mapping[str, Any]) -> Any:

@@ -212,12 +212,12 @@ class _ChangedAnswer(BaseModel):
     employees: dict[str, _Change]
 
 
-class _JobRow(BaseModel):
+class JobRow(BaseModel):
     date: date
     title: str | None = Field(None, alias="jobTitle")
 
 
-class _PayRow(BaseModel):
+class PayRow(BaseModel):
     """Of a change of pay only its day and reason are read."""
 
     date: Annotated[str, Field(alias="startDate")]
@@ -256,8 +256,8 @@ class Out(BaseModel):
 _EMPLOYEE: TypeAdapter[Mapping[str, str | None]] = TypeAdapter(_Fields)
 _LIST = TypeAdapter(_ListAnswer)
 _CHANGED = TypeAdapter(_ChangedAnswer)
-_JOBS = TypeAdapter(list[_JobRow])
-_PAY = TypeAdapter(list[_PayRow])
+_JOBS = TypeAdapter(list[JobRow])
+_PAY = TypeAdapter(list[PayRow])
 _TIME_OFF = TypeAdapter(list[TimeOff])
 _OUT = TypeAdapter(list[Out])
 
@@ -459,7 +459,7 @@ def left(external_id: str) -> MemberChange:
     return read({"external_id": external_id, "status": MemberStatus.LEFT})
 
 
-def promotions(jobs: Sequence[_JobRow], pay: Sequence[_PayRow], reason: str) -> Iterable[Promotion]:
+def promotions(jobs: Sequence[JobRow], pay: Sequence[PayRow], reason: str) -> Iterable[Promotion]:
     """The changes of title on days on which pay changed for this reason; a first title is no promotion."""
     days = {row.date for row in pay if (row.reason or "").casefold() == reason.casefold()}
     ordered = sorted(jobs, key=lambda row: row.date)

@@ -104,7 +104,7 @@ def facts_of_dates(hired_on: date | None, probation_ends_on: date | None, today:
 
 
 def _anniversaries(hired_on: date, today: date) -> Iterable[Fact]:
-    for years in range(1, today.year - hired_on.year + 1):
+    for years in range(1, min(today.year - hired_on.year, derived.MAX_YEARS) + 1):
         on = anniversary(hired_on, years)
         if on <= today:
             yield Fact(derived.WORK_ANNIVERSARY, str(years), on, {"years": years, "on": on.isoformat()})

@@ -17,7 +17,7 @@ from cli.embedded.processes import Child, Program
 from cli.embedded.stack import responds
 from cli.seed import SampleCompany, Sandboxes
 from cli.work import now
-from sandbox import hubspot, tremendous
+from sandbox import bamboohr, hubspot, tremendous
 from settings import Settings
 from storage import verification
 from storage.database import Database
@@ -169,8 +169,12 @@ class Company:
 @contextmanager
 def sandboxes(**vendor: Any) -> Iterator[Sandboxes]:
     """Stand-ins for outside systems; `vendor` are settings of the Tremendous one."""
-    with running(hubspot.create_app()) as crm, running(tremendous.create_app(**vendor)) as gifts:
-        yield Sandboxes(crm, gifts)
+    with (
+        running(hubspot.create_app()) as crm,
+        running(tremendous.create_app(**vendor)) as gifts,
+        running(bamboohr.create_app()) as people,
+    ):
+        yield Sandboxes(crm, gifts, people)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Seven TCP ports in a row, from the API's."""
+    """Eight TCP ports in a row, from the API's."""
 
     api: int
 
@@ -61,9 +61,13 @@ class Ports:
     def worker_metrics(self) -> int:
         return self.api + 6
 
+    @property
+    def bamboohr(self) -> int:
+        return self.api + 7
+
     def names(self) -> dict[int, str]:
         """Who listens on which."""
-        nouns = ("api", "tremendous", "hubspot", "redis", "temporal", "temporal_ui", "worker_metrics")
+        nouns = ("api", "tremendous", "hubspot", "redis", "temporal", "temporal_ui", "worker_metrics", "bamboohr")
         return {getattr(self, noun): noun.replace("_", " ") for noun in nouns}
 
 
@@ -236,6 +240,8 @@ class Stack:
         self._start_sandbox("Tremendous sandbox", "tremendous", self.ports.tremendous, cards)
         deals = ["--data", str(self._file("hubspot.json"))]
         self._start_sandbox("HubSpot sandbox", "hubspot", self.ports.hubspot, deals)
+        employees = ["--data", str(self._file("bamboohr.json"))]
+        self._start_sandbox("BambooHR sandbox", "bamboohr", self.ports.bamboohr, employees)
 
     def _start_sandbox(self, name: str, module: str, port: int, options: list[str]) -> None:
         url = f"http://127.0.0.1:{port}"

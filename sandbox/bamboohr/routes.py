@@ -78,8 +78,9 @@ async def list_employees(
     after: Annotated[str | None, Query(alias="page[after]")] = None,
 ) -> Json:
     """A page of everybody, also of those who left, in the order of their ids."""
+    place = _place(after)
     everybody = sorted(company.list_current(), key=lambda one: int(one.id))
-    left = [one for one in everybody if int(one.id) > _place(after)]
+    left = [one for one in everybody if int(one.id) > place]
     page = left[:limit]
     cursor = _cursor(page[-1].id) if len(left) > limit else None
     links = {"self": {"href": str(request.url)}}

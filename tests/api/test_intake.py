@@ -22,9 +22,11 @@ from tests.programs import NOW, make_program
 PUBLIC_URL = "http://127.0.0.1:8700"
 SECRETS = {
     "hubspot": {"client_secret": "signs", "access_token": "t"},
+    "bamboohr": {"api_key": "k"},
     "tremendous": {"api_key": "TEST_1", "webhook_key": "signs"},
     "xapi": {"token": "t"},
 }
+CONFIGS = {"bamboohr": {"company": "acme"}}
 
 
 async def make_connection(engine: AsyncEngine, kind: str) -> Connection:
@@ -32,7 +34,14 @@ async def make_connection(engine: AsyncEngine, kind: str) -> Connection:
         program = await programs.get(session, await make_program(session))
         keyring = Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS))
         return await connections.insert(
-            session, keyring, program, kind=kind, name="outside", config={}, secrets=SECRETS[kind], now=NOW
+            session,
+            keyring,
+            program,
+            kind=kind,
+            name="outside",
+            config=CONFIGS.get(kind, {}),
+            secrets=SECRETS[kind],
+            now=NOW,
         )
 
 
@@ -118,6 +127,23 @@ async def test_a_vendors_notice_with_another_signature_is_refused(
     connection = await make_connection(engine, "tremendous")
 
     answer = await anyone.post(f"/intake/{connection.id}", json={}, headers={"tremendous-webhook-signature": "sha256="})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "bad_signature")
+
+
+async def test_without_a_key_for_notices_nothing_signed_with_none_is_believed(
+    anyone: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    connection = await make_connection(engine, "bamboohr")
+    timestamp = str(int(NOW.timestamp()))
+    signed = hmac.new(b"", b"{}" + timestamp.encode(), hashlib.sha256).hexdigest()
+    headers = {
+        "content-type": "application/json",
+        "x-bamboohr-timestamp": timestamp,
+        "x-bamboohr-signature": signed,
+    }
+
+    answer = await anyone.post(f"/intake/{connection.id}", content=b"{}", headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (401, "bad_signature")
 

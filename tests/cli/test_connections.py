@@ -69,6 +69,25 @@ def test_without_anybody_to_ask_secrets_must_be_given(laurel: Laurel) -> None:
     assert "give --secrets FILE" in str(refused.exception)
 
 
+def test_what_is_not_read_is_not_synced(laurel: Laurel) -> None:
+    laurel("connections", "add", "hubspot", "--name", "crm", "--secrets", "-", input=SECRETS)
+
+    refused = laurel("connections", "sync", "crm")
+
+    assert "hubspot is not read" in str(refused.exception)
+
+
+def test_a_sync_without_temporal_is_refused(laurel: Laurel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    given = ("--name", "people", "--config", "company=acme", "--secrets", "-")
+    laurel("connections", "add", "bamboohr", *given, input='{"api_key": "canary"}')
+
+    refused = laurel("connections", "sync", "people", "--full")
+
+    assert refused.exit_code == 1
+    assert "Temporal at 127.0.0.1:1" in str(refused.exception)
+
+
 def test_an_outage_is_told_ended_and_listed(laurel: Laurel) -> None:
     laurel("connections", "add", "hubspot", "--name", "crm", "--secrets", "-", input=SECRETS)
 

@@ -6,23 +6,32 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
+from temporalio.testing import ActivityEnvironment
 
+from activities.bamboohr import BambooHRActivities
 from cli import seed
 from cli.seed import SampleCompany, Sandboxes
+from connectors.bamboohr import BambooHRs
 from domain import api_keys as keys
 from domain.events import Identity
 from domain.programs import ProgramKind
-from sandbox import hubspot, tremendous
+from domain.syncs import Sync, begin
+from sandbox import bamboohr, hubspot, tremendous
 from settings import Settings
 from storage import api_keys, members, programs
 from storage.database import Database
+from storage.keyring import Keyring
 from tests.sandboxes import running
 
 
 @pytest.fixture
 def sandboxes() -> Iterator[Sandboxes]:
-    with running(hubspot.create_app()) as crm, running(tremendous.create_app()) as vendor:
-        yield Sandboxes(crm, vendor)
+    with (
+        running(hubspot.create_app()) as crm,
+        running(tremendous.create_app()) as vendor,
+        running(bamboohr.create_app()) as people,
+    ):
+        yield Sandboxes(crm, vendor, people)
 
 
 async def test_the_sample_company_is_a_sandbox_whose_key_opens_it(settings: Settings, sandboxes: Sandboxes) -> None:
@@ -64,6 +73,26 @@ async def test_the_sandboxes_send_their_notices_to_it(settings: Settings, sandbo
     intake = f"{settings.laurel_public_url}/intake"
     assert crm.json()["url"] == f"{intake}/{company.connections['hubspot']}"
     assert vendor.json()["webhooks"][0]["url"] == f"{intake}/{company.connections['tremendous']}"
+
+
+async def test_reading_its_people_from_bamboohr_changes_nobody(settings: Settings, sandboxes: Sandboxes) -> None:
+    company = await seed.sample_company(settings, sandboxes)
+    keyring, bamboohrs = Keyring.from_setting(settings.laurel_secret_keys), BambooHRs()
+    database = Database(settings.database_url)
+
+    async with database.begin() as session:
+        before = await members.list_page(session, company.program_id, 100)
+    sync = Sync(company.program_id, company.connections["people"], "bamboohr")
+    reading = BambooHRActivities(database, keyring, bamboohrs, seed.now)
+    await ActivityEnvironment().run(reading.sync_page, begin(sync, None, full=True, as_of=seed.now()))
+
+    async with database.begin() as session:
+        after = await members.list_page(session, company.program_id, 100)
+        maya = await members.find_by_identity(session, company.program_id, Identity("people", "103"))
+    await bamboohrs.aclose()
+    await database.dispose()
+    assert after == before
+    assert maya in before
 
 
 async def test_a_second_start_finds_the_same_company(settings: Settings, sandboxes: Sandboxes) -> None:

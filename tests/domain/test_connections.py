@@ -9,24 +9,29 @@ from domain.programs import ProgramKind
 SANDBOX, LIVE = ProgramKind.SANDBOX, ProgramKind.LIVE
 COMPLETE = {
     "hubspot": {"client_secret": "shh", "access_token": "token"},
+    "bamboohr": {"api_key": "key"},
     "xapi": {"token": "shh"},
     "tremendous": {"api_key": "TEST_1", "webhook_key": "shh"},
 }
+NEEDED = {"bamboohr": {"company": "acme"}}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_takes_what_it_declares(kind: str) -> None:
-    check(kind, SANDBOX, {}, COMPLETE[kind])
+    check(kind, SANDBOX, NEEDED.get(kind, {}), COMPLETE[kind])
 
 
 @pytest.mark.parametrize(
     ("kind", "config", "secrets", "reason"),
     [
-        ("fax", {}, {}, "kind 'fax' is not one of hubspot, xapi, tremendous"),
+        ("fax", {}, {}, "kind 'fax' is not one of hubspot, bamboohr, xapi, tremendous"),
         ("hubspot", {}, {"client_secret": "shh"}, "missing secret fields: access_token"),
         ("hubspot", {}, {"client_secret": "shh", "access_token": ""}, "missing secret fields: access_token"),
         ("hubspot", {"colour": "red"}, COMPLETE["hubspot"], "unknown configuration fields: colour"),
         ("hubspot", {"base_url": "x" * 2_001}, COMPLETE["hubspot"], "base_url must have 1 to 2000 characters"),
+        ("bamboohr", {}, COMPLETE["bamboohr"], "missing configuration fields: company"),
+        ("bamboohr", {"company": "acme.com/x"}, COMPLETE["bamboohr"], "company must be a name such as acme"),
+        ("bamboohr", {"company": "a", "time_zone_field": "a,b"}, COMPLETE["bamboohr"], "the name of one of BambooHR's"),
         ("xapi", {}, {}, "missing secret fields: token"),
         ("xapi", {}, {"token": "t", "extra": "e"}, "unknown secret fields: extra"),
     ],

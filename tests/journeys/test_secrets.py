@@ -20,9 +20,11 @@ from tests.up import LAUREL, RUNS, Up, free_ports, state_directory
 UNKNOWN_KEY = api_keys.write(ProgramKind.SANDBOX, secrets.randbelow(api_keys.POSSIBLE))
 CONNECTIONS = {
     "hubspot": {"client_secret": secrets.token_hex(16), "access_token": f"pat-eu1-{secrets.token_hex(16)}"},
+    "bamboohr": {"api_key": secrets.token_hex(20), "webhook_key": secrets.token_hex(16)},
     "xapi": {"token": secrets.token_urlsafe(24)},
     "tremendous": {"api_key": f"TEST_{secrets.token_hex(20)}", "webhook_key": secrets.token_hex(24)},
 }
+CONFIGS = {"bamboohr": ("--config", "company=acme", "--config", "base_url=http://127.0.0.1:9")}
 IN_PROGRAM = ("--program", "Careful", "--json")
 CREATE = ("--name", "crm", "--scope", "programs:admin", *IN_PROGRAM)
 NOBODY = "mem_01a1fd1cfa630081c74091f5d2"
@@ -140,6 +142,7 @@ def requests_with(key: str) -> Iterator[tuple[str, str, dict[str, object]]]:
     yield "GET", "/v1/members", {"headers": {"Authorization": f"Bearer {CANARY}"}}
     yield "GET", "/v1/members", {"headers": {"Authorization": f"Basic {CANARY}", "Cookie": f"session={CANARY}"}}
     yield "POST", "/intake/con_unknown", {"headers": {"X-HubSpot-Signature-v3": CANARY}, "content": CANARY}
+    yield "POST", "/intake/con_unknown", {"headers": {"X-BambooHR-Signature": CANARY}, "content": CANARY}
     yield "POST", "/xapi/statements", {"headers": {"Authorization": f"Basic {CANARY}"}, "json": {"id": CANARY}}
     yield "GET", f"/rewards/payout/{CANARY}", {}
     for path in ("/v1/adjustments", "/v1/ledger/commands", "/v1/holds"):
@@ -158,9 +161,8 @@ def test_secrets_are_neither_said_nor_kept(company: Company) -> None:
     first_key = json.loads(company.laurel("init", "--name", "Careful", "--json"))["key"]
     key = json.loads(company.laurel("keys", "create", *CREATE))["key"]
     for kind, given in CONNECTIONS.items():
-        company.said.append(
-            company.laurel("connections", "add", kind, "--name", kind, "--secrets", "-", *IN_PROGRAM, given=given)
-        )
+        named = ("--name", kind, "--secrets", "-", *CONFIGS.get(kind, ()))
+        company.said.append(company.laurel("connections", "add", kind, *named, *IN_PROGRAM, given=given))
     for listing in ("keys", "connections"):
         company.said.append(company.laurel(listing, "list", *IN_PROGRAM))
     assert len(json.loads(company.said[-1])) == len(CONNECTIONS)
