@@ -7,6 +7,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from relay.reconcile import Reconcile
 from storage.database import Database
+from tests.keeping import open_keeping
 from tests.relay.conftest import now
 from tests.relay.rows import connection_of, insert_notice, insert_order, insert_program, insert_reward
 
@@ -24,6 +25,23 @@ async def test_missing_workflows_of_unfinished_rows_are_started(client: Client, 
     assert (reward.workflow_type, reward.task_queue) == ("RewardWorkflow", "laurel")
     assert (await order.static_summary() or "").endswith(f", order {order_id}")
     assert (await reward.static_summary() or "").endswith(f", reward {reward_id}")
+
+
+async def test_clocks_of_policies_in_force_and_open_grace_windows_are_started(client: Client, db: Database) -> None:
+    keeping = await open_keeping(db)
+    await keeping.learn(4, 3, 2)
+    window = await keeping.window()
+    later = Reconcile(client, db, clock=lambda: now() + timedelta(minutes=1))
+
+    healed = [await later.heal(), await later.heal()]
+    await client.get_workflow_handle(f"streaks/{keeping.program_id}/learning").terminate()
+    await keeping.retire()
+    gone = await Reconcile(client, db, clock=lambda: now() + timedelta(minutes=5)).heal()
+
+    assert (healed, gone) == ([2, 0], 0)
+    described = await client.get_workflow_handle(f"grace/{window}").describe()
+    assert described.workflow_type == "GraceWindowWorkflow"
+    assert (await described.static_summary() or "").endswith(f"window {window}")
 
 
 async def test_what_runs_is_left_alone(client: Client, db: Database) -> None:
