@@ -73,6 +73,32 @@ def literals(text: str) -> tuple[frozenset[str], frozenset[int]]:
     return frozenset(part[1:-1] for part in quoted if not part.startswith("//")), frozenset(map(int, numbers))
 
 
+def decimals(text: str) -> frozenset[float]:
+    """The numbers with a fraction that an expression names."""
+    return frozenset(
+        map(float, re.findall(r"(?<![\w.])\d{1,18}\.\d{1,18}(?![\w.])", _LITERAL_OR_COMMENT.sub("''", text)))
+    )
+
+
+def conjuncts(text: str) -> list[str]:
+    """The parts of an expression all of which must hold, as far as its outermost `&&` tell."""
+    bare = _LITERAL_OR_COMMENT.sub(lambda part: ("x" if part[0][0] != "/" else " ") * len(part[0]), text)
+    depth, cuts = 0, [0]
+    for at, sign in enumerate(bare):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth == 0 and (sign == "?" or bare.startswith("||", at)):
+            return [text]
+        if depth == 0 and bare.startswith("&&", at):
+            cuts += [at, at + 2]
+    cuts.append(len(text))
+    return [text[start:end].strip() for start, end in zip(cuts[::2], cuts[1::2], strict=True)]
+
+
+def functions_used(text: str) -> frozenset[str]:
+    """The functions and operators of an expression, by their names in CEL, as `_+_` and `size`."""
+    return frozenset(compiled(text).functions())
+
+
 def fields_used(text: str, of: str) -> frozenset[str]:
     """The names that an expression reads of `event`, `member` or `member.custom`."""
     return frozenset(re.findall(rf"(?<![\w.]){re.escape(of)}\.([A-Za-z_]\w*)", _LITERAL_OR_COMMENT.sub("''", text)))

@@ -8,16 +8,16 @@ text that it compares with, and absent. What breaks in one of them would one day
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from math import gcd, prod
-from typing import Any
+from typing import Any, TypeVar
 
 import cel
 
 from domain.configuration import Aggregate, EventType, Field, Rule
 from domain.counters import Used
-from domain.expressions import context, fields_used, literals, totals_used
+from domain.expressions import context, decimals, fields_used, literals, totals_used
 from domain.members import ATTRIBUTES
 from domain.rules import AUDIENCE, judge
 from domain.schemas import faults, limits, values
@@ -28,10 +28,11 @@ MAX_TOTAL = 1_000_000
 # Of a member's attributes all but these may be null.
 ALWAYS_TEXT = frozenset({"time_zone", "status"})
 EVENT_ATTRIBUTES = ("type", "source", "occurred_at")
+AT = ("event", "occurred_at")
 
-_ABSENT = object()
+ABSENT = object()
 _MONDAY = datetime(2027, 1, 4, 12, tzinfo=UTC)
-_UNUSED = Used({}, {}, _MONDAY, "UTC", "UTC")
+UNUSED = Used({}, {}, _MONDAY, "UTC", "UTC")
 # Over a week these fall on each weekday and on many hours.
 _INSTANTS = tuple(_MONDAY + timedelta(days=n, hours=5 * n) for n in range(7))
 _EDGES = {
@@ -39,7 +40,11 @@ _EDGES = {
     "timestamp": ("1970-01-01T00:00:00Z", "2100-12-31T23:59:59+02:00"),
     "date": ("1970-01-01", "2100-12-31"),
 }
+_PROBES = {kind: EventType("probe", 0, {"value": Field(kind, required=True)}) for kind in ("date", "timestamp")}
 
+_LAST_AND_FIRST = ("9999", "0001")  # years that have no year after or before them
+
+_Named = TypeVar("_Named")
 Name = tuple[str, str]
 Candidates = Mapping[Name, list[Any]]
 
@@ -52,6 +57,7 @@ class Situation:
     event: Mapping[str, Any]
     member: Mapping[str, Any]
     totals: Mapping[str, int]
+    data: Mapping[str, Any]  # of the event, as it is sent
 
     @property
     def guessed(self) -> bool:
@@ -94,19 +100,25 @@ def breakages(rule: Rule, event_type: EventType, aggregates: Mapping[str, Aggreg
 
 def situations(rule: Rule, event_type: EventType, aggregates: Mapping[str, Aggregate]) -> Iterator[Situation]:
     """Up to MAX_SITUATIONS situations that differ in what the rule's expressions read."""
-    reads = _Reads(list(expressions(rule).values()))
+    candidates = candidates_of(list(expressions(rule).values()), event_type, aggregates)
+    return (situated(event_type, candidates, chosen) for chosen in combinations(candidates))
+
+
+def candidates_of(
+    texts: list[str], event_type: EventType, aggregates: Mapping[str, Aggregate]
+) -> dict[Name, list[Any]]:
+    """What is worth trying of each value that the expressions may see."""
+    reads = _Reads(texts)
     candidates: dict[Name, list[Any]] = {
         ("event", name): _of_field(field, reads) if name in reads.event else _one_of_field(field, reads)
         for name, field in event_type.fields.items()
     }
     candidates |= {("event", name): _of_event(name, reads) for name in EVENT_ATTRIBUTES if name in reads.event}
     candidates |= {("member", name): _of_member(name, reads) for name in reads.member - {"custom"}}
-    candidates |= {("member.custom", name): [_ABSENT, *reads.texts, *reads.numbers, True] for name in reads.custom}
-    candidates |= {
+    candidates |= {("member.custom", name): [ABSENT, *reads.texts, *reads.numbers, True] for name in reads.custom}
+    return candidates | {
         ("totals", name): _of_total(aggregates[name], event_type, reads) for name in reads.totals & aggregates.keys()
     }
-    varied = frozenset(name for name, options in candidates.items() if len(options) > 1)
-    return (_situation(event_type, chosen, varied) for chosen in _combinations(candidates))
 
 
 class _Reads:
@@ -118,10 +130,12 @@ class _Reads:
         self.custom = self._all(texts, lambda text: fields_used(text, "member.custom"))
         self.totals = self._all(texts, totals_used)
         self.texts = sorted(self._all(texts, lambda text: literals(text)[0]))
-        self.numbers = sorted({n + d for text in texts for n in literals(text)[1] for d in (-1, 0, 1)})
+        self.decimals = self._all(texts, decimals)
+        named = self._all(texts, lambda text: literals(text)[1]) | {int(number) for number in self.decimals}
+        self.numbers = sorted({n + d for n in named for d in (-1, 0, 1)})
 
     @staticmethod
-    def _all(texts: list[str], names: Callable[[str], Iterable[str]]) -> frozenset[str]:
+    def _all(texts: list[str], names: Callable[[str], Iterable[_Named]]) -> frozenset[_Named]:
         return frozenset(name for text in texts for name in names(text))
 
 
@@ -129,11 +143,11 @@ def _of_field(field: Field, reads: _Reads) -> list[Any]:
     """Valid values first, the absence of an optional field last."""
     probe = EventType("probe", 0, {"value": field})
     given = [value for value in _unchecked(field, reads) if not faults(probe, {"value": value})]
-    return list(dict.fromkeys(given)) + ([] if field.required else [_ABSENT])
+    return list(dict.fromkeys(given)) + ([] if field.required else [ABSENT])
 
 
 def _one_of_field(field: Field, reads: _Reads) -> list[Any]:
-    return _of_field(field, reads)[:1] if field.required else [_ABSENT]
+    return _of_field(field, reads)[:1] if field.required else [ABSENT]
 
 
 def _unchecked(field: Field, reads: _Reads) -> Iterable[Any]:
@@ -141,25 +155,43 @@ def _unchecked(field: Field, reads: _Reads) -> Iterable[Any]:
         return [*field.enum, *reads.texts, "", "x", "x" * field.max_length]
     if field.type in ("integer", "number"):
         least, most = limits(field)
-        return [max(least, min(most, 1)), least, most, 0, *reads.numbers, *([0.5] if field.type == "number" else [])]
-    return [*_EDGES[field.type], *reads.texts]
+        fractions = [0.5, *(n + d for n in sorted(reads.decimals) for d in (-0.001, 0, 0.001))]
+        between = fractions if field.type == "number" else []
+        return [max(least, min(most, 1)), least, most, 0, *reads.numbers, *between]
+    return [*_EDGES[field.type], *_moments(reads)]
+
+
+def _moments(reads: _Reads) -> Iterable[str]:
+    """The texts, and of those that are days or instants what comes right before and after."""
+    yield from reads.texts
+    for text in reads.texts:
+        if text.startswith(_LAST_AND_FIRST):
+            continue
+        if not faults(_PROBES["date"], {"value": text}):
+            yield from ((date.fromisoformat(text) + timedelta(days=by)).isoformat() for by in (-1, 1))
+        if not faults(_PROBES["timestamp"], {"value": text}):
+            yield from ((datetime.fromisoformat(text) + timedelta(seconds=by)).isoformat() for by in (-1, 1))
 
 
 def _of_event(name: str, reads: _Reads) -> list[Any]:
-    return list(_INSTANTS) if name == "occurred_at" else ["api", *reads.texts]
+    if name != "occurred_at":
+        return ["api", *reads.texts]
+    named = (text for text in _moments(reads) if not faults(_PROBES["timestamp"], {"value": text}))
+    return [*_INSTANTS, *map(datetime.fromisoformat, named)]
 
 
 def _of_member(name: str, reads: _Reads) -> list[Any]:
-    return ["x", *reads.texts, *([] if name in ALWAYS_TEXT else [None])]
+    texts = [*_EDGES["date"], *_moments(reads)] if name == "hired_on" else reads.texts
+    return ["x", *texts, *([] if name in ALWAYS_TEXT else [None])]
 
 
 def _of_total(aggregate: Aggregate, event_type: EventType, reads: _Reads) -> list[Any]:
     """The event itself is counted, so the count of its own type begins at 1."""
     least = 1 if aggregate.event_type == event_type.key and not aggregate.field else 0
-    return [least, *(n for n in reads.numbers if least < n < MAX_TOTAL), MAX_TOTAL]
+    return list(dict.fromkeys([least, *(n for n in reads.numbers if n > least), MAX_TOTAL]))
 
 
-def _combinations(candidates: Candidates) -> Iterator[dict[Name, Any]]:
+def combinations(candidates: Candidates) -> Iterator[dict[Name, Any]]:
     """All combinations, or MAX_SITUATIONS spread evenly over them: a golden step visits every region early."""
     sizes = [len(values) for values in candidates.values()]
     total = prod(sizes)
@@ -174,16 +206,18 @@ def _combinations(candidates: Candidates) -> Iterator[dict[Name, Any]]:
         yield chosen
 
 
-def _situation(event_type: EventType, chosen: Mapping[Name, Any], varied: frozenset[Name]) -> Situation:
+def situated(event_type: EventType, candidates: Candidates, chosen: Mapping[Name, Any]) -> Situation:
+    """The situation in which each value is what was chosen of its candidates."""
+
     def of(part: str) -> dict[str, Any]:
-        return {name: value for (where, name), value in chosen.items() if where == part and value is not _ABSENT}
+        return {name: value for (where, name), value in chosen.items() if where == part and value is not ABSENT}
 
     event = of("event")
     data = {name: value for name, value in event.items() if name in event_type.fields}
     around = {"type": event_type.key, "source": "api", "occurred_at": _MONDAY, **event}
     member = dict.fromkeys(ATTRIBUTES, "x") | of("member") | {"custom": of("member.custom")}
-    differing = {name: value for name, value in chosen.items() if name in varied}
-    return Situation(differing, {**around, **values(event_type, data)}, member, of("totals"))
+    differing = {name: value for name, value in chosen.items() if len(candidates[name]) > 1}
+    return Situation(differing, {**around, **values(event_type, data)}, member, of("totals"), data)
 
 
 def _judged(rule: Rule, tried: list[Situation], *, every: bool = False) -> tuple[dict[str, str], set[str]]:
@@ -192,7 +226,7 @@ def _judged(rule: Rule, tried: list[Situation], *, every: bool = False) -> tuple
     broken: dict[str, str] = {}
     reached: set[str] = set()
     for situation in tried:
-        result = judge(rule, _MONDAY, situation.context(), _UNUSED)
+        result = judge(rule, _MONDAY, situation.context(), UNUSED)
         reached.update(order if result.matched else order[: order.index(result.failed or "") + 1])
         if every and not result.error:
             return {}, reached
@@ -213,6 +247,6 @@ def _only(rule: Rule, name: str) -> Rule:
 
 
 def _shown(value: Any) -> str:
-    if value is _ABSENT:
+    if value is ABSENT:
         return "absent"
     return value.isoformat() if isinstance(value, datetime) else json.dumps(value)[:40]
