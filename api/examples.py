@@ -89,6 +89,20 @@ _DECISION = {
 }
 _TOKEN = {"token": "lrl_member_a2V5XzAx.c2lnbmVk", "member_id": _MEMBER, "expires_at": _AT}
 _MEMBER_OUTCOME = {"external_id": "ada", "status": "created", "id": _MEMBER}
+_STREAK = {
+    "member_id": f"mem_{EXAMPLE_ID}",
+    "streak_type": "daily-learning",
+    "title": "Learn every day",
+    "cadence": "daily",
+    "state": "active",
+    "current_streak": 4,
+    "longest_streak": 11,
+    "started_on": "2026-02-26",
+    "last_qualifying_event": {"event_id": f"evt_{EXAMPLE_ID}", "occurred_at": "2026-03-03T09:30:00Z"},
+    "grace_period_until": None,
+    "next_deadline_at": "2026-03-05T00:00:00Z",
+    "freezes": 1,
+}
 _ABSENCE = {
     "id": f"abs_{EXAMPLE_ID}",
     "member_id": _MEMBER,
@@ -588,6 +602,34 @@ BY_MODEL: Mapping[str, Any] = {
         "created_at": _AT,
     },
     "MemberTokenDocument": _TOKEN,
+    "StreaksDocument": {"streaks": [_STREAK]},
+    "StreakExplanation": _STREAK
+    | {
+        "calendar": "holidays 0.109",
+        "runs": [{"started_on": "2026-02-26", "last_on": "2026-03-03", "length": 4}],
+        "periods": [
+            {
+                "first_on": "2026-03-02",
+                "last_on": "2026-03-02",
+                "judgement": "absent",
+                "detail": "told on 2026-03-05",
+                "amount": 0,
+                "needed": 1,
+                "length": 3,
+                "event_ids": [],
+            },
+            {
+                "first_on": "2026-03-03",
+                "last_on": "2026-03-03",
+                "judgement": "met",
+                "detail": "",
+                "amount": 1,
+                "needed": 1,
+                "length": 4,
+                "event_ids": [f"evt_{EXAMPLE_ID}"],
+            },
+        ],
+    },
     "AbsenceDocument": _ABSENCE,
     "AbsenceOutcome": {"status": "created", "absence": _ABSENCE},
     "AbsencesResult": {

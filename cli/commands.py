@@ -26,6 +26,7 @@ from cli import (
     secrets,
     simulate,
     story,
+    streaks,
     up,
 )
 
@@ -48,6 +49,7 @@ for noun in (
     story,
     members,
     absences,
+    streaks,
     account_statements,
     leaderboards,
     api_keys,

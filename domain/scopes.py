@@ -14,6 +14,7 @@ class Scope(StrEnum):
     MEMBERS_MERGE = "members:merge"
     ABSENCES_WRITE = "absences:write"
     ABSENCES_READ = "absences:read"
+    STREAKS_READ = "streaks:read"
     BALANCES_READ = "balances:read"
     LEDGER_READ = "ledger:read"
     LEDGER_WRITE = "ledger:write"
@@ -45,6 +46,7 @@ DESCRIPTIONS = {
     Scope.MEMBERS_MERGE: "Merge two members who are one person, and undo it.",
     Scope.ABSENCES_WRITE: "Say when members are away, and that they are not.",
     Scope.ABSENCES_READ: "Read when members are away, and why: people's data, sick leave among it.",
+    Scope.STREAKS_READ: "Read members' streaks and what kept or broke them.",
     Scope.BALANCES_READ: "Read members' balances and their history of earnings and redemptions.",
     Scope.LEDGER_READ: "Read lots, holds, promised value and adjustments.",
     Scope.LEDGER_WRITE: "Order whatever the ledger does: what the next six allow, several at once, close, expire.",

@@ -88,7 +88,6 @@ class Away(NamedTuple):
 
     starts_on: date
     ends_on: date
-    kind: str
     recorded_at: datetime
 
 
@@ -539,7 +538,7 @@ class _Walk:
             if away.starts_on <= day <= away.ends_on and self._is_in_time(
                 span.first_on, span.ends_at, away.recorded_at
             ):
-                return Judgement.ABSENT, away.kind
+                return Judgement.ABSENT, f"told on {away.recorded_at:%Y-%m-%d}"
         if span.policy.holidays and is_holiday(person.attributes.get("country"), day):
             return Judgement.HOLIDAY, person.attributes["country"]
         for down in self._facts.outages:

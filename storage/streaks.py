@@ -49,9 +49,14 @@ _SINCE = f"{_KEYS}, CAST(%(since)s AS timestamptz[])) AS k({_OF_STREAK}, since)"
 _MARKS = f"""SELECT m.member_id, m.policy, m.occurred_at, m.event_id, m.amount, m.arrived_at FROM {_SINCE}
     JOIN streak_marks m USING ({_OF_STREAK})
     WHERE m.program_id = %(program_id)s AND m.occurred_at >= k.since AND {_KNOWN}"""
-_ABSENCES = f"""SELECT a.member_id, k.policy, a.starts_on, a.ends_on, a.kind, a.recorded_at FROM {_SINCE}
-    JOIN absences a USING (member_id)
-    WHERE a.program_id = %(program_id)s AND a.ends_on >= CAST(k.since AT TIME ZONE 'UTC' AS date) AND {_KNOWN}"""
+# What a source says anew of an absence was known before, as far as it said the same.
+_ABSENCES = f"""SELECT a.member_id, k.policy, greatest(a.starts_on, v.starts_on), least(a.ends_on, v.ends_on), v.recorded_at
+    FROM {_SINCE} JOIN absences a USING (member_id)
+    JOIN absences v ON v.program_id = a.program_id AND v.member_id = a.member_id AND v.source = a.source
+        AND v.external_id = a.external_id AND v.recorded_at <= a.recorded_at
+        AND v.starts_on <= a.ends_on AND v.ends_on >= a.starts_on
+    WHERE a.program_id = %(program_id)s AND a.ends_on >= CAST(k.since AT TIME ZONE 'UTC' AS date)
+        AND a.recorded_at <= %(known_at)s AND (a.ended_at IS NULL OR a.ended_at > %(known_at)s)"""
 _FREEZES = f"""SELECT f.member_id, f.policy, f.granted_on, f.amount, f.recorded_at FROM {_SINCE}
     JOIN streak_freezes f USING ({_OF_STREAK}) WHERE f.program_id = %(program_id)s AND {_KNOWN}"""
 _AWARDS = f"""SELECT a.member_id, a.policy, a.length, a.n, a.started_on, a.reached_on FROM {_SINCE}
@@ -431,28 +436,26 @@ async def make_due(
     await run(session, _MAKE_DUE, {"program_id": program_id, "ids": ids, "as_of": as_of})
 
 
-async def grant_freeze(
-    session: AsyncSession,
-    program_id: str,
-    member_id: str,
-    policy: str,
-    *,
-    on: date,
-    amount: int,
-    reason: str,
-    actor: str,
-    as_of: datetime,
-) -> Sequence[Folded]:
-    """Give the member freezes that may be used from the day on; raises LookupError for a policy not in force."""
+class Freeze(NamedTuple):
+    """Freezes that somebody gives a member for a policy; they may be used from the day on."""
+
+    member_id: str
+    policy: str
+    granted_on: date
+    amount: int
+    reason: str
+    actor: str
+
+
+async def grant_freeze(session: AsyncSession, program_id: str, freeze: Freeze, *, as_of: datetime) -> Sequence[Folded]:
+    """Give the freezes, and restore what they would have kept; raises LookupError for a policy not in force."""
     configuration = await configurations.get_active(session, program_id)
-    if policy not in configuration.streaks:
-        raise LookupError(f"no streak {policy}")
-    columns = ("id", "member_id", "policy", "granted_on", "amount", "reason", "actor")
-    values = [(new_id("frz"), member_id, policy, on, amount, reason, actor)]
+    if freeze.policy not in configuration.streaks:
+        raise LookupError(f"no streak {freeze.policy}")
+    await _lock_people(session, program_id, [freeze.member_id])
     fixed = {"program_id": program_id, "recorded_at": as_of}
-    await _lock_people(session, program_id, [member_id])
-    await sets.insert(session, Rows(streak_freezes, columns, values, fixed=fixed))
-    return await refold(session, program_id, [member_id], as_of=as_of)
+    await sets.insert(session, Rows(streak_freezes, ("id", *Freeze._fields), [(new_id("frz"), *freeze)], fixed=fixed))
+    return await refold(session, program_id, [freeze.member_id], as_of=as_of)
 
 
 _NEXT = """SELECT min(next_deadline_at) FROM streaks
@@ -554,10 +557,14 @@ _EVERYBODY = """SELECT DISTINCT member_id FROM (
     ) everybody ORDER BY member_id LIMIT %(limit)s"""
 
 
+_COUNT = "SELECT count(DISTINCT member_id) FROM streaks WHERE program_id = %(program_id)s"
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What comparing a page of members with their facts has shown; `last` is where the next page begins after."""
 
+    members: int
     streaks: int
     due: int
     differences: Sequence[str]
@@ -575,7 +582,7 @@ async def verify_page(
     asked = {"program_id": program_id, "after": after, "limit": min(limit, MAX_PAGE)}
     members = [member_id for (member_id,) in await run(session, _EVERYBODY, asked)]
     if not members:
-        return Verified(0, 0, (), None)
+        return Verified(0, 0, 0, (), None)
     everybody, into = await _lock_people(session, program_id, members)
     keys = await run(session, _TOUCHED, {"program_id": program_id, "ids": texts(list(everybody))})
     wanted: dict[StreakKey, Sequence[datetime]] = {
@@ -584,7 +591,14 @@ async def verify_page(
     book = await load(session, configuration, everybody, wanted)
     due = {key for key, kept in book.kept.items() if kept.stored and _is_due(kept.stored, as_of)}
     folded = book.fold(as_of, book.kept.keys() - due)
-    return Verified(len(book.kept), len(due), [one for each in folded for one in _compare(book, each)], members[-1])
+    differences = [one for each in folded for one in _compare(book, each)]
+    return Verified(len(members), len(book.kept), len(due), differences, members[-1])
+
+
+async def count_members(session: AsyncSession, program_id: str) -> int:
+    """How many members have a streak."""
+    [(count,)] = await run(session, _COUNT, {"program_id": program_id})
+    return int(count)
 
 
 def _is_due(stored: Streak, as_of: datetime) -> bool:

@@ -27,6 +27,7 @@ from api.routes import (
     review,
     rewards,
     statements,
+    streaks,
 )
 
 ROUTERS = (
@@ -34,6 +35,7 @@ ROUTERS = (
     events.router,
     members.router,
     absences.router,
+    streaks.router,
     member_tokens.router,
     live.router,
     account_statements.router,

@@ -28,6 +28,7 @@ AWAY = {
     "starts_on": "2026-03-02",
     "ends_on": "2026-03-03",
 }
+STREAKS = {"streaks": {"daily-learning": {"cadence": "daily", "qualifying": [{"event_type": "course.completed"}]}}}
 BODIES: dict[str, Any] = {
     "record_event": deal(),
     "record_events": {"events": [deal()]},
@@ -88,7 +89,7 @@ class Theirs:
 
 @pytest.fixture
 async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
-    client = await make_client(body=SAMPLE | UNITS)
+    client = await make_client(body=SAMPLE | UNITS | STREAKS)
     events = [deal(number, amount_minor=2_000_000) for number in range(12)]
     done = (await client.post("/v1/events/batch", {"events": events})).json()["results"]
     member_id = done[0]["event"]["member_id"]
@@ -112,6 +113,7 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
         "source": "email",
         "external_id": "only-theirs@example.com",
         "board": "company",
+        "streak_type": "daily-learning",
         "challenge_id": (await client.post("/v1/challenges", {"key": "sprint", **sprint()})).json()["id"],
         **await in_ledger(client, member_id),
     }

@@ -35,6 +35,7 @@ IDS = {
     "source": "email",
     "external_id": "ada@example.com",
     "board": "company",
+    "streak_type": "daily-learning",
 }
 DOCUMENT = create_app(Settings()).openapi()
 

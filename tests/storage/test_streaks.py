@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, settings
+from hypothesis import given as drawn
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -264,10 +265,8 @@ async def test_a_freeze_given_for_a_past_day_restores(program: Program):
     await program.learn(0, 2)
     await program.settle(at(2, 14))
 
-    await streaks.grant_freeze(
-        program.session, program.id, program.ada, "learning", on=MONDAY + timedelta(days=1), amount=1,
-        reason="the lift was stuck", actor="hr", as_of=at(2, 15),
-    )  # fmt: skip
+    given = streaks.Freeze(program.ada, "learning", MONDAY + timedelta(days=1), 1, "the lift was stuck", "hr")
+    await streaks.grant_freeze(program.session, program.id, given, as_of=at(2, 15))
 
     assert (await program.streak()).current == 2
     assert await program.session.scalar(select(streak_freezes.c.reason)) == "the lift was stuck"
@@ -407,7 +406,7 @@ def company(program: Program) -> Company:
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(tellings=TELLINGS)
+@drawn(tellings=TELLINGS)
 async def test_whatever_comes_the_rows_are_the_fold_and_what_is_owed_is_told(
     company: Company, tellings: Sequence[tuple[int, str]]
 ):

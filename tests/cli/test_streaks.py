@@ -1,0 +1,95 @@
+"""`laurel streaks`, read by a person and by a script."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import insert, update
+
+from domain.events import MEMBER_EXTERNAL_ID, Event, Identity, SourcePolicy
+from storage import intake
+from storage.database import Database
+from storage.game_tables import streaks
+from storage.tables import identities
+from tests.cli.conftest import Laurel
+from tests.programs import NOW, make_member, make_program
+
+BODY: dict[str, Any] = {
+    "event_types": {"walk.done": {"fields": {}}},
+    "streaks": {
+        "walk": {"cadence": "daily", "qualifying": [{"event_type": "walk.done"}], "grace": {"missed": 0}},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def walks(database_url: str) -> None:
+    """Ada walked on a Monday and a Tuesday, long ago."""
+    asyncio.run(_walk(database_url))
+
+
+async def _walk(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.begin() as session:
+        program_id = await make_program(session, BODY)
+        ada = await make_member(session, program_id, "ada")
+        name = {"source": MEMBER_EXTERNAL_ID, "external_id": "ada", "member_id": ada, "created_at": NOW}
+        await session.execute(insert(identities).values(program_id=program_id, **name))
+        for day in (2, 3):
+            at = datetime(2026, 3, day, 9, tzinfo=UTC)
+            event = Event("app", f"walk-{day}", "walk.done", Identity("crm", "ada"), at, {})
+            await intake.record(session, program_id, [event], SourcePolicy(), as_of=at)
+    await database.dispose()
+
+
+async def _tamper(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.begin() as session:
+        await session.execute(update(streaks).values(longest=7, next_deadline_at=None))
+    await database.dispose()
+
+
+def test_streaks_are_listed_as_they_are_stored(laurel: Laurel) -> None:
+    [streak] = orjson.loads(laurel("streaks", "list", "--json").stdout)
+
+    assert (streak["streak_type"], streak["state"], streak["current_streak"]) == ("walk", "active", 2)
+    assert "active" in laurel("streaks", "list", "--policy", "walk").stdout
+    assert orjson.loads(laurel("streaks", "list", "--state", "broken", "--json").stdout) == []
+
+
+def test_a_person_reads_what_became_of_each_period(laurel: Laurel) -> None:
+    lines = [
+        line.strip() for line in laurel("streaks", "show", "ada", "walk", "--at", "2026-03-05").stdout.splitlines()
+    ]
+
+    assert lines[0] == "walk: 0 now, 2 at most, broken, 0 freezes left"
+    assert lines[1] == "a run of 2 from 2026-03-02 to 2026-03-03"
+    assert lines[2].startswith("2026-03-02  met       1 of 1, length 1  evt_")
+    assert lines[4] == "2026-03-04  missed    0 of 1, length 0"
+
+
+def test_who_and_what_is_unknown_is_said(laurel: Laurel) -> None:
+    assert "no member has the external_id 'bob'" in str(laurel("streaks", "show", "bob", "walk").exception)
+    assert "no streak swim" in str(laurel("streaks", "show", "ada", "swim").exception)
+    assert "is not a day" in str(
+        laurel("streaks", "freeze", "ada", "walk", "--on", "soon", "--reason", "r", "--by", "hr").exception
+    )
+
+
+def test_a_freeze_is_given(laurel: Laurel) -> None:
+    told = laurel("streaks", "freeze", "ada", "walk", "--reason", "the lift was stuck", "--by", "hr", "--amount", "2")
+
+    assert told.stdout == "walk: 0 now, 2 at most, broken, 0 freezes left\n"
+
+
+def test_verifying_says_how_many_there_are_and_ends_with_1_if_one_differs(laurel: Laurel, database_url: str) -> None:
+    sound = laurel("streaks", "verify")
+    asyncio.run(_tamper(database_url))
+    tampered = laurel("streaks", "verify", "--json")
+
+    assert (sound.exit_code, tampered.exit_code) == (0, 1)
+    assert "1 streaks, 1 of them due, 0 differ" in sound.stdout
+    [found] = orjson.loads(tampered.stdout).values()
+    assert any("longest is 7, its facts give 2" in one for one in found["differences"])
