@@ -50,8 +50,8 @@ _MARKS = f"""SELECT m.member_id, m.policy, m.occurred_at, m.event_id, m.amount, 
     JOIN streak_marks m USING ({_OF_STREAK})
     WHERE m.program_id = %(program_id)s AND m.occurred_at >= k.since AND {_KNOWN}"""
 # What a source says anew of an absence was known before, as far as it said the same.
-_ABSENCES = f"""SELECT a.member_id, k.policy, greatest(a.starts_on, v.starts_on), least(a.ends_on, v.ends_on), v.recorded_at
-    FROM {_SINCE} JOIN absences a USING (member_id)
+_ABSENCES = f"""SELECT a.member_id, k.policy, greatest(a.starts_on, v.starts_on), least(a.ends_on, v.ends_on),
+        v.recorded_at FROM {_SINCE} JOIN absences a USING (member_id)
     JOIN absences v ON v.program_id = a.program_id AND v.member_id = a.member_id AND v.source = a.source
         AND v.external_id = a.external_id AND v.recorded_at <= a.recorded_at
         AND v.starts_on <= a.ends_on AND v.ends_on >= a.starts_on
@@ -380,9 +380,12 @@ _TOUCHED = f"""SELECT {_OF_STREAK} FROM streaks
         WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))
     UNION SELECT {_OF_STREAK} FROM streak_marks
         WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) AND ended_at IS NULL"""
-_MAKE_DUE = """UPDATE streaks SET tally = NULL, next_deadline_at = least(next_deadline_at, %(as_of)s)
-    WHERE program_id = %(program_id)s
-        AND (CAST(%(ids)s AS text[]) IS NULL OR member_id = ANY(CAST(%(ids)s AS text[])))"""
+_MAKE_DUE = f"""WITH these AS MATERIALIZED (
+        SELECT {_OF_STREAK} FROM streaks WHERE program_id = %(program_id)s
+            AND (CAST(%(ids)s AS text[]) IS NULL OR member_id = ANY(CAST(%(ids)s AS text[])))
+        ORDER BY {_OF_STREAK} FOR NO KEY UPDATE)
+    UPDATE streaks s SET tally = NULL, next_deadline_at = least(s.next_deadline_at, %(as_of)s)
+    FROM these WHERE (s.member_id, s.policy) = (these.member_id, these.policy)"""
 _FORGET = """DELETE FROM streaks WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))"""
 
 

@@ -133,6 +133,18 @@ async def test_sick_leave_that_is_told_late_restores_what_was_broken_and_says_so
     assert (streak.state, streak.current) == ("protected", 3)
 
 
+async def test_an_absence_that_is_said_anew_was_known_before_as_far_as_it_is_the_same(program: Program) -> None:
+    await program.be_sick(3, 100, as_of=at(0, 9))
+    await program.learn(0, 1, 2)
+    await program.settle(at(10))
+
+    await program.be_sick(3, 95, as_of=at(80))
+
+    [(_, streak)] = await streaks.list_of(program.session, program.id, program.ada)
+    assert (streak.state, streak.current) == ("protected", 3)
+    assert await program.told() == []
+
+
 async def test_an_absence_in_time_ends_the_wait(program: Program) -> None:
     await program.learn(0, 1, 2)
     await program.settle(at(4, 0))
