@@ -13,9 +13,9 @@ from domain.employment import Promotion
 from domain.events import SourcePolicy
 from domain.member_changes import read
 from domain.outbox import Kind
-from storage import employment, intake, member_changes, members, tables
+from storage import employment, intake, member_changes, members, streaks, tables
 from storage.database import Database
-from tests.programs import SAMPLE, make_member, make_program
+from tests.programs import SAMPLE, apply, course, make_member, make_program
 
 NOW = datetime(2026, 3, 10, 6, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -220,3 +220,22 @@ async def test_what_waits_for_who_leaves_is_withdrawn_and_their_workflow_woken(c
     async with company.database.begin() as session:
         woken = select(tables.outbox.c.id).where(tables.outbox.c.kind == Kind.WAKE_REWARD)
         assert len((await session.execute(woken)).all()) == 1
+
+
+async def test_the_streak_of_who_leaves_ends_without_grace(company: Company) -> None:
+    daily = {"cadence": "daily", "qualifying": [{"event_type": "course.completed"}]}
+    async with company.database.begin() as session:
+        await apply(session, company.id, SAMPLE | {"streaks": {"learning": daily}})
+    ada, bob = await company.member("ada"), await company.member("bob")
+    for n, (name, day) in enumerate((name, day) for name in ("ada", "bob") for day in (1, 0)):
+        async with company.database.begin() as session:
+            taken = course(n, name, occurred_at=NOW - timedelta(days=day))
+            await intake.record(session, company.id, [taken], SourcePolicy(), as_of=company.now)
+
+    await company.change(external_id="ada", status="left")
+    company.now += timedelta(days=2)
+    async with company.database.begin() as session:
+        await streaks.settle_page(session, company.id, "learning", as_of=company.now, limit=10)
+        found = {one: dict(await streaks.list_of(session, company.id, one))["learning"] for one in (ada, bob)}
+
+    assert (found[ada].state, found[bob].state, found[ada].longest) == ("broken", "at_risk", 2)
