@@ -6,9 +6,10 @@ import pytest
 from temporalio.testing import TimeSkipper
 
 from connectors.vendors import REQUEST_BODIES
+from domain.member_changes import read
 from domain.orders import OrderState, Refusal
 from domain.rewards import GivenReward, RewardEvent, RewardState
-from storage import rewards
+from storage import member_changes, rewards
 from tests.eventually import eventually
 from tests.shop import Knobs, Shop, now
 from tests.workflows.conftest import Begin, Handle
@@ -125,6 +126,21 @@ async def test_a_reward_that_was_withdrawn_ends_its_workflow(begin: Begin, shop:
     await handle.signal(starts.WAKE, 1)
 
     assert await handle.result() == RewardState.WITHDRAWN
+
+
+async def test_the_offer_of_a_member_who_leaves_ends_with_its_workflow(begin: Begin, shop: Shop) -> None:
+    member_id = await shop.member()
+    reward_id = await shop.give(member_id, "choice")
+    handle = await follow(begin, shop, reward_id, waits=True)
+    await until(shop, reward_id, RewardState.OFFERED)
+
+    async with shop.database.begin() as session:
+        change = read({"external_id": member_id, "status": "left"})
+        await member_changes.write(session, shop.id, [change], effective_at=now(), now=now())
+    await handle.signal(starts.WAKE, 1)
+
+    assert await handle.result() == RewardState.WITHDRAWN
+    assert (await of(shop, reward_id)).reason == "member_left"
 
 
 async def test_an_automatic_reward_beyond_the_programs_limit_is_tried_again_until_it_fits(
