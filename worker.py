@@ -20,6 +20,7 @@ import runtime
 import telemetry
 from activities import failpoints
 from activities.bamboohr import BambooHRActivities
+from activities.campaigns import CampaignActivities
 from activities.challenges import ChallengeActivities
 from activities.employment import EmploymentActivities
 from activities.expiry import ExpiryActivities
@@ -52,6 +53,7 @@ from storage.database import Database
 from storage.keyring import Keyring
 from storage.wakeups import Wakeups
 from workflows import queues
+from workflows.campaigns import CampaignWorkflow
 from workflows.challenges import ChallengeWorkflow
 from workflows.clients import connect, log_like_everybody
 from workflows.connector_sync import ConnectorSyncWorkflow
@@ -67,6 +69,7 @@ WORKFLOWS = [
     OrderWorkflow,
     RewardWorkflow,
     ChallengeWorkflow,
+    CampaignWorkflow,
     StreakClockWorkflow,
     GraceWindowWorkflow,
     PointsExpiryWorkflow,
@@ -100,6 +103,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
             orders,
             RewardActivities(database, clock),
             ChallengeActivities(database, clock),
+            CampaignActivities(database),
             StreakActivities(database, clock),
             GraceActivities(database, clock),
             expiry,

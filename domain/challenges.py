@@ -613,12 +613,28 @@ def settles_at(challenge: Challenge, time_zone: str) -> datetime:
     return max(challenge.known_until, over_everywhere)
 
 
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """The first challenge of those that repeat."""
+
+    program_id: str
+    challenge_id: str
+
+
 def following(challenge: Challenge, periods: int, time_zone: str) -> tuple[str, datetime, datetime]:
     """Key, start and end of what comes so many periods later, at the same local time of the program's zone."""
     assert challenge.repeats is not None, "only what repeats is followed"
     starts_at = _later(challenge.starts_at, challenge.repeats, periods, time_zone)
     ends_at = _later(challenge.ends_at, challenge.repeats, periods, time_zone)
     return f"{challenge.key}.{starts_at.astimezone(zone(time_zone)):%Y-%m-%d}", starts_at, ends_at
+
+
+def next_due(first: Challenge, as_of: datetime, time_zone: str) -> tuple[str, datetime, datetime]:
+    """The first that begins after the instant; asked each day, it is made a period before its start."""
+    periods = 1
+    while (found := following(first, periods, time_zone))[1] <= as_of:
+        periods += 1
+    return found
 
 
 def _later(at: datetime, per: Calendar, periods: int, time_zone: str) -> datetime:

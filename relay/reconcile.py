@@ -17,12 +17,13 @@ from temporalio.client import ActivityExecutionDescription, Client, WorkflowExec
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.challenges import Campaign
 from domain.notices import ObjectToFetch
 from domain.syncs import Sync
 from domain.time import Clock
 from relay import namespaces, schedules, temporal
 from relay.outages import is_outage, namespace_is_missing
-from storage import syncs, unfinished
+from storage import campaigns, syncs, unfinished
 from storage.database import Database
 from storage.unfinished import UnfetchedObject
 from workflows import starts
@@ -57,7 +58,7 @@ class Reconcile:
         while True:
             try:
                 await namespaces.prepare(self._client)
-                await schedules.prepare(self._client, await self._list_syncs())
+                await schedules.prepare(self._client, await self._list_syncs(), await self._list_campaigns())
                 await self.heal()
             except Exception as error:
                 if not is_outage(error):
@@ -94,6 +95,10 @@ class Reconcile:
     async def _list_syncs(self) -> list[Sync]:
         async with self._database.begin() as session:
             return await syncs.list_connections(session, schedules.SYNCED)
+
+    async def _list_campaigns(self) -> Sequence[Campaign]:
+        async with self._database.begin() as session:
+            return await campaigns.list_running(session)
 
     async def _pages(self, read: Callable[..., Awaitable[Sequence[Row]]]) -> AsyncIterator[Sequence[Row]]:
         after = None

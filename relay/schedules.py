@@ -1,4 +1,4 @@
-"""What Temporal begins by itself: a schedule for each kind of run over all programs, and one for each HRIS."""
+"""What Temporal begins by itself: a schedule for each kind of run over all programs, each HRIS and each campaign."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,10 +17,12 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.challenges import Campaign
 from domain.syncs import Sync
 from relay.outages import namespace_is_missing
 from relay.temporal import RPC_TIMEOUT
 from workflows import queues, starts
+from workflows.campaigns import CampaignWorkflow
 from workflows.connector_sync import ConnectorSyncWorkflow, SyncRun
 from workflows.employment import EmploymentRun, EmploymentWorkflow
 from workflows.expiry import ExpiryRun, PointsExpiryWorkflow
@@ -29,12 +31,14 @@ from workflows.expiry import ExpiryRun, PointsExpiryWorkflow
 SYNCED = ("bamboohr",)
 
 
-async def prepare(client: Client, syncs: Sequence[Sync] = ()) -> None:
-    """The schedules are there, one for each connection to sync too; one that an operator paused stays paused."""
+async def prepare(client: Client, syncs: Sequence[Sync] = (), campaigns: Sequence[Campaign] = ()) -> None:
+    """The schedules are there, also one for each connection to sync and each campaign; what is paused stays paused."""
     for schedule_id, make in _OF_THE_DEPLOYMENT.items():
         await _ensure(client, schedule_id, make)
     for sync in syncs:
         await _ensure(client, starts.sync_schedule(sync.connection_id), partial(_sync, sync))
+    for campaign in campaigns:
+        await _ensure(client, starts.campaign(campaign.challenge_id), partial(_campaign, campaign))
 
 
 async def _ensure(client: Client, schedule_id: str, make: Callable[[], Schedule]) -> None:
@@ -84,6 +88,17 @@ def _sync(sync: Sync) -> Schedule:
         static_summary=f"Read what connection {sync.connection_id} has",
     )
     return _every(starts.SYNC_EVERY, action)
+
+
+def _campaign(campaign: Campaign) -> Schedule:
+    action = ScheduleActionStartWorkflow(
+        CampaignWorkflow.run,
+        campaign,
+        id=starts.campaign(campaign.challenge_id),
+        task_queue=queues.LAUREL.name,
+        static_summary=f"The challenges that follow {campaign.challenge_id}",
+    )
+    return _every(starts.CAMPAIGN_EVERY, action)
 
 
 def _every(interval: timedelta, action: ScheduleActionStartWorkflow) -> Schedule:

@@ -20,6 +20,8 @@ FETCH_OBJECT = "fetch_object"
 # The schedule of the whole deployment's expiry runs, and how often one begins.
 POINTS_EXPIRY = "points-expiry"
 EXPIRY_EVERY = timedelta(minutes=10)
+# How often a campaign looks whether its next challenge is to be made: periods are a week at least.
+CAMPAIGN_EVERY = timedelta(days=1)
 
 # The schedule of the whole deployment's employment runs: each member's day is met by one, wherever they are.
 EMPLOYMENT = "employment"
@@ -63,6 +65,11 @@ def sync_schedule(connection_id: str) -> str:
 def sync_run(connection_id: str, *, asked: bool = False) -> str:
     """The workflow that reads the connection, by its schedule or because somebody asked."""
     return f"sync-{'asked' if asked else 'run'}/{connection_id}"
+
+
+def campaign(challenge_id: str) -> str:
+    """The schedule of a campaign, and what begins the ids of its runs."""
+    return f"campaign/{challenge_id}"
 
 
 def order(program_id: str, order_id: str, about: str = "") -> Start:

@@ -21,6 +21,7 @@ STORIES = (
     "opened_spoken_of_and_settled",
     "extended_challenge",
     "cancelled_challenge",
+    "launches_what_follows",
     "all_that_is_due",
     "cannot_be_expired",
     "nothing_saves_is_reminded",

@@ -1,0 +1,78 @@
+"""Campaigns: what follows a challenge that repeats, when, and under which name."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.challenges import Campaign, ChallengeState
+from storage import campaigns, challenge_commands, challenges, configurations
+from storage.tables import programs
+from tests.challenges import sprint, with_challenges
+from tests.programs import NOW, apply, make_program
+
+# Nine in the morning in Berlin, before the clocks go forward on 29 March.
+MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+async def monthly(session: AsyncSession, **changes: Any) -> Campaign:
+    """A challenge of a week of each month, of a program in Berlin."""
+    program_id = await make_program(session, with_challenges())
+    await session.execute(update(programs).where(programs.c.program_id == program_id).values(time_zone="Europe/Berlin"))
+    said = {"starts_at": MORNING.isoformat(), "ends_at": (MORNING + timedelta(days=7)).isoformat(), "repeats": "month"}
+    await apply(session, program_id, with_challenges(sprint=sprint(**said | changes)))
+    [campaign] = await campaigns.list_running(session)
+    return campaign
+
+
+async def test_the_next_one_is_launched_once_at_the_same_local_time(session: AsyncSession) -> None:
+    campaign = await monthly(session)
+
+    made = [await campaigns.make_next(session, campaign, now=NOW) for _ in range(2)]
+
+    assert made == ["sprint.2026-04-02", None]
+    following = await challenges.find(session, campaign.program_id, "sprint.2026-04-02")
+    assert following is not None
+    assert following.state is ChallengeState.SCHEDULED
+    assert following.definition.starts_at == datetime(2026, 4, 2, 7, tzinfo=UTC)
+    assert following.definition.ends_at == datetime(2026, 4, 9, 7, tzinfo=UTC)
+    active = await configurations.read_active(session, campaign.program_id)
+    assert (active.challenges["sprint.2026-04-02"].repeats, active.challenges["sprint.2026-04-02"].origin) == (
+        None,
+        "page",
+    )
+
+
+async def test_the_one_after_it_is_made_when_it_has_begun(session: AsyncSession) -> None:
+    campaign = await monthly(session)
+    moments = [NOW, NOW + timedelta(days=28), NOW + timedelta(days=30)]
+
+    made = [await campaigns.make_next(session, campaign, now=at) for at in moments]
+
+    assert made == ["sprint.2026-04-02", None, "sprint.2026-05-02"]
+
+
+async def test_the_last_day_of_a_month_stays_the_last_day(session: AsyncSession) -> None:
+    starts_at = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    campaign = await monthly(
+        session, starts_at=starts_at.isoformat(), ends_at=(starts_at + timedelta(hours=8)).isoformat()
+    )
+
+    assert await campaigns.make_next(session, campaign, now=starts_at) == "sprint.2026-02-28"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "dropped"])
+async def test_a_campaign_ends_with_its_first_challenge(session: AsyncSession, how: str) -> None:
+    campaign = await monthly(session)
+
+    if how == "dropped":
+        await apply(session, campaign.program_id, with_challenges())
+    else:
+        await challenge_commands.cancel(
+            session, campaign.program_id, campaign.challenge_id, reason="enough", actor="a test", now=NOW
+        )
+
+    assert await campaigns.make_next(session, campaign, now=NOW) is None
+    assert await campaigns.list_running(session) == []
