@@ -196,6 +196,17 @@ _COMMAND = {
 
 BY_MODEL: Mapping[str, Any] = {
     "EventOutcome": _OUTCOME,
+    "Preview": {
+        "begins_at": "2026-02-02T12:00:00Z",
+        "ends_at": "2026-03-04T12:00:00Z",
+        "decisions": 1204,
+        "completions": 87,
+        "points": 1000,
+        "prize_points": 0,
+        "people": 20,
+        "most": 1000,
+        "bounded_by": "first",
+    },
     "DryRun": {
         "status": "recorded",
         "event_id": None,

@@ -321,6 +321,11 @@ TABLE = {
             "not exist.",
         ),
         Kind(
+            "preview_too_large", 422, False, "More has happened than a preview reads.",
+            "A preview reads at most 50,000 decisions. `detail` names the event types: take fewer of them, or 30 days "
+            "instead of 90; `laurel backtest` has no such limit.",
+        ),
+        Kind(
             "invalid_challenge", 422, False, "The challenge cannot be taken.",
             "`errors` lists each fault: an end before the start, an event type that is not there, an expression that "
             "breaks. Nothing was kept.",

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from domain import derived
 from domain.badges import Badges
-from domain.challenges import given_back
+from domain.challenges import Claim, given_back
 from domain.configuration import Configuration, Milestone, Period
 from domain.counters import NOTHING, CounterKey, Counts, counts_from_json
 from domain.deciding import UNIT, Person, as_seen, counted_by_back_fill, keys_needed, plan, shared_needed
@@ -96,7 +96,7 @@ def _compared() -> dict[Any, Compared]:
 @dataclass(slots=True)
 class Outcome:
     """What was found: of how many decisions how many differ; by unit, by name, by cohort (attribute, value, unit), and
-    the points of each member."""
+    the points of each member. By challenge and event, who completed challenges that were not live then."""
 
     decisions: int = 0
     differing: int = 0
@@ -104,6 +104,7 @@ class Outcome:
     named: dict[Name, Compared] = field(default_factory=_compared)
     cohorts: dict[tuple[str, str, str], Compared] = field(default_factory=_compared)
     members: dict[str, Compared] = field(default_factory=_compared)
+    claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
 
 
 Candidate = Callable[[Configuration], Configuration]
@@ -275,6 +276,7 @@ class Replay:
         if step.again:
             given = intake.ladders.given_for(step.event_id)
             self._kept[step.event_id] = _Kept(fact, person, live, recorded, did, given)
+        self._note_claims(intake, live)
         self._tell_prizes(intake, step.decided_at, live, person)
 
     def _leave_out(self, step: Step, live: Configuration, person: Person) -> None:
@@ -312,8 +314,12 @@ class Replay:
             intake.facts[new.key] = new
             intake.take(replace(retraction, retracts=kept.fact.event.external_id), _REDECIDE)
             self._get_ahead(intake, read, moves, set(), self._alone(kept.live))
+            self._note_claims(intake, kept.live)
             self._take_rungs(intake, [kept.person])
         self._tell(kept.person, kept.recorded, kept.candidate, -1)
+
+    def _note_claims(self, intake: Intake, live: Configuration) -> None:
+        self.outcome.claims |= {key: one for key, one in intake.claims.items() if key[0] not in live.challenges}
 
     def _tell_prizes(self, intake: Intake, at: datetime, live: Configuration, person: Person) -> None:
         """Take up what the candidate derives and the record does not have: prizes of challenges that were not then."""

@@ -32,6 +32,7 @@ class Scope(StrEnum):
     LEADERBOARDS_READ = "leaderboards:read"
     CHALLENGES_READ = "challenges:read"
     CHALLENGES_WRITE = "challenges:write"
+    CHALLENGES_PREVIEW = "challenges:preview"
     NOTIFICATIONS_READ = "notifications:read"
     NOTIFICATIONS_WRITE = "notifications:write"
     REPORTS_READ = "reports:read"
@@ -64,6 +65,7 @@ DESCRIPTIONS = {
     Scope.LEADERBOARDS_READ: "Read leaderboards and a member's place on them.",
     Scope.CHALLENGES_READ: "Read challenges, who has completed them and who stands where.",
     Scope.CHALLENGES_WRITE: "Write, launch, extend and cancel challenges.",
+    Scope.CHALLENGES_PREVIEW: "See what a challenge would have paid, and the most that it can cost.",
     Scope.NOTIFICATIONS_READ: "Read notifications.",
     Scope.NOTIFICATIONS_WRITE: "Mark notifications as read.",
     Scope.REPORTS_READ: "Read reports on the whole ledger: balances of accounts, liability, spend, the journal.",

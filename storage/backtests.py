@@ -1,7 +1,8 @@
 """Back-tests read what was recorded, in the order in which it was decided, and write nothing."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from datetime import datetime
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, text
@@ -16,6 +17,7 @@ from storage import configurations
 from storage.database import Database
 
 PAGE = 1_000  # steps
+ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 MAX_PERSONS = 50_000  # versions of members that are remembered
 
 # The type, data and time of an event at an earlier revision are kept apart.
@@ -29,13 +31,14 @@ _STEPS = """SELECT d.event_id, d.revision, d.kind, d.member_id, d.points, d.verd
     FROM decisions d JOIN events e ON e.program_id = d.program_id AND e.id = d.event_id
         LEFT JOIN event_revisions r ON r.program_id = d.program_id AND r.event_id = d.event_id
             AND r.revision = d.revision AND d.revision < e.revision
-    WHERE d.program_id = :program_id AND d.recorded_at < :until {of_types}
+    WHERE d.program_id = :program_id AND d.recorded_at >= :since AND d.recorded_at < :until {of_types}
     ORDER BY d.position"""
 _OF_TYPES = "AND e.type = ANY(CAST(:types AS text[]))"
 _COUNT = text(
     """SELECT count(*) FROM (SELECT FROM decisions d JOIN events e ON e.program_id = d.program_id AND e.id = d.event_id
-        WHERE d.program_id = :program_id AND d.recorded_at < :until AND e.type = ANY(CAST(:types AS text[]))
-        LIMIT :limit) AS some"""
+        WHERE d.program_id = :program_id AND d.recorded_at >= :since AND d.recorded_at < :until
+            AND e.type = ANY(CAST(:types AS text[]))
+        LIMIT :limit) AS found"""
 )
 _PERSONS = text(
     """SELECT v.member_id, v.version, v.attributes FROM member_versions v
@@ -78,26 +81,31 @@ async def replay(
     until: datetime,
     by: Sequence[str] = (),
     types: Collection[str] | None = None,
+    since: datetime = ALWAYS,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
-    """`run` in a session, of events of some types only if they are named."""
+    """`run` in a session: of events of these types only, if they are named, and of what was decided `since` only."""
     replaying = Replay(candidate, begins_at=begins_at, placed=await _placed(session, program_id), by=by)
     known: dict[int, Configuration | None] = {}
-    async for steps in _pages(session, program_id, until, types):
-        for step in steps:
-            number = step.inputs.get("configuration")
-            if number is not None and number not in known:
-                known[number] = await configurations.get(session, program_id, number)
-            replaying.take(step, None if number is None else known[number])
+    async for steps in _pages(session, program_id, until, types, since):
+        for number in {step.inputs["configuration"] for step in steps if step.inputs} - known.keys():
+            known[number] = await configurations.get(session, program_id, number)
+        # Deciding takes the processor; whoever else is served by this process goes on meanwhile.
+        await asyncio.to_thread(_take_all, replaying, steps, known)
         progress(len(steps))
     return replaying.outcome
 
 
+def _take_all(replaying: Replay, steps: Sequence[Step], known: Mapping[int, Configuration | None]) -> None:
+    for step in steps:
+        replaying.take(step, known[step.inputs["configuration"]] if step.inputs else None)
+
+
 async def count(
-    session: AsyncSession, program_id: str, types: Collection[str], *, until: datetime, at_most: int
+    session: AsyncSession, program_id: str, types: Collection[str], *, since: datetime, until: datetime, at_most: int
 ) -> int:
     """How many decisions there are about events of these types; above `at_most` they are not counted."""
-    asked = {"program_id": program_id, "until": until, "types": list(types), "limit": at_most + 1}
+    asked = {"program_id": program_id, "since": since, "until": until, "types": list(types), "limit": at_most + 1}
     return int(await session.scalar(_COUNT, asked) or 0)
 
 
@@ -124,10 +132,10 @@ async def _placed(session: AsyncSession, program_id: str) -> dict[tuple[str, str
 
 
 async def _pages(
-    session: AsyncSession, program_id: str, until: datetime, types: Collection[str] | None
+    session: AsyncSession, program_id: str, until: datetime, types: Collection[str] | None, since: datetime
 ) -> AsyncIterator[list[Step]]:
     statement = text(_STEPS.format(of_types="" if types is None else _OF_TYPES))
-    asked: dict[str, Any] = {"program_id": program_id, "until": until}
+    asked: dict[str, Any] = {"program_id": program_id, "since": since, "until": until}
     asked |= {} if types is None else {"types": list(types)}
     persons = _Persons(session, program_id)
     found = await session.stream(statement, asked, execution_options={"yield_per": PAGE})

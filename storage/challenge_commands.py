@@ -25,6 +25,7 @@ from storage.tables import members
 
 PAGE_MEMBERS = 1_000
 
+PREVIEWED = "previewed"  # the key of what is kept nowhere
 NOBODY = "nobody who is there now is in the audience"
 
 
@@ -81,6 +82,13 @@ def _check(definition: Challenge, active: Definitions) -> None:
     known = replace(active, challenges={**active.challenges, definition.key: definition})
     if faults := check_definition(known, "challenges", definition.key):
         raise InvalidChallenge([replace(fault, path=fault.path[2:]) for fault in faults])
+
+
+async def check(session: AsyncSession, program_id: str, said: Mapping[str, Any]) -> Challenge:
+    """What is said, checked as a draft is, and kept nowhere. Raises InvalidChallenge."""
+    definition = _read(PREVIEWED, said)
+    _check(definition, definitions_of(await configurations.read_active(session, program_id)))
+    return definition
 
 
 # -- What makes a new snapshot -------------------------------------------------------------------------------------
