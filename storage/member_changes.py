@@ -13,6 +13,7 @@ from functools import partial
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.calendars import WORKING_DAYS
 from domain.events import Identity
 from domain.member_changes import (
     ChangeStatus,
@@ -29,7 +30,7 @@ from domain.member_changes import (
 )
 from domain.members import EMAIL, MBOX_SHA1SUM, Member, MemberStatus, attributes, custom_as_json
 from domain.outbox import Kind, Lane, OutboxRow
-from storage import leaderboards, leavers, members, outbox, sets
+from storage import leaderboards, leavers, members, outbox, sets, streaks
 from storage.database import Database
 from storage.failures import retry
 from storage.ids import new_id
@@ -77,6 +78,11 @@ class _Taken:
         return self.before is None or self.before.version != self.after.version
 
     @property
+    def has_other_days(self) -> bool:
+        """Streaks follow from all that is known of a member: zone, working days, country, status, what is asked."""
+        return self.before is not None and self.has_new_version
+
+    @property
     def moves_on_boards(self) -> bool:
         return self.before is not None and _placement(self.before) != _placement(self.after)
 
@@ -99,7 +105,7 @@ _LEAVING = {(before, MemberStatus.LEFT) for before in MemberStatus if before is 
 def _placement(member: Member) -> tuple[object, ...]:
     """What decides on which boards a member is."""
     cohorts = member.department, member.role, member.performance_tier, member.location, member.country, member.hired_on
-    return *cohorts, member.status is MemberStatus.LEFT
+    return *cohorts, member.custom.get(WORKING_DAYS), member.status is MemberStatus.LEFT
 
 
 async def import_all(
@@ -281,6 +287,8 @@ async def _write(session: AsyncSession, work: _Work, taken: Sequence[_Taken]) ->
     versions = [one.after for one in taken if one.has_new_version]
     await sets.insert(session, _version_rows(work, versions))
     await sets.insert(session, _identity_rows(work, taken))
+    if others := [one.after.id for one in taken if one.has_other_days]:
+        await streaks.make_due(session, work.program_id, others, as_of=work.now)
     moved = [one.after.id for one in taken if one.moves_on_boards]
     await leavers.close(session, work.program_id, [one.after.id for one in taken if one.has_left], now=work.now)
     effects = [*_arrivals(work, taken), *(leaderboards.outbox_row(work.program_id, one) for one in moved)]

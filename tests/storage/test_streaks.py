@@ -13,9 +13,10 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import Event, Identity, SourcePolicy
+from domain.member_changes import read
 from domain.merges import Merge
 from domain.streaks import Streak, StreakState
-from storage import intake, merges, streaks
+from storage import intake, member_changes, merges, streaks
 from storage.game_tables import absences, outages, streak_awards, streak_freezes, streak_marks
 from storage.game_tables import streaks as table
 from storage.ids import new_id
@@ -421,3 +422,13 @@ async def test_whatever_comes_the_rows_are_the_fold_and_what_is_owed_is_told(
     paid = await program.session.scalar(select(func.count()).select_from(streak_awards).where(*standing))
     streak = await streaks.read_at(program.session, program.id, program.ada, "learning", as_of=company.clock)
     assert paid == len(streak.reached)
+
+
+async def test_who_changes_is_settled_anew_by_what_is_known_of_them_now(program: Program):
+    await program.learn(0)
+    moved = read({"external_id": "ada", "name": "Ada", "time_zone": "America/Los_Angeles"})
+    await member_changes.write(program.session, program.id, [moved], effective_at=at(0, 14), now=at(0, 14))
+
+    await program.settle(at(0, 15))
+
+    assert (await program.streak()).next_deadline_at == at(1, 8)
