@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from domain.calendars import WORKING_DAYS, is_holiday, pattern_of
 from domain.configuration import Configuration
 from domain.game import Board, Window
 
@@ -33,8 +34,6 @@ COHORTS = ("department", "role", "tenure", "performance_tier", "location", "coun
 # Years since the day of hire, from and below.
 TENURE_BANDS = ((0, 1), (1, 3), (3, 5), (5, 10))
 LONGEST_TENURE = "10+"
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 # The last time zone to end a day is UTC-12: its midnight is noon in UTC.
 LAST_ZONE = timedelta(hours=12)
@@ -159,6 +158,8 @@ class Standing:
     earned: Mapping[Window, Earned]
     attributes: Mapping[str, str | None] = field(default_factory=dict)
     listed: bool = True
+    # The member's own weekdays, if others than the board's, and the days of absence in the periods.
+    working_days: str | None = None
     absent: frozenset[date] = frozenset()
 
 
@@ -185,23 +186,25 @@ def _placement(board: Board, standing: Standing, today: date) -> Placement | Non
     if earned is None or not all(cohort):
         return None
     first = began_on(board.window, today)
-    score = _score(board, earned.points, first, today, standing.absent)
+    score = _score(board, earned.points, first, today, standing)
     ranking = Ranking(board, tuple(value for value in cohort if value), first)
     return Placement(ranking, score, _entry(earned.reached_at, standing.member_id)) if score > 0 else None
 
 
-def _score(board: Board, points: int, first: date | None, today: date, absent: frozenset[date]) -> int:
+def _score(board: Board, points: int, first: date | None, today: date, standing: Standing) -> int:
     points = min(points, MAX_POINTS // PARTS) if board.per_working_day else min(points, MAX_POINTS)
     if not board.per_working_day or first is None:
         return points
-    days = worked(board.working_days, first, today, absent)
+    days = worked(board, first, today, standing)
     return points * PARTS // days if days else 0
 
 
-def worked(working_days: Sequence[str], first: date, last: date, absent: frozenset[date]) -> int:
-    """How many working days there are from the first to the last, less those on which the member was absent."""
+def worked(board: Board, first: date, last: date, standing: Standing) -> int:
+    """On how many working days from the first to the last the member was there: no holiday, no absence."""
+    pattern = pattern_of({"custom": {WORKING_DAYS: standing.working_days}}, board.working_days)
+    country = standing.attributes.get("country")
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-    return sum(WEEKDAYS[day.weekday()] in working_days and day not in absent for day in days)
+    return sum(day.weekday() in pattern and day not in standing.absent and not is_holiday(country, day) for day in days)
 
 
 # -- Places --------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import orjson
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.calendars import WORKING_DAYS
 from domain.game import Board, Window
 from domain.leaderboards import (
     Earned,
@@ -44,9 +45,9 @@ MAX_PAGE = 101  # places: a page, and one more that tells whether another follow
 REBUILD_PAGE = 1_000  # standings read and written at once
 UNLINK_PAGE = 500  # keys
 
-# KEYS: the hash of standings. ARGV: the prefix of boards, the day of the boards, then per standing: member, version, its
-# places as JSON, how many they are, and for each: board, points as written, entry. Places name boards, so all keys share
-# a hash tag. Of what was seen of one state of the book, the later day is newer.
+# KEYS: the hash of standings. ARGV: the prefix of boards, the day of the boards, then per standing: member, version,
+# its places as JSON, how many they are, and for each: board, points as written, entry. Places name boards, so all keys
+# share a hash tag. Of what was seen of one state of the book, the later day is newer.
 _WRITE = """
 local prefix, day, at = ARGV[1], ARGV[2], 3
 while at <= #ARGV do
@@ -195,7 +196,7 @@ def _reading(windows: frozenset[Window], *, absences: bool, everybody: bool) -> 
     return f"""SELECT a.id, m.id, a.unit, {_SEEN}, a.lifetime, reached.recorded_at,
             m.status <> 'left' AND m.merged_into IS NULL AND o.member_id IS NULL,
             m.department, m.role, m.performance_tier, m.location, m.country, m.hired_on,
-            {away if absences else "NULL"}{columns}
+            m.custom ->> '{WORKING_DAYS}', {away if absences else "NULL"}{columns}
         FROM accounts a JOIN members m ON m.program_id = a.program_id AND m.id = a.member_id
         LEFT JOIN board_opt_outs o ON o.program_id = m.program_id AND o.member_id = m.id
         CROSS JOIN LATERAL (
@@ -245,12 +246,12 @@ def _parameters(on: Scheme) -> dict[str, Any]:
 def _standing(on: Scheme, row: Sequence[Any]) -> Standing:
     member_id, unit, version, lifetime, reached_at, listed = row[1:7]
     earned = {Window.LIFETIME: Earned(lifetime, reached_at)}
-    periods = iter(row[14:])
+    periods = iter(row[15:])
     for window, points, changed_at in zip(sorted(on.windows - {Window.LIFETIME}), periods, periods, strict=True):
         if points is not None:
             earned[window] = Earned(points, changed_at)
     attributes = attributes_of(dict(zip(_ATTRIBUTES, row[7:13], strict=True)), on.today)
-    return Standing(member_id, unit, version, earned, attributes, listed, frozenset(row[13] or ()))
+    return Standing(member_id, unit, version, earned, attributes, listed, row[13], frozenset(row[14] or ()))
 
 
 # -- Writing -------------------------------------------------------------------------------------------------------

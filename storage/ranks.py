@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.calendars import WORKING_DAYS
 from domain.game import Board, Window
 from domain.leaderboards import (
     COHORTS,
@@ -103,7 +104,8 @@ def _placements(on: Scheme, board: Board, row: Sequence[Any]) -> list[Placement]
     member_id, attributes, points, changed_at, absent = row
     earned: Mapping[Window, Earned] = {board.window: Earned(points, changed_at)}
     made = attributes_of(_dated(attributes), on.today)
-    standing = Standing(member_id, board.unit, 0, earned, made, True, frozenset(absent or ()))
+    days = (attributes.get("custom") or {}).get(WORKING_DAYS)
+    standing = Standing(member_id, board.unit, 0, earned, made, True, days, frozenset(absent or ()))
     return placements([board], standing, on.today)
 
 

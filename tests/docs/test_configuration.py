@@ -13,8 +13,7 @@ from domain.configuration import Award, Cap, Condition, Expiry, Refill, Transfer
 from domain.configuration import Field as SchemaField
 from domain.definitions import SECTIONS, key_field
 from domain.expressions import FUNCTIONS
-from domain.game import Freezes, Grace, Qualifying
-from domain.game import Goal, Prize
+from domain.game import Freezes, Goal, Grace, Level, Prize, Qualifying
 from domain.members import ATTRIBUTES
 from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS
@@ -34,6 +33,7 @@ SHAPES: dict[type[Any], str] = {
     Qualifying: "",
     Grace: "",
     Freezes: "",
+    Level: "",
 }
 
 

@@ -34,7 +34,20 @@ from domain.configuration import (
     UnitKind,
 )
 from domain.definitions import Definitions
-from domain.game import Absorbed, Cadence, Freezes, Grace, OnMiss, Qualifying, StreakPolicy
+from domain.game import (
+    Absorbed,
+    Badge,
+    Board,
+    Cadence,
+    Freezes,
+    Grace,
+    Level,
+    OnMiss,
+    Qualifying,
+    StreakPolicy,
+    TierLadder,
+    Window,
+)
 
 keys = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -235,6 +248,49 @@ def _streak(key: str) -> st.SearchStrategy[StreakPolicy]:
     )
 
 
+def _ladder(key: str) -> st.SearchStrategy[TierLadder]:
+    levels = st.builds(Level, key=texts, at=whole, keep=maybe_whole, title=texts)
+    return st.builds(
+        TierLadder,
+        st.just(key),
+        versions,
+        levels=st.lists(levels, max_size=3).map(tuple),
+        title=texts,
+        unit=texts,
+        days=maybe_whole,
+    )
+
+
+def _badge(key: str) -> st.SearchStrategy[Badge]:
+    return st.builds(
+        Badge,
+        st.just(key),
+        versions,
+        title=texts,
+        description=texts,
+        aggregate=st.none() | texts,
+        at_least=whole,
+        streak=st.none() | texts,
+        challenge=st.none() | texts,
+        badges=lists,
+    )
+
+
+def _board(key: str) -> st.SearchStrategy[Board]:
+    return st.builds(
+        Board,
+        st.just(key),
+        versions,
+        title=texts,
+        unit=texts,
+        by=lists,
+        window=st.sampled_from(Window),
+        per_working_day=st.booleans(),
+        working_days=lists,
+        least_members=whole,
+    )
+
+
 def _section(definition: Callable[[str], st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.sets(keys, max_size=3).flatmap(
         lambda names: st.fixed_dictionaries({name: definition(name) for name in sorted(names)})
@@ -253,4 +309,7 @@ definitions = st.builds(
     conversions=_section(_conversion),
     groups=_section(_group),
     streaks=_section(_streak),
+    tiers=_section(_ladder),
+    badges=_section(_badge),
+    boards=_section(_board),
 )

@@ -106,8 +106,16 @@ def test_points_per_working_day_leave_out_weekends_and_absences() -> None:
     assert scores(board, never) == []
 
 
-def test_working_days_are_those_that_a_board_names() -> None:
-    assert worked(("sun", "mon"), date(2026, 3, 2), date(2026, 3, 8), frozenset()) == 2
+@pytest.mark.parametrize(
+    ("own", "country", "days"), [(None, None, 2), ("mon,tue,wed", None, 3), ("mon,tue,wed", "DE", 2), ("?", None, 2)]
+)
+def test_working_days_are_the_boards_or_the_members_own_without_holidays(
+    own: str | None, country: str | None, days: int
+) -> None:
+    board, easter = Board("x", 1, working_days=("sun", "tue")), date(2026, 4, 6)
+    one = Standing("mem_1", "points", 1, {}, {"country": country}, working_days=own)
+
+    assert worked(board, easter, easter + timedelta(days=6), one) == days
 
 
 def test_points_are_exact_to_the_bound_and_ranked_as_the_bound_beyond() -> None:
