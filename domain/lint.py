@@ -23,6 +23,8 @@ from domain.trials import Choice, Space, Trial, conditions, holds, is_decidable,
 # Of an aggregate that counts: what a rule sees that still matches after so many events of a period.
 _MANY = range(MAX_TOTAL - 12, MAX_TOTAL + 1)
 
+MAX_RIVALS = 10  # rules of which each leaves another out now and then
+
 _JUDGED = (RuleState.ACTIVE, RuleState.SHADOW)
 
 
@@ -85,6 +87,9 @@ def _event_types(definitions: Definitions) -> Mapping[str, EventType]:
 # -- One rule ------------------------------------------------------------------------------------------------------
 
 
+_Match = tuple[Choice, RuleResult]
+
+
 @dataclass(frozen=True, slots=True)
 class _Tried:
     """A rule, its situations, and those in which it matches."""
@@ -93,8 +98,7 @@ class _Tried:
     where: Space
     trial: Trial
 
-    @property
-    def matches(self) -> Iterator[tuple[Choice, RuleResult]]:
+    def matches(self) -> Iterator[_Match]:
         """Choices in which the rule matches, those next to the first included, with what it gives there."""
         beside = self.where.beside(self.trial.nearest) if self.trial.found else ()
         for choice in (*self.trial.found, *beside):
@@ -122,8 +126,9 @@ def _about(one: _Tried, definitions: Definitions, as_of: datetime) -> Warned:
     elif not one.trial.found:
         yield from _never_matches(one)
     else:
-        yield from _caps_below_award(one, definitions)
-        yield from _unbounded_month(one, definitions)
+        matches = list(one.matches())
+        yield from _caps_below_award(one, matches, definitions)
+        yield from _unbounded_month(one, matches, definitions)
 
 
 def _never_matches(one: _Tried) -> Warned:
@@ -148,9 +153,9 @@ def _places(rule: Rule) -> dict[str, Path]:
     return {name: named.get(name, (*path, "audience")) for name in conditions(rule)}
 
 
-def _caps_below_award(one: _Tried, definitions: Definitions) -> Warned:
+def _caps_below_award(one: _Tried, matches: Sequence[_Match], definitions: Definitions) -> Warned:
     """Whatever limits so few that even the least award is cut."""
-    given = [(result.rounded, n, choice) for n, (choice, result) in enumerate(one.matches) if result.rounded > 0]
+    given = [(result.rounded, n, choice) for n, (choice, result) in enumerate(matches) if result.rounded > 0]
     if one.rule.award is None or not given:
         return
     least, _, choice = min(given, key=lambda award: award[:2])
@@ -184,7 +189,7 @@ def _groups_of(rule: Rule, definitions: Definitions) -> Iterator[Group]:
         group = definitions.groups.get(group.within or "")
 
 
-def _unbounded_month(one: _Tried, definitions: Definitions) -> Warned:
+def _unbounded_month(one: _Tried, matches: Sequence[_Match], definitions: Definitions) -> Warned:
     rule = one.rule
     if rule.state is not RuleState.ACTIVE or rule.multiplier is not None or rule.event_type in DERIVED_TYPES:
         return
@@ -192,7 +197,7 @@ def _unbounded_month(one: _Tried, definitions: Definitions) -> Warned:
         return
     if any(not _matches_at_many(one, aggregate) for aggregate in _counts(one, definitions.aggregates)):
         return
-    choice, result = max(one.matches, key=lambda match: match[1].points)
+    choice, result = max(matches, key=lambda match: match[1].points)
     gets = f"{result.points:,} {rule.award.unit}" if rule.award else f"the reward {rule.reward}"
     message = f"nothing limits what a member gets of this in a month: {gets} for each event like the example"
     yield LintWarning(LintCode.UNBOUNDED_MONTH, ("rules", rule.key), message, one.example(choice))
@@ -276,28 +281,43 @@ def _multiplies_nothing(one: _Tried, weighing: Weighing) -> Warned:
 
 
 def _always_left_out(one: _Tried, active: Sequence[_Tried], definitions: Definitions) -> Warned:
-    """Wherever the rule would pay, others that nothing can use up pay instead of it."""
-    rule = one.rule
+    """Wherever the rule would pay, others that nothing can use up pay instead of it.
+
+    Others are taken in one by one, as they are seen to pay: those that are seen leave it out everywhere, or it has a
+    turn.
+    """
+    rule, groups = one.rule, definitions.groups
     others = [other.rule for other in active if other is not one and _goes_on_paying(other.rule, definitions)]
-    choosing = any(group.stacking is not Stacking.SUM for group in definitions.groups.values())
+    choosing = any(group.stacking is not Stacking.SUM for group in groups.values())
     if not choosing or not others or rule.multiplier is not None:
         return
-    window = rule.starts_at, rule.ends_at
-    where = space([rule, *others], one.where.event_type, definitions.aggregates, window)
-    left_out = None
-    for situation in _paying(rule, where) if where else ():
-        results = {result.rule: result for result in _weighed([rule, *others], situation, definitions.groups)}
-        if results[rule.key].left_out is None:
+    rivals: list[Rule] = []
+    example = None
+    while (turn := _turn(rule, rivals, definitions, one.where.event_type)) is not None:
+        results = _weighed([rule, *others], turn, groups)
+        left_out = results[0].left_out
+        if left_out is None or len(rivals) == MAX_RIVALS:
             return
-        left_out = left_out or (situation, results)
-    if left_out:
-        situation, results = left_out
-        instead = next(key for key, result in results.items() if result.pays)
-        group, stacking = results[rule.key].left_out or ("", "")
+        winner = next(other for other, result in zip(others, results[1:], strict=True) if result.pays)
+        if winner in rivals:
+            return
+        rivals.append(winner)
+        example = example or (turn, left_out, winner)
+    if example:
+        situation, (group, stacking), winner = example
         message = (
-            f"group {group} ({stacking}) always leaves it out: wherever it would pay, others do, as {instead} here"
+            f"group {group} ({stacking}) always leaves it out: wherever it would pay, others do, as {winner.key} here"
         )
         yield LintWarning(LintCode.ALWAYS_LEFT_OUT, ("rules", rule.key), message, _example(situation))
+
+
+def _turn(rule: Rule, rivals: Sequence[Rule], definitions: Definitions, event_type: EventType) -> Situation | None:
+    """A situation in which the rule pays although the rivals are there."""
+    where = space([rule, *rivals], event_type, definitions.aggregates, (rule.starts_at, rule.ends_at))
+    for situation in _paying(rule, where) if where else ():
+        if _weighed([rule, *rivals], situation, definitions.groups)[0].left_out is None:
+            return situation
+    return None
 
 
 def _goes_on_paying(rule: Rule, definitions: Definitions) -> bool:

@@ -13,7 +13,7 @@ from itertools import islice, product
 from typing import Any
 
 from domain.configuration import Aggregate, EventType, Rule
-from domain.expressions import ExpressionError, conjuncts, evaluate, fields_used, functions_used
+from domain.expressions import ExpressionError, conjuncts, evaluate, fields_used, functions_used, is_read_whole
 from domain.rules import RuleResult, judge
 from domain.samples import AT, UNUSED, Candidates, Name, Situation, candidates_of, combinations, expressions, situated
 
@@ -124,18 +124,22 @@ class Trial:
 
 def search(where: Space, wanted: Sequence[str]) -> Trial:
     """Try to make all the parts hold."""
-    rated = sorted(((_held(where, choice, wanted), n, choice) for n, choice in enumerate(where.samples())), key=_best)
-    found = [choice for held, _, choice in rated if held == len(wanted)]
+    asked = [_Part(where, text) for text in wanted]
+    rated = sorted(((_held(asked, choice), n, choice) for n, choice in enumerate(where.samples())), key=_best)
+    found = [choice for held, _, choice in rated if held == len(asked)]
     if found:
         return Trial(found, found[0])
-    climbed = [_climb(where, choice, held, wanted) for held, _, choice in rated[:STARTS]]
+    climbed = [_climb(where, choice, held, asked) for held, _, choice in rated[:STARTS]]
     held, nearest = max(climbed, key=lambda one: one[0])
-    return Trial([nearest] if held == len(wanted) else [], nearest)
+    return Trial([nearest] if held == len(asked) else [], nearest)
 
 
-def holds(part: str, situation: Situation) -> bool:
-    """Whether the part is true there; what breaks is not."""
-    return _holds(part, situation.context())
+def holds(text: str, situation: Situation) -> bool:
+    """Whether the expression is true there; what breaks is not."""
+    try:
+        return evaluate(text, situation.context()) is True
+    except ExpressionError:
+        return False
 
 
 def judged(rule: Rule, situation: Situation) -> RuleResult:
@@ -143,34 +147,46 @@ def judged(rule: Rule, situation: Situation) -> RuleResult:
     return judge(rule, situation.event["occurred_at"], situation.context(), UNUSED)
 
 
+class _Part:
+    """One of the parts, evaluated once for what it reads: choices that differ elsewhere are not tried again."""
+
+    def __init__(self, where: Space, text: str) -> None:
+        self._where = where
+        self._text = text
+        self._reads = [name for name in where.candidates if _reads(text, name)]
+        self._known: dict[tuple[tuple[type, Any], ...], bool] = {}
+
+    def holds(self, choice: Choice) -> bool:
+        read = tuple((type(choice[name]), choice[name]) for name in self._reads)  # true is 1 to a dictionary
+        known = self._known.get(read)
+        if known is None:
+            known = self._known[read] = holds(self._text, self._where.situation(choice))
+        return known
+
+
+def _reads(text: str, name: Name) -> bool:
+    of, field = name
+    return field in fields_used(text, of) or is_read_whole(text, of)
+
+
 def _best(rated: tuple[int, int, Choice]) -> tuple[int, int]:
     held, number, _ = rated
     return -held, number
 
 
-def _climb(where: Space, choice: Choice, held: int, wanted: Sequence[str]) -> tuple[int, Choice]:
+def _climb(where: Space, choice: Choice, held: int, asked: Sequence[_Part]) -> tuple[int, Choice]:
     for _ in range(MAX_STEPS):
-        closer = _closer(where, where.beside(choice), held, wanted) or _closer(
-            where, where.further(choice), held, wanted
-        )
+        closer = _closer(where.beside(choice), held, asked) or _closer(where.further(choice), held, asked)
         if closer is None:
             break
         held, choice = closer
     return held, choice
 
 
-def _closer(where: Space, choices: Iterable[Choice], held: int, wanted: Sequence[str]) -> tuple[int, Choice] | None:
-    rated = ((_held(where, choice, wanted), choice) for choice in choices)
+def _closer(choices: Iterable[Choice], held: int, asked: Sequence[_Part]) -> tuple[int, Choice] | None:
+    rated = ((_held(asked, choice), choice) for choice in choices)
     return next((one for one in rated if one[0] > held), None)
 
 
-def _held(where: Space, choice: Choice, wanted: Sequence[str]) -> int:
-    using = where.situation(choice).context()
-    return sum(_holds(part, using) for part in wanted)
-
-
-def _holds(part: str, using: Any) -> bool:
-    try:
-        return evaluate(part, using) is True
-    except ExpressionError:
-        return False
+def _held(asked: Sequence[_Part], choice: Choice) -> int:
+    return sum(part.holds(choice) for part in asked)
