@@ -16,7 +16,7 @@ _STATIC = files("api") / "static"
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def headers(images: str = "'self'") -> dict[str, str]:
+def headers(images: str = "'self'", forms: str = "'none'") -> dict[str, str]:
     """What goes with every page: it asks for its files anew, so that it never runs with another version's script."""
     policy = (
         "default-src 'none'",
@@ -25,7 +25,7 @@ def headers(images: str = "'self'") -> dict[str, str]:
         f"img-src {images}",
         "connect-src 'self'",
         "base-uri 'none'",
-        "form-action 'none'",
+        f"form-action {forms}",
         "frame-ancestors 'none'",
     )
     return {
@@ -43,18 +43,23 @@ def text(name: str) -> str:
 def site(path: str, page: str, sources: Mapping[str, str], **beside: str) -> APIRouter:
     """The page under its path, and below it each of our files by the name that it has there; `beside` are headers."""
     router, sent = APIRouter(include_in_schema=False), headers()
-    contents = {name: (_STATIC / source).read_bytes() for name, source in sources.items()}
-    also = {name.replace("_", "-"): value for name, value in beside.items()}
 
     @router.get(path)
     async def get_page(request: Request) -> Response:
         return HTMLResponse(page, headers=sent)
+
+    serve_files(router, path, sources, **beside)
+    return router
+
+
+def serve_files(router: APIRouter, path: str, sources: Mapping[str, str], **beside: str) -> None:
+    """Below the path each of our files by the name that it has there; `beside` are headers."""
+    contents = {name: (_STATIC / source).read_bytes() for name, source in sources.items()}
+    sent = headers() | {name.replace("_", "-"): value for name, value in beside.items()}
 
     @router.get(f"{path}/{{name}}")
     async def get_file(name: str) -> Response:
         if name not in contents:
             raise Problem("not_found")
         media_type = _MEDIA_TYPES[name[name.rindex(".") :]]
-        return Response(contents[name], media_type=media_type, headers=sent | also)
-
-    return router
+        return Response(contents[name], media_type=media_type, headers=sent)

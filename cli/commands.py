@@ -5,6 +5,7 @@ import typer
 from cli import (
     absences,
     account_statements,
+    admin,
     api_keys,
     apply,
     backtest,
@@ -53,6 +54,7 @@ for noun in (
     account_statements,
     leaderboards,
     api_keys,
+    admin,
     connections,
     secrets,
     ledger,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import MEMBER_ID, Identity
@@ -72,6 +72,17 @@ async def list_page(session: AsyncSession, program_id: str, limit: int, after: s
     _check_page(limit)
     page = select(members).where(members.c.program_id == program_id, members.c.id > after)
     rows = await session.execute(page.order_by(members.c.id).limit(limit))
+    return [from_row(row) for row in rows.mappings()]
+
+
+async def search(session: AsyncSession, program_id: str, words: str, limit: int) -> list[Member]:
+    """Members whose name, e-mail or external id holds the text, whatever its case, by name; at most MAX_PAGE."""
+    _check_page(limit)
+    held = [
+        column.icontains(words, autoescape=True) for column in (members.c.name, members.c.email, members.c.external_id)
+    ]
+    found = select(members).where(members.c.program_id == program_id, members.c.merged_into.is_(None), or_(*held))
+    rows = await session.execute(found.order_by(members.c.name, members.c.id).limit(limit))
     return [from_row(row) for row in rows.mappings()]
 
 

@@ -127,6 +127,34 @@ api_keys = Table(
     Index(None, "program_id", "created_at"),
 )
 
+# Links and sessions of the administrators' pages, as digests: a link opens one session, once.
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _program(),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    UniqueConstraint("program_id", "id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+)
+
+admin_sessions = Table(
+    "admin_sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _program(),
+    Column("link_id", Id, nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    _belongs_to("sign_in_links", "link_id"),
+)
+
 connections = Table(
     "connections",
     metadata,

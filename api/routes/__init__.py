@@ -1,5 +1,8 @@
 """The routes, one module per noun; all of them are served."""
 
+from api.admin import challenges as admin_challenges
+from api.admin import doors as admin_doors
+from api.admin import people as admin_people
 from api.routes import (
     absences,
     account_statements,
@@ -20,6 +23,7 @@ from api.routes import (
     notifications,
     orders,
     points,
+    previews,
     programs,
     proofs,
     reference,
@@ -46,6 +50,7 @@ ROUTERS = (
     merges.router,
     leaderboards.router,
     challenges.router,
+    previews.router,
     catalog.router,
     orders.router,
     rewards.router,
@@ -58,4 +63,8 @@ ROUTERS = (
     reference.router,
     review.router,
     points.router,
+    admin_doors.router,
+    admin_doors.inside,
+    admin_challenges.router,
+    admin_people.router,
 )

@@ -9,6 +9,6 @@ from html import escape
 from api.sites import site, text
 from domain.vendors import MINOR_DIGITS
 
-FILES = {name: name for name in ("palette.css", "review.css", "review.js", "laurel.svg")}
+FILES = {name: name for name in ("palette.css", "base.css", "review.css", "review.js", "laurel.svg")}
 
 router = site("/admin/review", text("review.html").replace("{minor_digits}", escape(json.dumps(MINOR_DIGITS))), FILES)
