@@ -4,9 +4,8 @@ What one member counts goes by the member's time zone when the event occurred, w
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.configuration import Budget, Cap, Group, Period, Rule
 from domain.time import period_on
@@ -34,9 +33,8 @@ def name_of(counted: Rule | Group) -> str:
     return f"{'rule' if isinstance(counted, Rule) else 'group'}:{counted.key}"
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What was used before an event, by its member and by all members together."""
+class Used(NamedTuple):
+    """What was used before an event, by its member and by all members together: one is made for every event."""
 
     by_member: Counts
     by_all: Counts

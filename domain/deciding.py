@@ -7,13 +7,13 @@ cannot be re-derived. Deciding a batch is deciding its events one by one, each o
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import cel
 
 from domain import challenges, streak_marks
 from domain.challenges import Completion
-from domain.configuration import Aggregate, Award, Budget, Cap, Configuration, Group, Milestone, Period, Rule, RuleState
+from domain.configuration import Aggregate, Award, Budget, Configuration, Group, Milestone, Period, Rule, RuleState
 from domain.counters import NOTHING, CounterKey, Counts, Used, counter_key, counter_keys_back, counts_as_json, name_of
 from domain.events import Event
 from domain.expressions import context, fields_used, is_read_whole, totals_used
@@ -33,6 +33,7 @@ MAX_CROSSINGS = 100  # of one milestone by one event
 UNIT = "points"  # what events earn unless their rules say otherwise
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_NONE: Mapping[Any, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +76,25 @@ class Inputs:
         return replace(self, lifetime=lifetime, balance=balance)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What an event earns: per rule, by unit, milestones crossed (milestone, n), and the counters that it moves.
 
     It counts for the streak policies in `marks`, each for so much.
 
     `moved` are the member's counters, `shared` those of all members together. `shadows` are rules that are only tried:
-    what each would have paid alone. `arithmetic` is what groups did, by rule.
+    what each would have paid alone. `arithmetic` is what groups did, by rule. A named tuple, as one is made for every
+    event.
     """
 
     results: tuple[RuleResult, ...] = ()
-    grants: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
+    grants: Mapping[str, tuple[Grant, ...]] = _NONE
     crossed: tuple[tuple[Milestone, int], ...] = ()
-    moved: Counts = field(default_factory=dict)
+    moved: Counts = _NONE
     reason: str | None = None
-    shared: Counts = field(default_factory=dict)
+    shared: Counts = _NONE
     completions: tuple[Completion, ...] = ()
     shadows: tuple[RuleResult, ...] = ()
-    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
+    arithmetic: Mapping[str, Arithmetic] = _NONE
     marks: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -136,11 +137,10 @@ class Plan:
     rules: tuple[Rule, ...]
     shadows: tuple[Rule, ...]
     weighing: Weighing | None
-    # By group, the rules whose awards its caps count.
-    grouped: Mapping[str, tuple[str, ...]]
     read: tuple[Aggregate, ...]
     counted: tuple[Aggregate, ...]
-    capped: tuple[tuple[Rule | Group, Cap], ...]
+    # What counts the use of caps, in which periods, and the rules whose awards it counts.
+    capped: tuple[tuple[str, Period, tuple[str, ...]], ...]
     budgeted: tuple[tuple[Rule, Budget], ...]
     # The fields of event and member that its expressions name, None for all: to show them all costs more than to
     # evaluate the expressions.
@@ -180,17 +180,14 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
     names = sorted(set().union(*map(totals_used, texts)) if texts else set())
     read = tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates)
     counted = tuple(a for a in configuration.aggregates.values() if a.event_type == event_type)
-    grouped = {one.group: tuple(one.rules()) for one in weighing.groups()} if weighing else {}
-    limited: tuple[Rule | Group, ...] = (*rules, *grouped)
-    capped = tuple((one, cap) for one in limited for cap in one.caps if cap.per is not None)
+    capped = tuple(_capped(rules, weighing))
     counters = {(counter_name(one), one.counted_per) for one in (*read, *counted)}
-    counters |= {(name_of(one), cap.per) for one, cap in capped if cap.per is not None}
+    counters |= {(name, per) for name, per, _ in capped}
     budgeted = tuple((rule, budget) for rule in rules for budget in rule.budgets)
     return Plan(
         rules=rules,
         shadows=shadows,
         weighing=weighing,
-        grouped={group.key: tuple(rule.key for rule in inside) for group, inside in grouped.items()},
         read=read,
         counted=counted,
         capped=capped,
@@ -208,6 +205,14 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
 
 def _in_order(counted: Iterable[tuple[str, Period]]) -> tuple[tuple[str, str, Period], ...]:
     return tuple(sorted((name, per.value, per) for name, per in counted))
+
+
+def _capped(rules: Sequence[Rule], weighing: Weighing | None) -> Iterator[tuple[str, Period, tuple[str, ...]]]:
+    limited: list[tuple[Rule | Group, Iterable[Rule]]] = [(rule, [rule]) for rule in rules]
+    limited += [(inside.group, inside.rules()) for inside in weighing.groups()] if weighing else []
+    for one, counted in limited:
+        keys = tuple(rule.key for rule in counted)
+        yield from ((name_of(one), cap.per, keys) for cap in one.caps if cap.per is not None)
 
 
 def _expressions(rule: Rule) -> Iterator[str]:
@@ -293,13 +298,10 @@ def decide(
     )
 
     used = what_was_used(configuration, event, person, inputs)
-    results = tuple(judge(rule, at, using, used) for rule in needs.rules)
-    arithmetic: Mapping[str, Arithmetic] = {}
-    if needs.weighing is not None:
-        results, arithmetic = weigh(needs.weighing, results, used)
+    results, arithmetic = _by_rules(needs, at, using, used)
     grants = _grants(configuration, needs.rules, results, zone, recorded_at)
     completions = _overlay(needs, event, person, inputs, using, used, grants) if needs.watching else ()
-    if more := sum(made.points for made in completions if not made.lent):
+    if completions and (more := sum(made.points for made in completions if not made.lent)):
         grants = _with_more(configuration, grants, more, zone, recorded_at)
     crossed = [
         crossing
@@ -307,7 +309,7 @@ def decide(
         for crossing in crossings(configuration, unit, inputs.of(unit), sum(grant.amount for grant in granted))
     ]
     _count_uses(needs, results, at, zone, moved)
-    shared = _spent(needs, results, at, configuration.time_zone) if needs.budgeted else {}
+    shared = _spent(needs, results, at, configuration.time_zone) if needs.budgeted else _NONE
     if completions:
         by_member, by_all = challenges.moves(needs.watching, completions, inputs.completed)
         moved, shared = {**moved, **by_member}, {**shared, **by_all}
@@ -318,10 +320,18 @@ def decide(
         moved,
         shared=shared,
         completions=completions,
-        shadows=tuple(judge(rule, at, using, used) for rule in needs.shadows),
+        shadows=tuple([judge(rule, at, using, used) for rule in needs.shadows]),
         arithmetic=arithmetic,
-        marks=tuple(streak_marks.marks(needs.streaks, event, using)),
+        marks=tuple(streak_marks.marks(needs.streaks, event, using)) if needs.streaks else (),
     )
+
+
+def _by_rules(
+    needs: Plan, at: datetime, using: cel.Context, used: Used
+) -> tuple[tuple[RuleResult, ...], Mapping[str, Arithmetic]]:
+    """What each rule gives, beside the others where groups weigh them, and how groups came to it."""
+    results = tuple([judge(rule, at, using, used) for rule in needs.rules])
+    return (results, _NONE) if needs.weighing is None else weigh(needs.weighing, results, used)
 
 
 def _overlay(
@@ -400,7 +410,8 @@ def _totals(needs: Plan, event: Event, zone: str, inputs: Inputs, moved: Counts)
     totals = {}
     for aggregate in needs.read:
         keys = aggregate_keys(aggregate, event.occurred_at, zone)
-        totals[aggregate.name] = sum(counts.get(key, NOTHING)[1] for key in keys for counts in (inputs.counters, moved))
+        counted = [inputs.counters.get(key, NOTHING)[1] + moved.get(key, NOTHING)[1] for key in keys]
+        totals[aggregate.name] = sum(counted)
     return totals
 
 
@@ -412,12 +423,10 @@ def _count_uses(
     moved: dict[CounterKey, tuple[int, int]],
 ) -> None:
     by_rule = {result.rule: result for result in results}
-    for capped, cap in needs.capped:
-        rules = (capped.key,) if isinstance(capped, Rule) else needs.grouped[capped.key]
-        paying = [by_rule[rule] for rule in rules if by_rule[rule].pays]
-        if cap.per and paying:
-            points = sum(result.points for result in paying)
-            moved[counter_key(name_of(capped), cap.per, at, zone)] = (1, points)
+    for name, per, rules in needs.capped:
+        paying = [by_rule[rule].points for rule in rules if by_rule[rule].pays]
+        if paying:
+            moved[counter_key(name, per, at, zone)] = (1, sum(paying))
 
 
 def _spent(needs: Plan, results: tuple[RuleResult, ...], at: datetime, zone: str) -> Counts:

@@ -61,9 +61,7 @@ def judge(rule: Rule, occurred_at: datetime, using: cel.Context, used: Used) -> 
     if not _in_window(rule, occurred_at):
         return RuleResult(rule.key, rule.version, failed=OUTSIDE)
     try:
-        if rule.audience is not None and not _holds(AUDIENCE, rule.audience, using):
-            return RuleResult(rule.key, rule.version, failed=AUDIENCE)
-        failed = _first_false(rule.when, using)
+        failed = _first_false(rule.when if rule.audience is None else _with_audience(rule), using)
         if failed is not None:
             return RuleResult(rule.key, rule.version, failed=failed)
         if rule.multiplier is not None:
@@ -101,21 +99,21 @@ def _in_window(rule: Rule, at: datetime) -> bool:
     return (rule.starts_at is None or rule.starts_at <= at) and (rule.ends_at is None or at < rule.ends_at)
 
 
+def _with_audience(rule: Rule) -> tuple[Condition, ...]:
+    return Condition(AUDIENCE, rule.audience or ""), *rule.when
+
+
 def _first_false(conditions: tuple[Condition, ...], using: cel.Context) -> str | None:
     for condition in conditions:
-        if not _holds(condition.name, condition.expression, using):
+        try:
+            value = evaluate(condition.expression, using)
+        except ExpressionError as error:
+            raise _Broken(condition.name, str(error)) from None
+        if value is False:
             return condition.name
+        if value is not True:
+            raise _Broken(condition.name, f"gave {type(value).__name__}, not true or false")
     return None
-
-
-def _holds(name: str, expression: str, using: cel.Context) -> bool:
-    try:
-        value = evaluate(expression, using)
-    except ExpressionError as error:
-        raise _Broken(name, str(error)) from None
-    if value is not True and value is not False:
-        raise _Broken(name, f"gave {type(value).__name__}, not true or false")
-    return value
 
 
 def _number(name: str, expression: str, most: int, using: cel.Context) -> int | float:
