@@ -29,6 +29,7 @@ from activities.hubspot import HubSpotActivities
 from activities.listing import activities_of
 from activities.orders import OrderActivities
 from activities.rewards import RewardActivities
+from activities.settling import SettlingActivities
 from activities.streaks import StreakActivities
 from activities.syncs import SyncActivities
 from activities.vendor_notices import VendorNoticeActivities
@@ -63,6 +64,7 @@ from workflows.grace import GraceWindowWorkflow
 from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
 from workflows.rewards import RewardWorkflow
+from workflows.settling import LeaderboardSettleWorkflow
 from workflows.streaks import StreakClockWorkflow
 
 WORKFLOWS = [
@@ -74,6 +76,7 @@ WORKFLOWS = [
     GraceWindowWorkflow,
     PointsExpiryWorkflow,
     EmploymentWorkflow,
+    LeaderboardSettleWorkflow,
     ConnectorSyncWorkflow,
 ]
 # Activities of one queue in this process; they share the database's pool with the relay.
@@ -108,6 +111,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
             GraceActivities(database, clock),
             expiry,
             EmploymentActivities(database),
+            SettlingActivities(database),
             SyncActivities(database),
         ),
         tremendous: activities_of(orders, VendorNoticeActivities(database, keyring, vendors, orders, clock)),

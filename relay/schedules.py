@@ -26,6 +26,7 @@ from workflows.campaigns import CampaignWorkflow
 from workflows.connector_sync import ConnectorSyncWorkflow, SyncRun
 from workflows.employment import EmploymentRun, EmploymentWorkflow
 from workflows.expiry import ExpiryRun, PointsExpiryWorkflow
+from workflows.settling import LeaderboardSettleWorkflow, SettleRun
 
 # Kinds of connections that are read.
 SYNCED = ("bamboohr",)
@@ -66,6 +67,17 @@ def _points_expiry() -> Schedule:
         static_summary="What time does to value",
     )
     return _every(starts.EXPIRY_EVERY, action)
+
+
+def _leaderboard_settle() -> Schedule:
+    action = ScheduleActionStartWorkflow(
+        LeaderboardSettleWorkflow.run,
+        SettleRun(),
+        id=starts.LEADERBOARD_SETTLE,
+        task_queue=queues.LAUREL.name,
+        static_summary="Weeks and months of boards, and tiers that time takes away",
+    )
+    return _every(starts.SETTLE_EVERY, action)
 
 
 def _employment() -> Schedule:
@@ -110,4 +122,5 @@ def _every(interval: timedelta, action: ScheduleActionStartWorkflow) -> Schedule
 _OF_THE_DEPLOYMENT: Mapping[str, Callable[[], Schedule]] = {
     starts.POINTS_EXPIRY: _points_expiry,
     starts.EMPLOYMENT: _employment,
+    starts.LEADERBOARD_SETTLE: _leaderboard_settle,
 }

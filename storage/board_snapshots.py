@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.game import Board, Window
 from domain.leaderboards import Place, Placement, Ranking, last_day, newest_settled, period_before, placements, ranked
+from domain.settling import SettleDue, SettleKind
 from storage import leaderboards, programs, sets
 from storage.game_tables import board_places, board_snapshots
 from storage.sets import Rows
@@ -22,15 +23,6 @@ from storage.sets import Rows
 MAX_LATE = 8  # periods of one board that one run makes up for
 PLACE_ROWS = 5_000  # of one statement
 MAX_PAGE = 101  # a page, and one more that tells whether another follows
-
-
-@dataclass(frozen=True, slots=True)
-class SettleDue:
-    """A board's period that has ended everywhere and is not settled."""
-
-    program_id: str
-    board: str
-    first_day: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +61,28 @@ async def _due(session: AsyncSession, program_id: str, board: Board, as_of: date
         missing.insert(0, period_before(board.window, missing[0]))
     if settled is not None:
         missing = missing[1:]
-    return [SettleDue(program_id, board.key, first) for first in missing[-MAX_LATE:]]
+    return [SettleDue(program_id, SettleKind.BOARD, board.key, first.isoformat()) for first in missing[-MAX_LATE:]]
 
 
-async def settle(session: AsyncSession, due: SettleDue, *, as_of: datetime) -> int:
+async def settle(session: AsyncSession, program_id: str, key: str, first_day: date, *, as_of: datetime) -> int:
     """Write the places of the period, once; how many have one. A board that is gone meanwhile has none."""
-    on = await leaderboards.scheme(session, due.program_id, as_of=as_of)
-    board = on.boards.get(due.board)
+    on = await leaderboards.scheme(session, program_id, as_of=as_of)
+    board = on.boards.get(key)
     if board is None or board.window is Window.LIFETIME:
         return 0
-    then = replace(on, boards={board.key: board}, today=last_day(board.window, due.first_day))
+    then = replace(on, boards={board.key: board}, today=last_day(board.window, first_day))
     placed: list[Placement] = []
     async for standings in leaderboards.pages(session, then):
         placed += (one for standing in standings for one in placements([board], standing, then.today))
     shown = {cohort: places for cohort, places in ranked(placed).items() if len(places) >= board.least_members}
     count = sum(len(places) for places in shown.values())
-    row = {"program_id": due.program_id, "board": board.key, "per": board.window, "period_on": due.first_day,
+    row = {"program_id": program_id, "board": board.key, "per": board.window, "period_on": first_day,
            "configuration": on.configuration, "places": count, "settled_at": as_of}  # fmt: skip
     once = insert(board_snapshots).values(row).on_conflict_do_nothing().returning(board_snapshots.c.board)
     if (await session.execute(once)).first() is None:
         return 0
     for ranking, places in shown.items():
-        await _insert_places(session, due.program_id, ranking, places)
+        await _insert_places(session, program_id, ranking, places)
     return count
 
 

@@ -24,6 +24,8 @@ EXPIRY_EVERY = timedelta(minutes=10)
 CAMPAIGN_EVERY = timedelta(days=1)
 
 # The schedule of the whole deployment's employment runs: each member's day is met by one, wherever they are.
+LEADERBOARD_SETTLE = "leaderboard-settle"
+SETTLE_EVERY = timedelta(hours=1)
 EMPLOYMENT = "employment"
 EMPLOYMENT_EVERY = timedelta(hours=6)
 

@@ -1,6 +1,6 @@
 """Boards and notifications over HTTP."""
 
-from datetime import timedelta
+from datetime import date
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -133,8 +133,7 @@ async def test_a_settled_week_is_read_period_by_period_and_place_by_place(
     client = await make_client(body=SAMPLE | {"boards": {"week": {"window": "week", "by": ["department"]}}})
     ids = await ranked(client, engine, redis)
     async with AsyncSession(engine) as session, session.begin():
-        [due] = await board_snapshots.list_due(session, as_of=NOW + timedelta(days=7))
-        await board_snapshots.settle(session, due, as_of=NOW + timedelta(days=7))
+        await board_snapshots.settle(session, client.program_id, "week", date(2026, 3, 2), as_of=NOW)
 
     [settled] = (await client.get("/v1/leaderboards/week/snapshots")).json()["items"]
     path = f"/v1/leaderboards/week/snapshots/{settled['first_day']}"

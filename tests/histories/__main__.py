@@ -23,6 +23,8 @@ STORIES = (
     "cancelled_challenge",
     "launches_what_follows",
     "all_that_is_due",
+    "settled_once",
+    "cannot_be_settled",
     "cannot_be_expired",
     "nothing_saves_is_reminded",
     "saving_event_ends_the_wait",

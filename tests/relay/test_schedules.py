@@ -17,6 +17,7 @@ SYNC = Sync("prg_1", "con_1", "bamboohr")
     [
         (starts.POINTS_EXPIRY, starts.EXPIRY_EVERY),
         (starts.EMPLOYMENT, starts.EMPLOYMENT_EVERY),
+        (starts.LEADERBOARD_SETTLE, starts.SETTLE_EVERY),
         (starts.sync_schedule(SYNC.connection_id), starts.SYNC_EVERY),
     ],
 )
