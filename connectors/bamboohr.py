@@ -209,7 +209,8 @@ class _Change(BaseModel):
 
 
 class _ChangedAnswer(BaseModel):
-    employees: dict[str, _Change]
+    # A server in PHP may write a map without entries as a list.
+    employees: Annotated[dict[str, _Change], BeforeValidator(lambda value: {} if value == [] else value)]
 
 
 class JobRow(BaseModel):
@@ -282,9 +283,8 @@ class BambooHR:
     async def list_changed(self, since: datetime) -> Changes:
         """Whose record was made, changed or deleted since then."""
         params = {"since": since.isoformat(timespec="seconds")}
-        body = await self._outside.read("/api/v1/employees/changed", params)
-        # PHP writes an empty map as a list.
-        changes = list(_read(_CHANGED, body, empty={"employees": {}}).employees.values())
+        answer = await self._outside.read("/api/v1/employees/changed", params)
+        changes = _read(_CHANGED, answer).employees.values()
         latest = max((one.last_changed for one in changes), default=None)
         return Changes(tuple(sorted((one.id for one in changes), key=int)), latest)
 
@@ -351,12 +351,9 @@ def base_url(connection: Connection) -> str:
     return connection.config.get("base_url", f"https://{connection.config['company']}.bamboohr.com")
 
 
-def _read(model: TypeAdapter[_Model], answer: Answer, empty: Any = None) -> _Model:
-    body = answer.json()
-    if empty is not None and isinstance(body, dict) and body.get("employees") == []:
-        body = body | empty
+def _read(model: TypeAdapter[_Model], answer: Answer) -> _Model:
     try:
-        return model.validate_python(body)
+        return model.validate_python(answer.json())
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
         raise GarbledAnswer(answer.system, f"an answer of another shape: {fields[:500]}") from None

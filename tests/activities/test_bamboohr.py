@@ -20,6 +20,7 @@ from domain.connections import Connection
 from domain.events import Identity
 from domain.members import Member
 from domain.notices import Matters, Notice, ObjectToFetch
+from domain.outbox import ClaimedRow
 from domain.syncs import PageSynced, Stage, Sync, SyncPlan
 from relay.intake import IntakeLane
 from sandbox.bamboohr import create_app
@@ -27,7 +28,7 @@ from sandbox.bamboohr.app import API_KEY
 from sandbox.bamboohr.company import Employee
 from sandbox.bamboohr.control import Promotion, promoted
 from sandbox.bamboohr.faults import Fault
-from storage import connections, members, notices, outbox, programs, syncs, tables
+from storage import connections, members, notices, programs, syncs, tables
 from storage.database import Database
 from storage.game_tables import absences
 from storage.keyring import Keyring
@@ -124,8 +125,8 @@ class World:
             rows = select(tables.outbox).where(tables.outbox.c.lane == "intake").order_by(tables.outbox.c.id)
             waiting = [dict(row) for row in (await session.execute(rows)).mappings()]
         for row in waiting:
-            names = outbox.ClaimedRow.__dataclass_fields__
-            await lane(outbox.ClaimedRow(**{name: row[name] for name in names}))
+            names = ClaimedRow.__dataclass_fields__
+            await lane(ClaimedRow(**{name: row[name] for name in names}))
         member = await self.member(employee)
         async with self.database.begin() as session:
             return (await members.balance(session, self.connection.program_id, member.id, as_of=self.now)).available

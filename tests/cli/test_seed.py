@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.bamboohr import BambooHRActivities
 from cli import seed
 from cli.seed import SampleCompany, Sandboxes
+from cli.work import now
 from connectors.bamboohr import BambooHRs
 from domain import api_keys as keys
 from domain.events import Identity
@@ -83,8 +84,8 @@ async def test_reading_its_people_from_bamboohr_changes_nobody(settings: Setting
     async with database.begin() as session:
         before = await members.list_page(session, company.program_id, 100)
     sync = Sync(company.program_id, company.connections["people"], "bamboohr")
-    reading = BambooHRActivities(database, keyring, bamboohrs, seed.now)
-    await ActivityEnvironment().run(reading.sync_page, begin(sync, None, full=True, as_of=seed.now()))
+    reading = BambooHRActivities(database, keyring, bamboohrs, now)
+    await ActivityEnvironment().run(reading.sync_page, begin(sync, None, full=True, as_of=now()))
 
     async with database.begin() as session:
         after = await members.list_page(session, company.program_id, 100)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import bamboohr
-from connectors.bamboohr import BambooHR, Employee, JobRow, PayRow, TimeOff, Wanted, absence, translate
+from connectors.bamboohr import BambooHR, Changes, Employee, JobRow, PayRow, TimeOff, Wanted, absence, translate
 from connectors.breakers import Breaker
 from connectors.errors import (
     BadSignature,
@@ -48,14 +48,14 @@ EVENT = {
 }
 
 
-def signed(body: bytes, at: datetime = NOW, **headers: str) -> Request:
+def signed(body: bytes, at: datetime = NOW, content_type: str = "application/json") -> Request:
     timestamp = str(int(at.timestamp()))
     given = {
-        "content-type": "application/json",
+        "content-type": content_type,
         "x-bamboohr-timestamp": timestamp,
         "x-bamboohr-signature": bamboohr.signature(body, KEY, timestamp),
     }
-    return Request("POST", URL, given | headers, body)
+    return Request("POST", URL, given, body)
 
 
 # -- Who is believed -----------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_a_signed_request_is_believed() -> None:
 
 def test_the_signature_covers_body_and_timestamp() -> None:
     good = signed(orjson.dumps(EVENT))
-    later = good.headers | {"x-bamboohr-timestamp": str(int(NOW.timestamp()) + 1)}
+    later = {**good.headers, "x-bamboohr-timestamp": str(int(NOW.timestamp()) + 1)}
 
     for forged in (replace(good, body=good.body + b" "), replace(good, headers=later)):
         with pytest.raises(BadSignature):
@@ -94,7 +94,7 @@ def test_what_was_signed_long_ago_or_will_be_is_refused(minutes: int) -> None:
 
 def test_another_content_type_and_too_many_bytes_are_refused() -> None:
     with pytest.raises(WrongContentType):
-        bamboohr.verify(signed(b"{}", **{"content-type": "application/x-www-form-urlencoded"}), KEY, NOW)
+        bamboohr.verify(signed(b"{}", content_type="application/x-www-form-urlencoded"), KEY, NOW)
     with pytest.raises(TooLarge):
         bamboohr.verify(signed(b" " * (bamboohr.BODY_MAX_BYTES + 1)), KEY, NOW)
 
@@ -198,14 +198,23 @@ async def test_pages_follow_one_another_to_the_end(
     monkeypatch.setattr(bamboohr, "PAGE", 2)
     everybody = [app.state.company.hire({"firstName": f"E{n}"}).id for n in range(5)]
 
-    found, after = [], None
-    while page := await company.list_employees(after):
-        found += page.ids
-        after = page.after
-        if after is None:
-            break
+    pages = [await company.list_employees(None)]
+    while pages[-1].after is not None:
+        pages.append(await company.list_employees(pages[-1].after))
 
-    assert found == everybody
+    assert [one for page in pages for one in page.ids] == everybody
+    assert len(pages) == 3
+
+
+async def test_nobody_changed_however_that_is_written(company: BambooHR) -> None:
+    app = FastAPI()
+    app.get("/api/v1/employees/changed")(lambda: {"latest": NOW.isoformat(), "employees": []})
+    with running(app) as base_url:
+        other = BambooHR(API_KEY, Breaker("bamboohr"), base_url)
+        answers = [await one.list_changed(NOW) for one in (company, other)]
+        await other.aclose()
+
+    assert answers == [Changes((), None)] * 2
 
 
 async def test_a_refused_key_and_a_garbled_answer_are_told_apart(

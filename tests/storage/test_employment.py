@@ -50,7 +50,8 @@ class Company:
     async def run(self, later: timedelta = timedelta()) -> int:
         """A run of all members: of how many something was said."""
         self.now += later
-        done, after = 0, ""
+        done = 0
+        after: str | None = ""
         while after is not None:
             async with self.database.begin() as session:
                 page = await employment.settle_page(session, self.id, after=after, as_of=self.now)

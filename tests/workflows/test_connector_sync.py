@@ -28,6 +28,7 @@ from tests.histories import recording
 from tests.programs import make_program
 from tests.sandboxes import running
 from workflows import connector_sync as story
+from workflows import retries
 from workflows.connector_sync import ConnectorSyncWorkflow, SyncRun
 from workflows.queues import BAMBOOHR, LAUREL
 
@@ -144,7 +145,7 @@ async def test_bamboohr_is_away_for_a_while_and_the_run_goes_on(world: World) ->
 
 async def test_a_run_that_fails_leaves_the_cursor_where_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.hire("ada")
-    monkeypatch.setitem(story.SYNC, "schedule_to_close_timeout", timedelta(seconds=1))
+    monkeypatch.setitem(retries.SYNC, "schedule_to_close_timeout", timedelta(seconds=1))
     world.app.state.faults.append(Fault(kind="unauthorized", times=1000))
 
     with pytest.raises(WorkflowFailureError):
