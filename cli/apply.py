@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.configurations import ConfigurationRefused, read_folder
+from cli.configurations import ConfigurationRefused, Written, read_written
 from cli.errors import CommandFailed
+from cli.lint import Strict, refuse_if_strict, show_warnings, warnings_as_json, warnings_in
 from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
-from domain.definitions import Change, Definitions, KeyTaken
+from domain.definitions import Change, Definitions, KeyTaken, change_as_json
 from settings import Settings
 from storage import configurations
 from storage.database import Database
@@ -33,47 +34,58 @@ def apply(
     program: InProgram = None,
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the changes, but apply nothing.")] = False,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Check a configuration folder, show what changes, and make it the program's active configuration."""
     try:
-        definitions = read_folder(folder)
+        written = read_written(folder)
     except ConfigurationRefused as refused:
         if json:
             answer_json({"faults": [_as_json(complaint) for complaint in refused.complaints]})
         raise
     answer = asyncio.run(
-        _apply(Settings(), definitions, program, ask=not yes and not json, dry_run=dry_run, quiet=json)
+        _apply(Settings(), written, program, ask=not yes and not json, dry_run=dry_run, strict=strict, quiet=json)
     )
     if json:
         answer_json(answer)
 
 
 async def _apply(
-    settings: Settings, definitions: Definitions, wanted: str | None, *, ask: bool, dry_run: bool, quiet: bool
+    settings: Settings, written: Written, wanted: str | None, *, ask: bool, dry_run: bool, strict: bool, quiet: bool
 ) -> dict[str, Any]:
-    console = Console(soft_wrap=True, quiet=quiet)
+    console, definitions = Console(soft_wrap=True, quiet=quiet), written.definitions
     async with opened(settings) as database:
         async with database.begin() as session:
             program = await choose(session, wanted)
             number, changes = await _preview(session, program.id, definitions)
+            warnings = await warnings_in(session, program.id, definitions)
         show_changes(console, changes)
+        show_warnings(console, written, warnings)
+        answer = _answer(program.id, number, changes) | {"warnings": warnings_as_json(written, warnings)}
+        if quiet and strict and warnings:
+            answer_json(answer)
+        refuse_if_strict(warnings, strict=strict)
         if dry_run or not changes:
             console.print(f"Configuration {number} of {program.id} stays active: {_reason(changes)}.", highlight=False)
-            return _answer(program.id, number, changes, applied=False)
+            return answer
         if ask and not typer.confirm(f"Make these {len(changes)} changes to {program.id}?"):
             raise CommandFailed("nothing was applied")
-        try:
-            applied = await apply_definitions(database, program.id, definitions, expected=number)
-        except KeyTaken as error:
-            raise CommandFailed(str(error)) from None
-        except configurations.Outdated as error:
-            raise CommandFailed(f"{error}; look at the changes again") from None
-        except configurations.UnitInUse as error:
-            raise CommandFailed(str(error)) from None
-        active = applied.configuration.number
-        console.print(f"Configuration {active} of {program.id} is active.", style="bold", highlight=False)
-        return _answer(program.id, active, applied.changes, applied=bool(applied.changes))
+        return answer | await _make_active(console, database, program.id, definitions, expected=number)
+
+
+async def _make_active(
+    console: Console, database: Database, program_id: str, definitions: Definitions, *, expected: int
+) -> dict[str, Any]:
+    try:
+        applied = await apply_definitions(database, program_id, definitions, expected=expected)
+    except configurations.Outdated as error:
+        raise CommandFailed(f"{error}; look at the changes again") from None
+    except (KeyTaken, configurations.UnitInUse, configurations.CadenceChanged) as error:
+        raise CommandFailed(str(error)) from None
+    active = applied.configuration.number
+    console.print(f"Configuration {active} of {program_id} is active.", style="bold", highlight=False)
+    return _answer(program_id, active, applied.changes) | {"applied": bool(applied.changes)}
 
 
 async def _preview(session: AsyncSession, program_id: str, definitions: Definitions) -> tuple[int, list[Change]]:
@@ -86,7 +98,7 @@ async def _preview(session: AsyncSession, program_id: str, definitions: Definiti
 async def apply_definitions(
     database: Database, program_id: str, definitions: Definitions, *, expected: int | None = None
 ) -> configurations.Applied:
-    """Apply in one transaction, in the name of whoever runs this process; raises Outdated and UnitInUse."""
+    """Apply in one transaction, as whoever runs this process; raises Outdated, UnitInUse and CadenceChanged."""
     async with database.begin() as session:
         return await configurations.apply(
             session, program_id, definitions, applied_by=user(), applied_at=now(), expected=expected
@@ -131,14 +143,6 @@ def _as_json(complaint: Any) -> dict[str, Any]:
     return {"file": place.file, "line": place.line, "column": place.column, "message": complaint.message}
 
 
-def _answer(program_id: str, number: int, changes: Sequence[Change], *, applied: bool) -> dict[str, Any]:
-    told = [
-        {
-            "section": change.section,
-            "key": change.key,
-            "kind": change.kind,
-            "fields": [{"field": name, "before": before, "after": after} for name, before, after in change.fields],
-        }
-        for change in changes
-    ]
-    return {"program": program_id, "configuration": number, "applied": applied, "changes": told}
+def _answer(program_id: str, number: int, changes: Sequence[Change]) -> dict[str, Any]:
+    told = [change_as_json(change) for change in changes]
+    return {"program": program_id, "configuration": number, "applied": False, "changes": told}

@@ -1,7 +1,8 @@
 """A configuration folder: any number of YAML files, read as one, with the line and column of everything in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,21 @@ class _Folder:
     complaints: list[Complaint] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Definitions, and where each value of them was written."""
+
+    definitions: Definitions
+    place: Callable[[DataPath], Place]
+
+
 def read_folder(root: Path) -> Definitions:
     """The definitions in every .yaml file under the folder, checked; raises ConfigurationRefused or CommandFailed."""
+    return read_written(root).definitions
+
+
+def read_written(root: Path) -> Written:
+    """The same, with their places."""
     folder = _Folder()
     for path in _files(root):
         _read_file(folder, path)
@@ -77,10 +91,11 @@ def read_folder(root: Path) -> Definitions:
     unread = {fault.path[:2] for fault in faults}
     if not folder.complaints:  # a file that is not YAML may define whatever others refer to
         faults += [fault for fault in check_definitions(definitions) if fault.refers_to not in unread]
-    complaints = folder.complaints + [Complaint(_place(folder, fault.path), _told(fault)) for fault in faults]
+    told_of = (Complaint(_place(folder, fault.path), told(fault.path, fault.message)) for fault in faults)
+    complaints = [*folder.complaints, *told_of]
     if complaints:
         raise ConfigurationRefused(complaints)
-    return definitions
+    return Written(definitions, partial(_place, folder))
 
 
 def _files(root: Path) -> list[Path]:
@@ -101,10 +116,10 @@ def _place(folder: _Folder, path: DataPath) -> Place:
     return folder.places[path]
 
 
-def _told(fault: Fault) -> str:
+def told(path: DataPath, message: str) -> str:
     """The message, with the definition that it is about."""
-    section, *rest = map(str, fault.path)
-    return f"{' '.join([section, *rest[:1]])}: {'.'.join(rest[1:])}{': ' if rest[1:] else ''}{fault.message}"
+    section, *rest = map(str, path)
+    return f"{' '.join([section, *rest[:1]])}: {'.'.join(rest[1:])}{': ' if rest[1:] else ''}{message}"
 
 
 # -- YAML ----------------------------------------------------------------------------------------------------------

@@ -106,6 +106,12 @@ class Change:
     fields: tuple[tuple[str, Any, Any], ...]
 
 
+def change_as_json(change: Change) -> dict[str, Any]:
+    """The change as people and scripts are told it."""
+    told = [{"field": name, "before": before, "after": after} for name, before, after in change.fields]
+    return {"section": change.section, "key": change.key, "kind": change.kind, "fields": told}
+
+
 # -- Reading and writing -------------------------------------------------------------------------------------------
 
 

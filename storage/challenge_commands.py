@@ -9,21 +9,15 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.challenges import ChallengeEvent, ChallengeState, challenge_after
 from domain.definition_checks import check_definition
 from domain.definitions import Definitions, definitions_of
-from domain.expressions import ExpressionError, context, evaluate
 from domain.game import Challenge
-from domain.members import ATTRIBUTES, as_attributes, custom_from_json
 from domain.shapes import Fault, read
-from storage import challenges, configurations
+from storage import audiences, challenges, configurations
 from storage.challenges import StoredChallenge
-from storage.tables import members
-
-PAGE_MEMBERS = 1_000
 
 PREVIEWED = "previewed"  # the key of what is kept nowhere
 NOBODY = "nobody who is there now is in the audience"
@@ -102,7 +96,8 @@ async def launch(session: AsyncSession, program_id: str, challenge_id: str, *, a
     if draft.definition.ends_at <= now:
         raise InvalidChallenge([Fault(("ends_at",), "has passed already")])
     await _make(session, draft, lambda _: draft.definition, actor=actor, now=now)
-    warnings = [NOBODY] if await is_met_by_nobody(session, program_id, draft.definition.audience) else []
+    asked = [draft.definition.audience] if draft.definition.audience else []
+    warnings = [NOBODY] if await audiences.list_unmet(session, program_id, asked) else []
     return Launched(await challenges.get(session, program_id, challenge_id), warnings)
 
 
@@ -151,32 +146,3 @@ async def _make(
         return replace(active, challenges=dict(sorted({**active.challenges, stored.key: changed}.items())))
 
     await configurations.change(session, stored.program_id, edited, applied_by=actor, applied_at=now)
-
-
-# -- Warnings ------------------------------------------------------------------------------------------------------
-
-
-async def is_met_by_nobody(session: AsyncSession, program_id: str, audience: str | None) -> bool:
-    """Whether no member who is there now is in the audience."""
-    after = ""
-    while audience is not None:
-        columns = [members.c[name] for name in ("id", *ATTRIBUTES)]
-        own = members.c.program_id == program_id, members.c.status != "left", members.c.id > after
-        page = (
-            await session.execute(select(*columns).where(*own).order_by(members.c.id).limit(PAGE_MEMBERS))
-        ).mappings()
-        rows = page.all()
-        if any(_meets(audience, row) for row in rows):
-            return False
-        if len(rows) < PAGE_MEMBERS:
-            return True
-        after = rows[-1]["id"]
-    return False
-
-
-def _meets(audience: str, row: Mapping[Any, Any]) -> bool:
-    member = as_attributes({**row, "custom": custom_from_json(row["custom"])})
-    try:
-        return evaluate(audience, context({}, member, {})) is True
-    except ExpressionError:
-        return False
