@@ -146,7 +146,7 @@ def outage(
     """Say when a source could not be heard, so that nobody's streak breaks for it; without --to it is still down.
 
     With --to alone the outage that is open ends. Without either all that are known are listed. An outage protects the
-    streaks of policies that name the source, or none.
+    streaks of policies that name the source, or that count events which it brings.
     """
     known = asyncio.run(_outages(Settings(), program, name, from_, to))
     if json:

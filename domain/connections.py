@@ -30,10 +30,14 @@ class ConnectionField:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionKind:
-    """What a kind of outside system takes: configuration that may be shown, and secrets that may not."""
+    """What a kind of outside system takes: configuration that may be shown, and secrets that may not.
+
+    `event_types` are those of which it brings in events.
+    """
 
     name: str
     description: str
+    event_types: tuple[str, ...] = field(default=(), kw_only=True)
     config: tuple[ConnectionField, ...] = ()
     secrets: tuple[ConnectionField, ...] = ()
 
@@ -46,6 +50,7 @@ KINDS = {
         ConnectionKind(
             "hubspot",
             "HubSpot: deals that are won become events.",
+            event_types=("deal.won",),
             config=(BASE_URL,),
             secrets=(
                 ConnectionField("client_secret", "The app's client secret, which signs its notices."),
@@ -75,6 +80,7 @@ KINDS = {
         ConnectionKind(
             "xapi",
             "A learning system that sends xAPI statements, with Basic or with Bearer credentials.",
+            event_types=("course.completed", "course.passed"),
             secrets=(
                 ConnectionField(
                     "token",

@@ -74,12 +74,12 @@ class StreakPolicy:
     """What keeps a streak: so much (`at_least`, CEL on the member) of what qualifies in each period.
 
     A period in which no working day is left is skipped: of the week's `working_days`, those on which the member is
-    absent, has a public holiday, or one of the `sources` (all, if none is named) was down, are none. A period is
-    changed by facts that arrive up to `restore_days` after its end. A member who reaches one of the lengths `reached`,
-    or a multiple of `reached_every`, leaves the event streak.reached, which rules reward.
+    absent, has a public holiday, or one of the `sources` was down (those that bring such events, if none is named),
+    are none. A period is changed by facts that arrive up to `restore_days` after its end. A member who reaches one of
+    the lengths `reached`, or a multiple of `reached_every`, leaves the event streak.reached, which rules reward.
 
-    Whoever is about to lose a streak that is `worth_protecting`, which takes so many periods, is reminded `remind_hours`
-    before that, by day.
+    A streak of so many periods is `worth_protecting`: whoever is about to lose it is reminded `remind_hours` before, by
+    day.
     """
 
     key: str

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived
 from domain.configuration import Configuration
+from domain.connections import KINDS
 from domain.events import Event
 from domain.game import StreakPolicy
 from domain.outbox import OutboxRow
@@ -62,8 +63,9 @@ _FREEZES = f"""SELECT f.member_id, f.policy, f.granted_on, f.amount, f.recorded_
 _AWARDS = f"""SELECT a.member_id, a.policy, a.length, a.n, a.started_on, a.reached_on FROM {_SINCE}
     JOIN streak_awards a USING ({_OF_STREAK}) WHERE a.program_id = %(program_id)s AND a.state = 'paid'
         AND a.reached_on > CAST(k.since AT TIME ZONE 'UTC' AS date)"""
-_OUTAGES = """SELECT source, began_at, ended_at FROM outages WHERE program_id = %(program_id)s
-    AND (ended_at IS NULL OR ended_at >= %(oldest)s) AND recorded_at <= %(known_at)s ORDER BY began_at, id"""
+_OUTAGES = """SELECT o.source, o.began_at, o.ended_at, c.kind FROM outages o
+    JOIN connections c ON c.program_id = o.program_id AND c.id = o.connection_id WHERE o.program_id = %(program_id)s
+    AND (o.ended_at IS NULL OR o.ended_at >= %(oldest)s) AND o.recorded_at <= %(known_at)s ORDER BY o.began_at, o.id"""
 _STANDING = """SELECT id, member_id, policy, occurred_at, event_id, amount, arrived_at FROM streak_marks
     WHERE program_id = %(program_id)s AND event_id = ANY(CAST(%(ids)s AS text[])) AND ended_at IS NULL"""
 
@@ -171,7 +173,9 @@ async def _read(
     for member_id, policy, *award in awards:
         key = (aliases.get(member_id, member_id), policy)
         book.kept[key].awards.append(Award((member_id, policy), *award))
-    book.outages = [Down(*row) for row in outages]
+    book.outages = [
+        Down(source, began_at, ended_at, KINDS[kind].event_types) for source, began_at, ended_at, kind in outages
+    ]
 
 
 def _reading(program_id: str, book: Streaks, aliases: Mapping[str, str], known_at: datetime) -> list[Query]:
@@ -356,7 +360,7 @@ _INSTANTS = frozenset({"settled_at", "last_at"})
 
 
 def _tally_as_json(tally: Tally | None) -> list[Any] | None:
-    return [getattr(tally, name) for name in _TALLY] if tally else None
+    return list(tally.values()) if tally else None
 
 
 def _tally(stored: Sequence[Any]) -> Tally:

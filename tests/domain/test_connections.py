@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from connectors import hubspot, xapi
 from domain.connections import KINDS, Connection, InvalidConnection, check
 from domain.programs import ProgramKind
 
@@ -14,6 +15,11 @@ COMPLETE = {
     "tremendous": {"api_key": "TEST_1", "webhook_key": "shh"},
 }
 NEEDED = {"bamboohr": {"company": "acme"}}
+
+
+def test_a_kind_says_of_which_types_its_events_are() -> None:
+    assert KINDS["hubspot"].event_types == (hubspot.DEAL_WON,)
+    assert KINDS["xapi"].event_types == tuple(xapi.EVENT_TYPES.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,6 +17,7 @@ from domain.streaks import Away, Down, Facts, Given, Mark, Streak, StreakState, 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MONDAY = date(2027, 3, 1)
 STRICT = Grace(missed=0)
+WALKS = ("walk.done",)
 DAILY = StreakPolicy("walk", 1, Cadence.DAILY, (Qualifying("walk.done"),), grace=STRICT, holidays=False)
 WEEKLY = replace(DAILY, cadence=Cadence.WEEKLY)
 MONTHLY = replace(DAILY, cadence=Cadence.MONTHLY)
@@ -301,16 +302,24 @@ def test_a_day_on_which_a_source_was_down_is_skipped() -> None:
     policy = replace(DAILY, sources=("lms",))
 
     def current(source: str, began: datetime, ended: datetime | None) -> int:
-        return fold(facts(policy, marks(0, 2), outages=[Down(source, began, ended)]), at(2, 13)).current
+        return fold(facts(policy, marks(0, 2), outages=[Down(source, began, ended, WALKS)]), at(2, 13)).current
 
     assert current("lms", at(1, 23), at(1, 23.5)) == 2
     assert current("crm", at(1, 23), at(1, 23.5)) == 1
     assert current("lms", at(0, 1), at(1, 0)) == 1
 
 
+def test_a_policy_that_names_no_source_is_protected_by_those_that_bring_its_events() -> None:
+    def current(*types: str) -> int:
+        down = Down("lms", at(1, 23), at(1, 23.5), types)
+        return fold(facts(DAILY, marks(0, 2), outages=[down]), at(2, 13)).current
+
+    assert (current("walk.done"), current("deal.won", "walk.done"), current("deal.won"), current()) == (2, 2, 1, 1)
+
+
 def test_nothing_is_missed_while_a_source_has_not_caught_up() -> None:
     def at_the_weekend(ended: datetime | None) -> Streak:
-        return fold(facts(WEEKLY, marks(0), outages=[Down("lms", at(12), ended)]), at(15))
+        return fold(facts(WEEKLY, marks(0), outages=[Down("lms", at(12), ended, WALKS)]), at(15))
 
     assert at_the_weekend(None).state is StreakState.PROTECTED
     assert at_the_weekend(at(14, 10)).state is StreakState.BROKEN
@@ -484,7 +493,7 @@ def histories(draw: Callable[..., Any]) -> tuple[StreakPolicy, list[tuple[dateti
         told.append((when, "absences", Away(first, last, when)))
     for when in draw(st.lists(INSTANTS, max_size=1)):
         began = when - timedelta(hours=draw(st.integers(0, 60)))
-        told.append((when, "outages", Down("lms", began, None)))
+        told.append((when, "outages", Down("lms", began, None, WALKS)))
     told += [(when, "freezes", Given(on, 1, when)) for when, on in draw(st.lists(st.tuples(INSTANTS, ON), max_size=2))]
     return draw(POLICIES), told
 

@@ -232,8 +232,8 @@ async def test_an_outage_that_goes_on_keeps_streaks_until_it_has_ended(session: 
 
 
 async def _connect(session: AsyncSession, program_id: str) -> Connection:
-    connection = Connection(new_id("con"), program_id, "hubspot", "lms", at(0))
-    row = {"id": connection.id, "program_id": program_id, "kind": "hubspot", "name": "lms", "created_at": at(0)}
+    connection = Connection(new_id("con"), program_id, "xapi", "lms", at(0))
+    row = {"id": connection.id, "program_id": program_id, "kind": "xapi", "name": "lms", "created_at": at(0)}
     await session.execute(insert(connections).values(row | {"secrets": b"", "key_id": "none"}))
     return connection
 
