@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.configurations import read_folder
-from domain.configuration import Award, Cap, Condition, Expiry, Refill, Transferring
+from domain.configuration import Award, Budget, Cap, Condition, Expiry, Refill, Transferring
 from domain.configuration import Field as SchemaField
 from domain.definitions import SECTIONS, key_field
 from domain.expressions import FUNCTIONS
@@ -25,6 +25,7 @@ SHAPES: dict[type[Any], str] = {
     Condition: "",
     Award: "",
     Cap: "",
+    Budget: "",
     Expiry: "",
     Transferring: "",
     Refill: "",
