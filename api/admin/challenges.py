@@ -58,13 +58,11 @@ async def show_form(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """Keep a draft."""
     visit, here = pages.visit(request), backends(request)
-    now = here.clock()
+    key, who = forms.key_of(visit.text("title")), visit.session.actor
     try:
+        said = forms.said(visit)
         async with here.database.begin() as session:
-            key = forms.key_of(visit.text("title"), now)
-            made = await challenge_commands.create(
-                session, visit.program.id, key, forms.said(visit), actor=visit.session.actor, now=now
-            )
+            made = await challenge_commands.create(session, visit.program.id, key, said, actor=who, now=here.clock())
     except (Missing, InvalidChallenge) as error:
         return await _form(request, forms.as_sent(visit.form), _faults(error))
     return pages.redirect(request, f"/admin/challenges/{made.id}")
@@ -85,10 +83,9 @@ async def rewrite(request: Request, challenge_id: ChallengeId) -> Response:
     """Keep the draft as it is now."""
     visit, here = pages.visit(request), backends(request)
     try:
+        said = forms.said(visit)
         async with here.database.begin() as session:
-            await challenge_commands.rewrite(
-                session, visit.program.id, challenge_id, forms.said(visit), now=here.clock()
-            )
+            await challenge_commands.rewrite(session, visit.program.id, challenge_id, said, now=here.clock())
     except (Missing, InvalidChallenge) as error:
         stored = await _get(request, challenge_id)
         return await _form(request, forms.as_sent(visit.form), _faults(error), of=stored)

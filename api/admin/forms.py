@@ -5,8 +5,8 @@ A form says less than a file can: what it cannot say (expressions of one's own) 
 
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -39,18 +39,19 @@ _SAID = ("title", "description", "event_types", "fairness", "stacking", "once", 
 _KEY = re.compile(r"[^a-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
 class Missing(Exception):
     """A field that cannot be read: its name in the form and why."""
 
-    field: str
-    message: str
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
 
 
-def key_of(title: str, at: datetime) -> str:
-    """The key of a new challenge: its title and the month in which it was written."""
-    words = _KEY.sub("-", title.lower()).strip("-")[:50] or "challenge"
-    return f"{words}-{at:%Y-%m-%d-%H%M%S}"
+def key_of(title: str) -> str:
+    """The key of a new challenge: its title, and what makes it another than all before."""
+    words = _KEY.sub("-", title.lower()[:50]).strip("-") or "challenge"
+    return f"{words}-{secrets.token_hex(4)}"
 
 
 def said(visit: Visit) -> dict[str, Any]:

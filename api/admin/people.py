@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request, Response
 from api.admin import pages
 from api.admin.pages import Page, Visit
 from api.backends import backends
+from api.problems import Problem
 from api.schemas.base import AbsenceId, MemberId
-from domain.absences import AbsenceChange, AbsenceKind, InvalidAbsence, read_away
+from domain.absences import AbsenceChange, AbsenceKind, AbsenceStatus, InvalidAbsence, read_away
 from domain.events import MEMBER_ID, Identity
 from storage import absences, configurations, members, streaks
 
@@ -65,7 +66,9 @@ async def withdraw_absence(request: Request, member_id: MemberId, absence_id: Ab
 
 async def _write(request: Request, change: AbsenceChange, as_of: datetime) -> None:
     async with backends(request).database.begin() as session:
-        await absences.write(session, pages.visit(request).program.id, [change], as_of=as_of)
+        [result] = await absences.write(session, pages.visit(request).program.id, [change], as_of=as_of)
+    if result.status is AbsenceStatus.FAILED:  # whom it names is no member of the program
+        raise Problem("not_found")
 
 
 async def _show(request: Request, member_id: str, faults: list[str] | None = None) -> Response:
