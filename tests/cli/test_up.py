@@ -59,6 +59,7 @@ def test_everything_starts_answers_ends_at_one_signal_and_starts_again_on_its_st
     assert re.findall("stopping (.+)", output) == [
         "worker",
         "API",
+        "BambooHR sandbox",
         "HubSpot sandbox",
         "Tremendous sandbox",
         "Temporal",
