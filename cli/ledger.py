@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from domain.programs import Program
 from domain.proofs import Proof
 from relay.sealing import Sealer
 from settings import Settings
-from storage import chain, checkpoints, erasures, programs, proofs, seals, verification
+from storage import chain, checkpoints, erasures, explained, programs, proofs, seals, verification
 from storage.database import Database
 from storage.erasures import Erasure
 from storage.verification import Check
@@ -39,11 +40,15 @@ def verify(
         Path | None,
         typer.Option("--checkpoints", help="Signed checkpoints that were kept outside, to compare with.", exists=True),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Check as well that every line is explained (I14): all is decided once more."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check invariants I1 to I5 and I9 over every row; ends with status 1 if one is violated."""
     notes = split(exported.read_text()) if exported else []
-    checked = asyncio.run(_verify(Settings(), program, notes))
+    checked = asyncio.run(_verify(Settings(), program, notes, explain=explain))
     violations = sum(check.violations for _, checks in checked for check in checks)
     if json:
         answer_json(_described(checked, violations))
@@ -111,13 +116,17 @@ def keys(program: InProgram = None) -> None:
         typer.echo(verifier_key(program_id, public_key))
 
 
-async def _verify(settings: Settings, wanted: str | None, notes: list[str]) -> Checked:
+async def _verify(settings: Settings, wanted: str | None, notes: list[str], *, explain: bool) -> Checked:
     signing = SigningKeys(settings.ledger_signing_keys)
     async with opened(settings) as database:
         async with database.begin() as session:
             chosen = [await choose(session, wanted)] if wanted else await programs.list_all(session)
         with _bar() as bar:
-            return [(program, await _verify_one(database, program, signing, notes, bar)) for program in chosen]
+            found = [(program, await _verify_one(database, program, signing, notes, bar)) for program in chosen]
+            for program, checks in found if explain else ():
+                explaining = bar.add_task(f"{program.name}: decisions", total=None)
+                checks += await explained.verify(database, program.id, partial(bar.advance, explaining))
+            return found
 
 
 async def _verify_one(

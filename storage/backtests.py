@@ -18,6 +18,7 @@ from storage.database import Database
 
 PAGE = 1_000  # steps
 ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 MAX_PERSONS = 50_000  # versions of members that are remembered
 
 # The type, data and time of an event at an earlier revision are kept apart.
@@ -87,12 +88,12 @@ async def replay(
     """`run` in a session: of events of these types only, if they are named, and of what was decided `since` only."""
     replaying = Replay(candidate, begins_at=begins_at, placed=await _placed(session, program_id), by=by)
     known: dict[int, Configuration | None] = {}
-    async for steps in _pages(session, program_id, until, types, since):
-        for number in {step.inputs["configuration"] for step in steps if step.inputs} - known.keys():
+    async for page in steps(session, program_id, until=until, types=types, since=since):
+        for number in {step.inputs["configuration"] for step in page if step.inputs} - known.keys():
             known[number] = await configurations.get(session, program_id, number)
         # Deciding takes the processor; whoever else is served by this process goes on meanwhile.
-        await asyncio.to_thread(_take_all, replaying, steps, known)
-        progress(len(steps))
+        await asyncio.to_thread(_take_all, replaying, page, known)
+        progress(len(page))
     return replaying.outcome
 
 
@@ -131,9 +132,15 @@ async def _placed(session: AsyncSession, program_id: str) -> dict[tuple[str, str
     return {(member_id, mark, n): at for member_id, mark, n, at in found}
 
 
-async def _pages(
-    session: AsyncSession, program_id: str, until: datetime, types: Collection[str] | None, since: datetime
+async def steps(
+    session: AsyncSession,
+    program_id: str,
+    *,
+    until: datetime = NEVER,
+    types: Collection[str] | None = None,
+    since: datetime = ALWAYS,
 ) -> AsyncIterator[list[Step]]:
+    """What was decided in [since, until), of events of these types if they are named, page by page in its order."""
     statement = text(_STEPS.format(of_types="" if types is None else _OF_TYPES))
     asked: dict[str, Any] = {"program_id": program_id, "since": since, "until": until}
     asked |= {} if types is None else {"types": list(types)}

@@ -123,12 +123,13 @@ async def verify(
     await session.execute(text(f"SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '{WORK_MEMORY}'"))
     checks = []
     for name, query in _CHECKS.items():
-        checks.append(await _check(session, program_id, name, query))
+        checks.append(await check(session, program_id, name, query))
         progress(1)
     return checks
 
 
-async def _check(session: AsyncSession, program_id: str, name: str, query: str) -> Check:
+async def check(session: AsyncSession, program_id: str, name: str, query: str) -> Check:
+    """One check, whose query selects things by name and whether each violates it."""
     checked_things = f"FROM ({query}) AS q(thing, violates)"
     counted = text(f"SELECT count(*), count(*) FILTER (WHERE coalesce(violates, true)) {checked_things}")
     checked, violations = (await session.execute(counted, {"program_id": program_id})).one()

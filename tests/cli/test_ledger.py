@@ -51,6 +51,21 @@ def test_a_ledger_that_was_tampered_with_ends_with_status_1_and_names_what_is_wr
     assert ".points" in shown.stdout
 
 
+def test_every_line_is_explained_or_named(laurel: Laurel, database_url: str, owner_url: str):
+    asyncio.run(earn_something(database_url))
+
+    sound = laurel("ledger", "verify", "--explain", "--json")
+    with psycopg.connect(owner_url.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute("UPDATE transactions SET business_key = 'gift:1'")
+    unexplained = laurel("ledger", "verify", "--explain")
+
+    [program] = orjson.loads(sound.stdout)["programs"]
+    assert sound.exit_code == 0
+    assert sum(check["name"].startswith("I14") and check["checked"] > 0 for check in program["checks"]) >= 4
+    assert unexplained.exit_code == 1
+    assert "explained by what caused it" in unexplained.stdout
+
+
 def test_without_programs_there_is_nothing_to_verify(laurel: Laurel):
     assert "no program yet" in laurel("ledger", "verify").stdout
 
