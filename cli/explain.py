@@ -11,8 +11,15 @@ from rich.markup import escape
 
 from cli.errors import CommandFailed
 from cli.work import InProgram, Json, answer_json, opened
+from domain.challenges import ordinal
 from domain.configuration import Combining, RuleState
-from domain.explanations import CapExplained, DecisionExplained, MultipliedExplained, RuleExplained
+from domain.explanations import (
+    CapExplained,
+    ChallengeExplained,
+    DecisionExplained,
+    MultipliedExplained,
+    RuleExplained,
+)
 from domain.rules import AUDIENCE, OUTSIDE
 from settings import Settings
 from storage import explanations, programs
@@ -82,8 +89,10 @@ def _decision(decision: DecisionExplained) -> Iterator[str]:
         yield from _recorded_only(decision)
     for rule in decision.rules:
         yield from _matched(rule) if rule.matched else _unmatched(rule)
+    for challenge in decision.challenges:
+        yield _challenge(challenge)
     for mark, n in decision.verdict.get("crossed", ()):
-        yield f"  crossed {escape(mark)} for the {_ordinal(n)} time, from {decision.lifetime} lifetime points"
+        yield f"  crossed {escape(mark)} for the {ordinal(n)} time, from {decision.lifetime} lifetime points"
 
 
 def _recorded_only(decision: DecisionExplained) -> Iterator[str]:
@@ -130,6 +139,12 @@ def _multiplied(step: MultipliedExplained) -> str:
     return f"group {step.group} {combined}{added}{ceiling}: {step.after}"
 
 
+def _challenge(made: ChallengeExplained) -> str:
+    sign = "[green]✓[/green]" if made.matched else "[red]✗[/red]"
+    title = f" {escape(made.title)}" if made.title else ""
+    return f"  {sign} challenge {escape(made.challenge)} (version {made.version}){title}: {escape(made.told)}"
+
+
 def _unmatched(rule: RuleExplained) -> Iterator[str]:
     what = "its audience" if rule.failed == AUDIENCE else rule.failed
     why = f"{what} could not be computed: {rule.error}" if rule.error else _why_not(rule)
@@ -174,7 +189,7 @@ def _consequences(explanation: Explanation) -> Iterator[str]:
         reverses = f", reverses {posting.reverses_id}" if posting.reverses_id else ""
         yield f"ledger     {posting.id} {posting.kind} {posting.amount} {posting.unit}{reverses}"
     for crossing in explanation.crossings:
-        yield f"milestone  {crossing.id} {escape(crossing.milestone)}, {_ordinal(crossing.n)} time, {crossing.state}"
+        yield f"milestone  {crossing.id} {escape(crossing.milestone)}, {ordinal(crossing.n)} time, {crossing.state}"
     for reward in explanation.rewards:
         order = f", order {reward.order_id}" if reward.order_id else ""
         yield f"reward     {reward.id} {escape(reward.reward)}, {reward.state}{order}"
@@ -183,8 +198,3 @@ def _consequences(explanation: Explanation) -> Iterator[str]:
 def _shown(value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return escape(text[:100])
-
-
-def _ordinal(n: int) -> str:
-    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{ending}"

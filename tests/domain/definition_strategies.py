@@ -39,10 +39,14 @@ from domain.game import (
     Badge,
     Board,
     Cadence,
+    Challenge,
+    Fairness,
     Freezes,
+    Goal,
     Grace,
     Level,
     OnMiss,
+    Prize,
     Qualifying,
     StreakPolicy,
     TierLadder,
@@ -54,7 +58,9 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 whole = st.integers(-(2**53), 2**53)
 maybe_whole = st.none() | whole
 versions = st.integers(1, 1_000)
-instants = st.none() | st.datetimes(timezones=st.just(UTC))
+moments = st.datetimes(timezones=st.just(UTC))
+instants = st.none() | moments
+maybe_text = st.none() | texts
 
 fields = st.builds(
     Field,
@@ -291,6 +297,43 @@ def _board(key: str) -> st.SearchStrategy[Board]:
     )
 
 
+goals = st.builds(Goal, target=whole, field=maybe_text, team=maybe_text, streak=maybe_text, points=whole)
+prizes = st.builds(Prize, first=whole, last=whole, points=whole)
+
+
+def _challenge(key: str) -> st.SearchStrategy[Challenge]:
+    return st.builds(
+        Challenge,
+        st.just(key),
+        versions,
+        starts_at=moments,
+        ends_at=moments,
+        event_types=lists,
+        title=texts,
+        description=texts,
+        when=st.lists(conditions, max_size=3).map(tuple),
+        audience=maybe_text,
+        multiplier=maybe_text,
+        bonus=maybe_text,
+        rounding=st.sampled_from(Rounding),
+        late_hours=whole,
+        first=maybe_whole,
+        fairness=st.sampled_from(Fairness),
+        once=st.booleans(),
+        member_points=maybe_whole,
+        budget_points=maybe_whole,
+        exceptions_points=maybe_whole,
+        stacking=st.sampled_from(Stacking),
+        priority=whole,
+        goal=st.none() | goals,
+        prizes=st.lists(prizes, max_size=3).map(tuple),
+        repeats=st.none() | st.sampled_from(Calendar),
+        origin=st.sampled_from(["file", "page"]),
+        extended_to=instants,
+        cancelled_at=instants,
+    )
+
+
 def _section(definition: Callable[[str], st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.sets(keys, max_size=3).flatmap(
         lambda names: st.fixed_dictionaries({name: definition(name) for name in sorted(names)})
@@ -307,6 +350,7 @@ definitions = st.builds(
     catalog=_section(_item),
     units=_section(_unit),
     conversions=_section(_conversion),
+    challenges=_section(_challenge),
     groups=_section(_group),
     streaks=_section(_streak),
     tiers=_section(_ladder),

@@ -5,9 +5,13 @@ from datetime import timedelta
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from domain.challenges import ChallengeEvent
 from relay.reconcile import Reconcile
+from storage import challenges
 from storage.database import Database
+from tests.challenges import sprint, with_challenges
 from tests.keeping import open_keeping
+from tests.programs import make_program
 from tests.relay.conftest import now
 from tests.relay.rows import connection_of, insert_notice, insert_order, insert_program, insert_reward
 
@@ -42,6 +46,19 @@ async def test_clocks_of_policies_in_force_and_open_grace_windows_are_started(cl
     described = await client.get_workflow_handle(f"grace/{window}").describe()
     assert described.workflow_type == "GraceWindowWorkflow"
     assert (await described.static_summary() or "").endswith(f"window {window}")
+
+
+async def test_challenges_that_are_neither_settled_nor_cancelled_are_started(client: Client, db: Database) -> None:
+    async with db.begin() as session:
+        program_id = await make_program(session, with_challenges(sprint=sprint(), other=sprint()))
+        running, gone = [await challenges.find(session, program_id, key) for key in ("sprint", "other")]
+        assert running is not None
+        assert gone is not None
+        await challenges.move(session, gone, ChallengeEvent.CANCEL, now=now())
+
+    assert await Reconcile(client, db, clock=now).heal() == 1
+    described = await client.get_workflow_handle(f"challenge/{running.id}").describe()
+    assert described.workflow_type == "ChallengeWorkflow"
 
 
 async def test_what_runs_is_left_alone(client: Client, db: Database) -> None:

@@ -14,6 +14,7 @@ from storage.ids import new_id
 from workflows.starts import PROGRAM, REFERENCE
 
 AN_ORDER, A_REWARD = (Kind.START_ORDER, "order"), (Kind.START_REWARD, "reward")
+A_CHALLENGE = (Kind.START_CHALLENGE, "challenge")
 
 
 def row(kind: Kind, payload: Mapping[str, str], number: int = 1) -> ClaimedRow:
@@ -37,7 +38,7 @@ async def signals(client: Client, payload: dict[str, str]) -> list[object]:
     return await client.data_converter.decode(payloads)
 
 
-@pytest.mark.parametrize(("kind", "noun"), [AN_ORDER, A_REWARD])
+@pytest.mark.parametrize(("kind", "noun"), [AN_ORDER, A_REWARD, A_CHALLENGE])
 async def test_a_start_runs_the_rows_workflow(client: Client, kind: Kind, noun: str) -> None:
     payload = subject(noun)
 
@@ -84,7 +85,11 @@ async def test_a_start_told_again_after_the_end_starts_nothing(client: Client) -
 
 @pytest.mark.parametrize(
     ("start", "wake", "noun"),
-    [(Kind.START_ORDER, Kind.WAKE_ORDER, "order"), (Kind.START_REWARD, Kind.WAKE_REWARD, "reward")],
+    [
+        (Kind.START_ORDER, Kind.WAKE_ORDER, "order"),
+        (Kind.START_REWARD, Kind.WAKE_REWARD, "reward"),
+        (Kind.START_CHALLENGE, Kind.WAKE_CHALLENGE, "challenge"),
+    ],
 )
 async def test_a_wake_up_carries_the_rows_number(client: Client, start: Kind, wake: Kind, noun: str) -> None:
     lane, payload = TemporalLane(client), subject(noun)
