@@ -50,9 +50,11 @@ class Days:
             segments.append((_ALWAYS, versions[0][1]))
         self._since = [since for since, _ in reversed(segments)]
         self._people = [person for _, person in reversed(segments)]
+        # Most members have never changed, and folds ask for many days.
+        self._only = self._people[0] if len(self._people) == 1 else None
 
     def person_at(self, at: datetime) -> Person:
-        return self._people[bisect_right(self._since, at) - 1] if len(self._people) > 1 else self._people[0]
+        return self._only or self._people[bisect_right(self._since, at) - 1]
 
     def day_at(self, at: datetime) -> date:
         """The date that the member's calendar shows at the instant."""
@@ -60,6 +62,8 @@ class Days:
 
     def end_of(self, day: date) -> datetime:
         """The instant from which the member's date is later than the day for good."""
+        if self._only:
+            return _midnight(day + _DAY, self._only.time_zone)
         until = _NEVER
         for since, person in zip(reversed(self._since), reversed(self._people), strict=True):
             midnight = _midnight(day + _DAY, person.time_zone)
@@ -70,4 +74,4 @@ class Days:
 
     def person_on(self, day: date) -> Person:
         """The member as of the day's start."""
-        return self.person_at(self.end_of(day - _DAY)) if len(self._people) > 1 else self._people[0]
+        return self._only or self.person_at(self.end_of(day - _DAY))

@@ -105,8 +105,9 @@ class Streaks:
             if not stored.ended:
                 stored.ended = True
                 self.ended_marks.append(stored)
-                self.kept[stored.key].marks.pop(event_id, None)
-                self._touched[stored.key] = None
+                if stored.key in self.kept:  # its policy is in force
+                    self.kept[stored.key].marks.pop(event_id, None)
+                    self._touched[stored.key] = None
 
     def fold(self, as_of: datetime, keys: Iterable[StreakKey] | None = None) -> list[Folded]:
         """The streaks of these keys, or of those that marks have touched, as they are now."""

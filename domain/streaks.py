@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ from domain.expressions import ExpressionError, context, evaluate
 from domain.game import OnMiss, StreakPolicy
 
 # So many final periods stay ahead of the tally: facts that come a little late do not take a fold from the start.
-AHEAD = 2
+AHEAD = 1
 # How far ahead the end of grace is looked for.
 MAX_PERIODS_AHEAD = 100
 
@@ -243,13 +244,18 @@ def needed_since(tally: Tally) -> datetime:
 
 def due(policy: StreakPolicy, attributes: Mapping[str, Any]) -> int:
     """How much the policy asks of this member in a period; 1 where its expression gives nothing that can be asked."""
-    if policy.at_least.isdecimal():
-        return int(policy.at_least)
+    if (number := _number(policy.at_least)) is not None:
+        return number
     try:
         wanted = evaluate(policy.at_least, context({}, attributes, {}))
     except ExpressionError:
         return 1
     return wanted if type(wanted) is int and wanted >= 1 else 1
+
+
+@lru_cache(maxsize=1_000)
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 # -- The walk ------------------------------------------------------------------------------------------------------
@@ -341,6 +347,8 @@ class _Walk:
 
     def _policy_at(self, at: datetime) -> StreakPolicy:
         versions = self._facts.policies
+        if len(versions) == 1:
+            return versions[0][1]
         return next((policy for since, policy in reversed(versions) if since <= at), versions[0][1])
 
     def _policy_on(self, first: date) -> StreakPolicy:
@@ -349,7 +357,8 @@ class _Walk:
 
     @staticmethod
     def _final_at(span: _Span) -> datetime:
-        return span.ends_at + timedelta(hours=span.policy.grace.hours)
+        hours = span.policy.grace.hours
+        return span.ends_at + timedelta(hours=hours) if hours else span.ends_at
 
     # -- Judging one period ------------------------------------------------------------------------------------
 
@@ -596,7 +605,11 @@ class _Walk:
 
     def _grace_until(self) -> datetime | None:
         """When the first period ends that nothing forgives, if nothing is done any more."""
-        return _Walk(replace(self._facts, marks=()), _NEVER, self._running).first_miss()
+        ahead = _Walk(replace(self._facts, marks=()), _NEVER, self._running)
+        # The period that goes on has taken its freezes already.
+        through = self._periods[-1].last_on if self._periods else self._running.through_on
+        ahead._given = [(since, amount) for since, amount in ahead._given if since > through]
+        return ahead.first_miss()
 
     def first_miss(self) -> datetime | None:
         first = self._after(self._running.through_on)

@@ -432,3 +432,14 @@ async def test_who_changes_is_settled_anew_by_what_is_known_of_them_now(program:
     await program.settle(at(0, 15))
 
     assert (await program.streak()).next_deadline_at == at(1, 8)
+
+
+async def test_the_mark_of_a_policy_that_is_gone_ends_with_its_event(program: Program):
+    await program.learn(0)
+    await apply(program.session, program.id, {**STREAKS, "streaks": {"minutes": STREAKS["streaks"]["minutes"]}})
+
+    await program.take(replace(course(0, name="back"), data={}, retracts=course(0).external_id), as_of=at(0, 14))
+
+    ended = await program.session.scalars(select(streak_marks.c.ended_at))
+    assert set(ended) == {at(0, 14)}
+    assert (await program.streak("minutes")).current == 0
