@@ -322,7 +322,7 @@ TABLE = {
         ),
         Kind(
             "preview_too_large", 422, False, "More has happened than a preview reads.",
-            "A preview reads at most 50,000 decisions. `detail` names the event types: take fewer of them, or 30 days "
+            "A preview reads at most 30,000 decisions. `detail` names the event types: take fewer of them, or 30 days "
             "instead of 90; `laurel backtest` has no such limit.",
         ),
         Kind(

@@ -131,14 +131,15 @@ def _show(console: Console, name: str, simulated: Simulated) -> None:
         f"{simulated.starts_at:%Y-%m-%d} to {simulated.ends_at:%Y-%m-%d}, in {simulated.seconds} seconds",
         highlight=False,
     )
-    told = Table("What was told", "How often", box=None, pad_edge=False)
-    told.columns[1].justify = "right"
+    told = Table("What was told", box=None, pad_edge=False)
+    told.add_column("How often", justify="right")
     for what, count in simulated.told.items():
         told.add_row(what, f"{count:,}")
     console.print("", told)
-    posted = Table("Posted", "Transactions", "Amount", "Unit", box=None, pad_edge=False)
-    posted.columns[1].justify = posted.columns[2].justify = "right"
+    posted = Table("Posted", "Unit", box=None, pad_edge=False)
+    posted.add_column("Transactions", justify="right")
+    posted.add_column("Amount", justify="right")
     for one in simulated.posted:
-        posted.add_row(one.kind, f"{one.transactions:,}", f"{one.amount:,}", one.unit)
+        posted.add_row(one.kind, one.unit, f"{one.transactions:,}", f"{one.amount:,}")
     console.print("", posted)
     console.print(f"\nThe ledger's {simulated.ledger.entries:,} entries: {simulated.ledger.sha256}", highlight=False)

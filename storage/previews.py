@@ -12,7 +12,7 @@ from domain.previews import Preview, beside, looks_back, preview, put_over
 from storage import backtests
 from storage.tables import members
 
-MAX_DECISIONS = 50_000
+MAX_DECISIONS = 30_000  # some seconds of deciding
 
 _AN_INSTANT = timedelta(microseconds=1)  # what was decided just now is seen as well
 
