@@ -336,3 +336,12 @@ async def test_a_unit_in_which_nobody_has_anything_may_go(session: AsyncSession)
     await apply(session, program_id, SAMPLE)
 
     assert (await configurations.get_active(session, program_id)).units == {}
+
+
+async def test_a_streak_policy_keeps_its_cadence(session: AsyncSession) -> None:
+    walk = {"cadence": "daily", "qualifying": [{"event_type": "walk.done"}]}
+    body = {"event_types": {"walk.done": {"fields": {}}}, "streaks": {"walk": walk}}
+    program_id = await make_program(session, body)
+
+    with pytest.raises(configurations.CadenceChanged, match="the cadence of walk stays"):
+        await apply(session, program_id, {**body, "streaks": {"walk": {**walk, "cadence": "weekly"}}})
