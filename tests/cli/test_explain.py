@@ -97,7 +97,19 @@ def test_an_event_is_found_in_whichever_program_it_is(laurel: Laurel, event_id: 
     assert laurel("explain", event_id).stdout.startswith(event_id)
 
 
-# A rule of every kind, for a deal of 12,000.00 by Ada in Sales.
+# A rule of every kind.
+RULES: dict[str, dict[str, Any]] = {
+    "base": {"award": {"expression": "25.5"}, "budgets": [{"points": 60, "per": "month"}]},
+    "more": {"award": {"expression": "10"}},
+    "twice": {"multiplier": "2"},
+    "weekend": {"multiplier": "1.5"},
+    "small-gift": {"group": "gifts", "award": {"expression": "3"}},
+    "large-gift": {"group": "gifts", "award": {"expression": "7"}},
+    "resting": {"audience": "member.status == 'on_leave'", "award": {"expression": "1"}},
+    "tried": {"state": "shadow", "award": {"expression": "99"}},
+    "draft": {"state": "draft", "award": {"expression": "1"}},
+    "old": {"state": "retired", "award": {"expression": "1"}},
+}
 GAME: dict[str, Any] = {
     **SAMPLE,
     "milestones": {},
@@ -105,21 +117,7 @@ GAME: dict[str, Any] = {
         "default": {"ceiling": "2.5", "rounding": "half_up", "caps": [{"per": "day", "points": 80}]},
         "gifts": {"stacking": "best"},
     },
-    "rules": {
-        key: {"event_type": "deal.won", **rule}
-        for key, rule in {
-            "base": {"award": {"expression": "25.5"}, "budgets": [{"points": 60, "per": "month"}]},
-            "more": {"award": {"expression": "10"}},
-            "twice": {"multiplier": "2"},
-            "weekend": {"multiplier": "1.5"},
-            "small-gift": {"group": "gifts", "award": {"expression": "3"}},
-            "large-gift": {"group": "gifts", "award": {"expression": "7"}},
-            "resting": {"audience": "member.status == 'on_leave'", "award": {"expression": "1"}},
-            "tried": {"state": "shadow", "award": {"expression": "99"}},
-            "draft": {"state": "draft", "award": {"expression": "1"}},
-            "old": {"state": "retired", "award": {"expression": "1"}},
-        }.items()
-    },
+    "rules": {key: {"event_type": "deal.won", **rule} for key, rule in RULES.items()},
 }
 
 
