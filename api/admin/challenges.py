@@ -14,6 +14,7 @@ from api.backends import backends
 from api.problems import Problem
 from api.schemas.base import ChallengeId
 from domain.challenges import ChallengeState
+from domain.derived import EVENT_TYPES as DERIVED_TYPES
 from domain.time import zone
 from storage import challenge_commands, challenges, configurations, members, previews
 from storage.challenge_commands import InvalidChallenge
@@ -189,8 +190,9 @@ async def _form(
 ) -> Response:
     async with backends(request).database.begin() as session:
         active = await configurations.read_active(session, pages.visit(request).program.id)
+    types = [one for key, one in active.event_types.items() if key not in DERIVED_TYPES]
     told = {"faults": faults or {}, "known_fields": forms.EMPTY}
-    shown = {"filled": {**forms.EMPTY, **filled}, "of": of, **told, "event_types": active.event_types.values()}
+    shown = {"filled": {**forms.EMPTY, **filled}, "of": of, **told, "event_types": types}
     choices = {"attributes": forms.ATTRIBUTES, "prizes": range(1, forms.PRIZES + 1), "preview_days": PREVIEW_DAYS}
     return pages.render(request, "challenge_form.html", 422 if faults else 200, **shown, **choices)
 

@@ -54,6 +54,7 @@ BODIES: dict[str, Any] = {
         "monthly_limit_minor": 1,
         "limit_currency": "EUR",
     },
+    "set_shown": {"shown": False},
     "set_origins": {"origins": ["https://thief.example"]},
 }
 # Routes without an id in their path: they work on the caller's own program.
@@ -65,6 +66,8 @@ LISTS = [path for method, path, operation in OPERATIONS if method == "get" and o
 # checkpoint (tests/api/test_proofs.py).
 UNREAD = ("/stream", "/proof")
 
+CHALLENGE_PAGES = ("", "/edit", "/standings", "/launch", "/extend", "/cancel")
+MEMBER_PAGES = ("", "/absences", "/absences/{absence_id:abs}/withdraw")
 # Routes that OpenAPI does not tell, and where they are asked with what is another program's, if they show any program.
 UNTOLD = {
     "/v1/members/{member_id}/balance/socket": "tests/api/test_sockets.py",
@@ -74,6 +77,16 @@ UNTOLD = {
     **dict.fromkeys(("/docs", "/docs/start.js", "/docs/{name}"), "the same files for everybody"),
     **dict.fromkeys(("/admin/review", "/admin/review/{name}"), "the same files for everybody"),
     **dict.fromkeys(("/points", "/points/{name}"), "the same files for everybody"),
+    **dict.fromkeys(("/admin", "/admin/enter", "/admin/files/{name}"), "the same for everybody"),
+    **dict.fromkeys(("/admin/leave", "/admin/members", "/admin/challenges"), "of the session's own program"),
+    **dict.fromkeys(("/admin/challenges/new", "/admin/challenges/preview"), "of the session's own program"),
+    **dict.fromkeys(
+        [f"/admin/challenges/{{challenge_id:chl}}{end}" for end in CHALLENGE_PAGES],
+        "tests/api/admin/test_challenges.py",
+    ),
+    **dict.fromkeys(
+        [f"/admin/members/{{member_id:mem}}{end}" for end in MEMBER_PAGES], "tests/api/admin/test_people.py"
+    ),
 }
 
 LEAKS = ("challenge_id", "event_id", "member_id", "order_id", "reward_id", "notification_id", "external_id")
@@ -113,6 +126,7 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
         "source": "email",
         "external_id": "only-theirs@example.com",
         "board": "company",
+        "first_day": "2026-03-02",
         "streak_type": "daily-learning",
         "challenge_id": (await client.post("/v1/challenges", {"key": "sprint", **sprint()})).json()["id"],
         **await in_ledger(client, member_id),
@@ -195,7 +209,7 @@ async def test_ids_of_another_program_lead_nowhere_and_nothing_there_changes(
     }
 
     refused = {named for named, answer in answers.items() if answer.status_code == 404}
-    boards = {("get", "/v1/leaderboards/{board}")}
+    boards = {named for named in NAMED if named[1].startswith("/v1/leaderboards/")}
     assert refused == set(NAMED) - boards
     assert all(answers[named].json() == {"items": []} for named in boards)
     assert await rows_of(engine, theirs.client.program_id) == before
