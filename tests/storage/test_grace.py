@@ -155,6 +155,21 @@ async def test_an_absence_in_time_ends_the_wait(program: Program) -> None:
     assert await program.effects() == ["start_grace", "wake_grace"]
 
 
+async def test_a_freeze_wakes_the_wait_and_moves_its_end(program: Program) -> None:
+    await program.learn(0, 1, 2)
+    await program.settle(at(4, 0))
+    freeze = streaks.Freeze(program.ada, "learning", MONDAY + timedelta(days=4), 1, "a move", "a test")
+
+    await streaks.grant_freeze(program.session, program.id, freeze, as_of=at(4, 9))
+    moved = await program.windows()
+    await program.settle(at(5, 0))
+
+    assert moved == [("open", 3, at(8, 0))]
+    # The freeze was used: the streak is protected.
+    assert await program.windows() == [("kept", 3, at(8, 0))]
+    assert await program.effects() == ["start_grace", "wake_grace", "wake_grace"]
+
+
 async def test_a_weekend_moves_the_end_of_a_window(program: Program) -> None:
     await program.learn(2, 3, 1)
 
