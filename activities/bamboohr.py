@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.heartbeats import beating
 from activities.outside import retried
 from connectors import bamboohr
 from connectors.bamboohr import BambooHRs, Employee, Wanted
@@ -83,9 +82,8 @@ class BambooHRActivities:
             Stage.TIME_OFF: self._time_off,
             Stage.HOLIDAYS: self._holidays,
         }
-        async with beating():
-            with retried():
-                return await pages[plan.place.stage](connection, plan, plan.place.after)
+        with retried():
+            return await pages[plan.place.stage](connection, plan, plan.place.after)
 
     async def _connection(self, sync: Sync) -> Connection:
         async with self._database.begin() as session:

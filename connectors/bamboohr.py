@@ -392,12 +392,16 @@ def translate(connection: str, employee: Employee, external_id: str, manager: st
     A field that BambooHR does not show is left as it is, one that cannot be read is left out and named.
     """
     shown = {name: employee.fields[of] for of, name in _plain(wanted).items() if of in employee.fields}
-    row: dict[str, Any] = {**shown, "external_id": external_id, "name": _name(employee), "status": _status(employee)}
+    row: dict[str, Any] = {**shown, "external_id": external_id}
     row["identities"] = [{"source": connection, "external_id": employee.id}]
+    if name := _full_name(employee):
+        row["name"] = name
+    if "status" in employee.fields:
+        row["status"] = MemberStatus.LEFT if employee.has_left else MemberStatus.ACTIVE
     if "supervisorEId" in employee.fields:
         row["manager"] = manager
-    for name in _DAYS & row.keys():
-        row[name] = None if row[name] == _NO_DAY else row[name]
+    for day in _DAYS & row.keys():
+        row[day] = None if row[day] == _NO_DAY else row[day]
     if not row.get("time_zone"):
         row.pop("time_zone", None)
     if row.get("country"):
@@ -430,14 +434,9 @@ def _taken(row: Mapping[str, Any], faults: tuple[str, ...]) -> Translated:
         return _taken(kept, (*faults, *sorted(bad)))
 
 
-def _name(employee: Employee) -> str:
+def _full_name(employee: Employee) -> str:
     known = employee.fields
-    name = f"{known.get('preferredName') or known.get('firstName') or ''} {known.get('lastName') or ''}".strip()
-    return name or f"Employee {employee.id}"
-
-
-def _status(employee: Employee) -> str:
-    return MemberStatus.LEFT if employee.has_left else MemberStatus.ACTIVE
+    return f"{known.get('preferredName') or known.get('firstName') or ''} {known.get('lastName') or ''}".strip()
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,6 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import ActivityEnvironment
 
 from activities.bamboohr import BambooHRActivities
 from connectors import bamboohr
@@ -21,7 +20,7 @@ from domain.events import Identity
 from domain.members import Member
 from domain.notices import Matters, Notice, ObjectToFetch
 from domain.outbox import ClaimedRow
-from domain.syncs import PageSynced, Stage, Sync, SyncPlan
+from domain.syncs import Stage, Sync, SyncPlan
 from relay.intake import IntakeLane
 from sandbox.bamboohr import create_app
 from sandbox.bamboohr.app import API_KEY
@@ -87,16 +86,13 @@ class World:
             ObjectToFetch(self.connection.program_id, self.connection.id, employee.id, "bamboohr")
         )
 
-    async def page(self, plan: SyncPlan) -> PageSynced:
-        return await ActivityEnvironment().run(self.activities.sync_page, plan)
-
     async def read(self, full: bool = False) -> SyncPlan:
         """A run of a sync, as its workflow goes."""
         async with self.database.begin() as session:
             cursor = await syncs.find_cursor(session, self.sync)
         plan = sync_rules.begin(self.sync, cursor, full=full, as_of=self.now)
         while plan.place is not None:
-            plan = plan.after(await self.page(plan))
+            plan = plan.after(await self.activities.sync_page(plan))
         async with self.database.begin() as session:
             await syncs.keep_cursor(session, self.sync, sync_rules.end(plan, cursor))
         return plan
@@ -380,11 +376,11 @@ async def test_a_deleted_record_is_listed_as_changed(world: World) -> None:
 async def test_a_page_that_is_read_twice_changes_nothing(world: World) -> None:
     ada = world.hire()
     plan = sync_rules.begin(world.sync, None, full=True, as_of=NOW)
-    first = await world.page(plan)
+    first = await world.activities.sync_page(plan)
     member = await world.member(ada)
 
     world.now += timedelta(hours=1)
-    again = await world.page(plan)
+    again = await world.activities.sync_page(plan)
 
     assert (first, await world.member(ada)) == (again, member)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
-from temporalio.testing import ActivityEnvironment
 
 from activities.bamboohr import BambooHRActivities
 from cli import seed
@@ -85,7 +84,7 @@ async def test_reading_its_people_from_bamboohr_changes_nobody(settings: Setting
         before = await members.list_page(session, company.program_id, 100)
     sync = Sync(company.program_id, company.connections["people"], "bamboohr")
     reading = BambooHRActivities(database, keyring, bamboohrs, now)
-    await ActivityEnvironment().run(reading.sync_page, begin(sync, None, full=True, as_of=now()))
+    await reading.sync_page(begin(sync, None, full=True, as_of=now()))
 
     async with database.begin() as session:
         after = await members.list_page(session, company.program_id, 100)

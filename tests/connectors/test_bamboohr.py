@@ -251,6 +251,12 @@ def test_what_bamboohr_does_not_show_is_left_as_it_is() -> None:
     assert change.identities == (Identity("people", "7"),)
 
 
+def test_who_is_shown_without_name_and_status_keeps_theirs() -> None:
+    change = translate("people", Employee("7", {"department": "Sales"}), "people:7", None, WANTED).change
+
+    assert change.values == {"department": "Sales"}
+
+
 @pytest.mark.parametrize(
     ("shown", "means"),
     [
@@ -265,7 +271,6 @@ def test_what_bamboohr_does_not_show_is_left_as_it_is() -> None:
         ({"customZone": None}, {}),
         ({"status": "Inactive"}, {"status": "left"}),
         ({"preferredName": "Addie"}, {"name": "Addie Example"}),
-        ({"firstName": None, "lastName": None}, {"name": "Employee 7"}),
     ],
 )
 def test_fields_mean(shown: dict[str, str | None], means: dict[str, Any]) -> None:
