@@ -27,7 +27,8 @@ class Program:
     """A tenant; `configuration` is the number of its active snapshot, 0 before the first.
 
     Orders are limited to a value in minor units of `limit_currency` per day and per month; None is no limit.
-    Web pages of `origins` may call with member tokens.
+    Web pages of `origins` may call with member tokens. Where a `second_person_publishes`, who proposes a configuration
+    or writes a challenge does not make it active.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Program:
     monthly_limit_minor: int | None = None
     limit_currency: str = "USD"
     origins: tuple[str, ...] = ()
+    second_person_publishes: bool = False
 
 
 def check_name(name: str) -> str:

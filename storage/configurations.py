@@ -28,7 +28,7 @@ from domain.definitions import (
 )
 from domain.streak_checks import changed_cadences
 from domain.units import rescaled
-from storage import aggregates, badges, challenges, clocks, earned_days, tiers
+from storage import aggregates, badges, challenges, clocks, earned_days, proposals, tiers
 from storage.hot_path import Found, Query, run, run_together
 from storage.tables import accounts, configurations, programs
 
@@ -181,6 +181,7 @@ async def change(
     await challenges.follow(session, program_id, before.challenges, versioned.challenges, by=applied_by, now=applied_at)
     await clocks.follow(session, program_id, before.streaks, versioned.streaks, now=applied_at)
     await _insert(session, program_id, active.number + 1, versioned, applied_by, applied_at)
+    await proposals.overtake(session, program_id, versioned, by=applied_by, at=applied_at)
     applied = snapshot(program_id, active.number + 1, versioned, active.time_zone)
     await tiers.fill(session, applied, as_of=applied_at)
     await badges.fill(session, applied, as_of=applied_at)

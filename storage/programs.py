@@ -61,6 +61,12 @@ async def set_origins(session: AsyncSession, program_id: str, origins: Collectio
     await session.execute(update(programs).where(programs.c.program_id == program_id).values(values))
 
 
+async def set_publishing(session: AsyncSession, program_id: str, *, second_person: bool) -> None:
+    """Ask for a second person to publish what somebody proposes, or no longer."""
+    values = {"second_person_publishes": second_person}
+    await session.execute(update(programs).where(programs.c.program_id == program_id).values(values))
+
+
 def _program(row: Mapping[Any, Any]) -> Program:
     values = {name: value for name, value in row.items() if name not in ("program_id", "kind", "origins")}
     return Program(id=row["program_id"], kind=ProgramKind(row["kind"]), origins=tuple(row["origins"]), **values)

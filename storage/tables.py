@@ -107,6 +107,8 @@ programs = Table(
     Column("limit_currency", Text, nullable=False, server_default="USD"),
     # Of web pages that may call with member tokens.
     Column("origins", JSONB, nullable=False, server_default=text("'[]'")),
+    # Whether configurations and challenges become active by somebody else than who wrote them.
+    Column("second_person_publishes", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Instant, nullable=False),
     CheckConstraint("kind IN ('sandbox', 'live')", name="kind"),
 )
@@ -184,6 +186,31 @@ configurations = Table(
     Column("applied_by", Text, nullable=False),
     PrimaryKeyConstraint("program_id", "number"),
     ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+)
+
+# Definitions that wait, or waited, for a second person; `diff` is what that person is shown.
+configuration_proposals = Table(
+    "configuration_proposals",
+    metadata,
+    Column("id", Id, nullable=False),
+    _program(),
+    Column("state", Text, nullable=False),
+    Column("expected", Integer, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("diff", JSONB, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_at", Instant, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_at", Instant),
+    Column("published_as", Integer),
+    PrimaryKeyConstraint("id"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+    CheckConstraint("state IN ('proposed', 'published', 'withdrawn', 'outdated')", name="state"),
+    CheckConstraint("(state = 'proposed') = (decided_at IS NULL)", name="decided"),
+    CheckConstraint("(state = 'published') = (published_as IS NOT NULL)", name="published"),
+    CheckConstraint("state <> 'published' OR decided_by <> proposed_by", name="second_person"),
+    Index(None, "program_id", "id"),
 )
 
 # -- Members -------------------------------------------------------------------------------------------------------
