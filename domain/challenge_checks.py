@@ -19,6 +19,7 @@ MAX_LATE_HOURS = 31 * 24
 MAX_PLACES = 100_000
 MAX_PRIZES = 20
 MAX_LENGTH = timedelta(days=366)
+YEARS = range(2000, 2200)
 MAX_REPEATING_KEY = 53  # characters: the key of each that follows ends with its first day
 
 _SHORTEST = {
@@ -43,9 +44,12 @@ def challenge(path: Path, found: Challenge, definitions: Definitions) -> Told:
 
 
 def _window(path: Path, found: Challenge) -> Told:
+    for name in ("starts_at", "ends_at"):
+        if getattr(found, name).year not in YEARS:
+            yield Fault((*path, name), f"must lie in the years {YEARS[0]} to {YEARS[-1]}")
     if found.ends_at <= found.starts_at:
         yield Fault((*path, "ends_at"), "is not after starts_at")
-    elif found.ends_at - found.starts_at > MAX_LENGTH:
+    elif found.until - found.starts_at > MAX_LENGTH:
         yield Fault((*path, "ends_at"), f"is more than {MAX_LENGTH.days} days after starts_at")
     yield from within((*path, "late_hours"), found.late_hours, 0, MAX_LATE_HOURS)
     if found.repeats is None:

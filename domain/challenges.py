@@ -27,6 +27,8 @@ from domain.time import LIFETIME_ON, zone
 MAX_BONUS = 1_000_000_000  # points by one challenge for one event
 MAX_MULTIPLIER = 1_000
 
+_IN_FLIGHT = timedelta(minutes=1)
+
 _PREFIX = "challenge:"
 _MODES = {
     Rounding.FLOOR: ROUND_FLOOR,
@@ -606,11 +608,12 @@ def checkpoints(challenge: Challenge) -> list[tuple[datetime, Checkpoint]]:
 def settles_at(challenge: Challenge, time_zone: str) -> datetime:
     """When nothing can change any more: the late window is over, and the last day, in the program's zone, everywhere.
 
-    The last zone of the world is twelve hours behind UTC.
+    The last zone of the world is twelve hours behind UTC. Whoever was told at the last moment may still be waiting for
+    a transaction, so a little is added.
     """
     last_day: date = (challenge.until - timedelta(microseconds=1)).astimezone(zone(time_zone)).date()
     over_everywhere = datetime.combine(last_day + timedelta(days=1), time(12), UTC)
-    return max(challenge.known_until, over_everywhere)
+    return max(challenge.known_until, over_everywhere) + _IN_FLIGHT
 
 
 @dataclass(frozen=True, slots=True)

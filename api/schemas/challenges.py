@@ -22,6 +22,7 @@ MAX_POINTS = 1_000_000_000
 Expression = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_EXPRESSION_LENGTH, pattern=TEXT_PATTERN), Field(examples=["50"])
 ]
+FieldName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Title = Annotated[str, StringConstraints(max_length=200, pattern=TEXT_PATTERN)]
 Count = Annotated[int, Field(ge=1, le=MAX_POINTS), BeforeValidator(whole)]
 Amount = Annotated[int, Field(ge=0, le=MAX_POINTS), BeforeValidator(whole)]
@@ -40,7 +41,7 @@ class GoalBody(Strict):
     """What is to be reached, by each member or by each team together."""
 
     target: Count
-    field: Key | None = Field(None, description="The integer field that is summed; without it completions are counted.")
+    field: FieldName | None = Field(None, description="The integer field that is summed; none counts completions.")
     team: Key | None = Field(None, description="The attribute that makes a team, as department.")
     streak: Key | None = Field(None, description="A streak policy: the target is a length of it.")
     points: Amount = Field(0, description="For each member who has reached it, or took part in a team that has.")

@@ -58,6 +58,8 @@ async def test_a_draft_is_written_anew_and_a_challenge_that_was_launched_is_not(
     ("changes", "pointer", "detail"),
     [
         ({"ends_at": days(-8).isoformat()}, "/ends_at", "is not after starts_at"),
+        ({"starts_at": "9999-12-31T00:00:00Z"}, "/starts_at", "must lie in the years 2000 to 2199"),
+        ({"ends_at": days(400).isoformat()}, "/ends_at", "is more than 366 days after starts_at"),
         ({"event_types": ["deal.lost"]}, "/event_types/0", "no event type deal.lost: did you mean deal.won?"),
         ({"audience": "member.team == 'x'"}, "/audience", "member.team: a member has no team"),
         ({"audience": "event.amount_minor > 5"}, "/audience", "an audience is told by member alone"),

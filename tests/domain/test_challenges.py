@@ -103,8 +103,8 @@ def test_whoever_gets_in_is_paid_what_the_budget_has_left() -> None:
 
 
 def test_it_settles_after_the_late_window_and_the_last_day_of_the_last_zone() -> None:
-    assert settles_at(challenge(late_hours=0), "UTC") == datetime(2026, 3, 7, 12, tzinfo=UTC)
-    assert settles_at(challenge(late_hours=48), "UTC") == END + timedelta(hours=48)
+    assert settles_at(challenge(late_hours=0), "UTC") == datetime(2026, 3, 7, 12, 1, tzinfo=UTC)
+    assert settles_at(challenge(late_hours=48), "UTC") == END + timedelta(hours=48, minutes=1)
 
 
 def test_an_end_at_midnight_belongs_to_the_day_before() -> None:
@@ -112,7 +112,7 @@ def test_an_end_at_midnight_belongs_to_the_day_before() -> None:
 
     found = settles_at(challenge(late_hours=0, extended_to=midnight), "Europe/Berlin")
 
-    assert found == datetime(2026, 3, 7, 12, tzinfo=UTC)
+    assert found == datetime(2026, 3, 7, 12, 1, tzinfo=UTC)
 
 
 def test_half_time_and_the_last_day_are_spoken_of() -> None:
