@@ -149,6 +149,32 @@ _CHALLENGE = {
     "updated_at": "2026-03-02T08:00:00Z",
     "settled_at": None,
 }
+_TIER = {
+    "ladder": "status",
+    "title": "Status",
+    "unit": "points",
+    "days": 365,
+    "tier": "bronze",
+    "since": _AT,
+    "amount": 550,
+    "next": "silver",
+    "missing": 1450,
+    "levels": [
+        {"key": "bronze", "title": "Bronze", "at": 500, "kept_at": 500},
+        {"key": "silver", "title": "Silver", "at": 2000, "kept_at": 1500},
+    ],
+}
+_TIER_CHANGE = {
+    "ladder": "status",
+    "n": 1,
+    "tier": "bronze",
+    "before": None,
+    "amount": 550,
+    "event_id": _EVENT,
+    "configuration": 1,
+    "silent": False,
+    "recorded_at": _AT,
+}
 _PLACE = {"rank": 1, "member_id": _MEMBER, "name": "Ada Example", "points": 550, "reached_at": _AT}
 
 _SCHEDULE = {
@@ -434,6 +460,25 @@ BY_MODEL: Mapping[str, Any] = {
         "cohort": [],
         "percentile": 93,
         "places": [_PLACE],
+    },
+    "TiersDocument": {"items": [_TIER], "changes": [_TIER_CHANGE]},
+    "BadgeDocument": {
+        "badge": "closer",
+        "title": "Closer",
+        "description": "Ten deals.",
+        "aggregate": "deals_ever",
+        "at_least": 10,
+        "streak": None,
+        "challenge": None,
+        "badges": [],
+        "members": 7,
+    },
+    "MemberBadgeDocument": {
+        "badge": "closer",
+        "title": "Closer",
+        "description": "Ten deals.",
+        "earned_at": _AT,
+        "event_id": _EVENT,
     },
     "RankDocument": {
         "board": "deals-of-the-week",

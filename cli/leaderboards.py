@@ -1,7 +1,8 @@
-"""`laurel leaderboards`: boards live in Redis and can be made anew at any moment; having a place is each one's choice."""
+"""`laurel leaderboards`: boards live in Redis and can be made anew at any moment; nobody has to be on them."""
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -12,7 +13,8 @@ from cli.errors import CommandFailed
 from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
 from settings import Settings
-from storage import board_opt_outs, leaderboards
+from storage import board_opt_outs, leaderboards, ranks
+from storage.ranks import Rank
 
 app = typer.Typer(name="leaderboards", help="Leaderboards.", no_args_is_help=True)
 
@@ -52,6 +54,43 @@ def show(member: Member, program: InProgram = None, json: Json = False) -> None:
     """Give a member places on boards again."""
     asyncio.run(_set_shown(Settings(), program, member, shown=True))
     _tell(member, f"{member} has places on boards.", shown=True, json=json)
+
+
+@app.command()
+def rank(
+    member: Member,
+    board: Annotated[str, typer.Argument(help="The board's key, for example company.")],
+    at: Annotated[datetime | None, typer.Option(help="As of when, in UTC; now if left out.")] = None,
+    known_at: Annotated[datetime | None, typer.Option(help="As the book knew when, in UTC; now if left out.")] = None,
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """Say where a member stood on a board, as of any time and as it was known at any time, and with how many points."""
+    found = asyncio.run(_rank(Settings(), program, member, board, _instant(at), _instant(known_at)))
+    if json:
+        answer_json(found)
+        return
+    where = " of ".join([board, *found.ranking.cohort])
+    if found.rank is None:
+        typer.echo(f"{member} had no place on {where}: nothing was earned that counted, or the cohort is not known.")
+        return
+    since = f" since {found.ranking.first_day}" if found.ranking.first_day else ""
+    typer.echo(f"{member} was number {found.rank} of {found.members} on {where}, with {found.points}{since}.")
+
+
+def _instant(naive: datetime | None) -> datetime:
+    return naive.replace(tzinfo=UTC) if naive else now()
+
+
+async def _rank(
+    settings: Settings, wanted: str | None, member: str, board: str, at: datetime, known_at: datetime
+) -> Rank:
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        try:
+            return await ranks.get(session, program.id, member, board, at=at, known_at=known_at)
+        except LookupError as error:
+            raise CommandFailed(str(error)) from None
 
 
 def _tell(member: str, sentence: str, *, shown: bool, json: bool) -> None:

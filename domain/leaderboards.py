@@ -7,8 +7,9 @@ often, standings arrive; and live boards, rebuilt boards and settled ones come f
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain.calendars import WORKING_DAYS, is_holiday, pattern_of
@@ -97,8 +98,7 @@ def tenure(hired_on: date | None, today: date) -> str | None:
     return next((f"{low}-{high}" for low, high in TENURE_BANDS if years < high), LONGEST_TENURE)
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(NamedTuple):
     """One board as it is kept: of a cohort (a value for each attribute that the board goes by) and a period."""
 
     board: Board
@@ -144,8 +144,7 @@ class Earned(NamedTuple):
     reached_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What a member has earned of one unit, for ever and in the present week and month, and what makes its cohorts.
 
     Of two standings of one member the one of the greater `version` is newer: it says how much of the book was seen. Who
@@ -156,7 +155,7 @@ class Standing:
     unit: str
     version: int
     earned: Mapping[Window, Earned]
-    attributes: Mapping[str, str | None] = field(default_factory=dict)
+    attributes: Mapping[str, str | None] = MappingProxyType({})
     listed: bool = True
     # The member's own weekdays, if others than the board's, and the days of absence in the periods.
     working_days: str | None = None

@@ -5,7 +5,8 @@ scores fall in the order of their entries (see `domain.leaderboards`). Beside th
 member's newest standing and its places, also of those who have none, so that an older one is refused for ever.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -22,7 +23,6 @@ from domain.leaderboards import (
     Place,
     Ranking,
     Standing,
-    attributes_of,
     began_on,
     boards_of,
     cohort_in,
@@ -33,11 +33,12 @@ from domain.leaderboards import (
     placements,
     seen_from,
     shape,
+    tenure,
 )
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.time import zone
 from storage import configurations, programs
-from storage.hot_path import run
+from storage.hot_path import Found, run
 from storage.sets import texts
 
 AROUND = 5  # places above and below a member
@@ -45,24 +46,20 @@ MAX_PAGE = 101  # places: a page, and one more that tells whether another follow
 REBUILD_PAGE = 1_000  # standings read and written at once
 UNLINK_PAGE = 500  # keys
 
-# KEYS: the hash of standings. ARGV: the prefix of boards, the day of the boards, then per standing: member, version,
-# its places as JSON, how many they are, and for each: board, points as written, entry. Places name boards, so all keys
-# share a hash tag. Of what was seen of one state of the book, the later day is newer.
+# KEYS: the hash of standings. ARGV: the prefix of boards, the day of the boards, and as JSON of each standing: member,
+# version, and its places, each a board, points as written and an entry. Places name boards, so all keys share a hash
+# tag. Of what was seen of one state of the book, the later day is newer.
 _WRITE = """
-local prefix, day, at = ARGV[1], ARGV[2], 3
-while at <= #ARGV do
-  local member, version, places, count = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
-  local first = at + 4
-  at = first + 3 * count
-  local known, seen, seen_on, before = redis.call('HGET', KEYS[1], member), 0, '', '[]'
+local prefix, day = ARGV[1], ARGV[2]
+for _, one in ipairs(cjson.decode(ARGV[3])) do
+  local member, version, places = one[1], one[2], one[3]
+  local known, seen, seen_on, before = redis.call('HGET', KEYS[1], member), 0, '', nil
   if known then seen, seen_on, before = string.match(known, '^(%d+) (%S+) (.*)$') end
   local newer = tonumber(version) - tonumber(seen)
   if newer > 0 or (newer == 0 and day >= seen_on) then
-    if before ~= places and before ~= '[]' then
-      for _, old in ipairs(cjson.decode(before)) do redis.call('ZREM', prefix .. old[1], old[2]) end
-    end
-    for n = first, at - 1, 3 do redis.call('ZADD', prefix .. ARGV[n], '-' .. ARGV[n + 1], ARGV[n + 2]) end
-    redis.call('HSET', KEYS[1], member, version .. ' ' .. day .. ' ' .. places)
+    for _, old in ipairs(before and cjson.decode(before) or {}) do redis.call('ZREM', prefix .. old[1], old[3]) end
+    for _, new in ipairs(places) do redis.call('ZADD', prefix .. new[1], '-' .. new[2], new[3]) end
+    redis.call('HSET', KEYS[1], member, version .. ' ' .. day .. ' ' .. cjson.encode(places))
   end
 end
 """
@@ -73,10 +70,10 @@ end
 _AROUND = """
 local known = redis.call('HGET', KEYS[1], ARGV[3])
 if not known then return {} end
-for _, one in ipairs(cjson.decode(string.match(known, '%[.*$'))) do
+for _, one in ipairs(cjson.decode(string.match(known, '^%S+ %S+ (.*)$'))) do
   if string.sub(one[1], 1, #ARGV[2]) == ARGV[2] then
     local board = ARGV[1] .. one[1]
-    local rank, count = redis.call('ZRANK', board, one[2]), redis.call('ZCARD', board)
+    local rank, count = redis.call('ZRANK', board, one[3]), redis.call('ZCARD', board)
     if not rank or count < tonumber(ARGV[5]) then return {} end
     local first = math.max(rank - tonumber(ARGV[4]), 0)
     local shown = redis.call('ZRANGE', board, first, rank + tonumber(ARGV[4]), 'WITHSCORES')
@@ -214,17 +211,24 @@ async def list_standings(session: AsyncSession, on: Scheme, member_ids: Collecti
     """The present standings of these members, in every unit that has boards."""
     statement = _reading(frozenset(on.windows), absences=_counts_days(on), everybody=False)
     found = await run(session, statement, _parameters(on) | {"member_ids": texts(list(member_ids)), "limit": None})
-    return [_standing(on, row) for row in found]
+    return list(map(_reader(on), found))
 
 
 async def pages(session: AsyncSession, on: Scheme) -> AsyncIterator[list[Standing]]:
     """The standings of everybody, page by page."""
+    read = _reader(on)
+    async for found in rows(session, on):
+        yield list(map(read, found))
+
+
+async def rows(session: AsyncSession, on: Scheme) -> AsyncIterator[Found]:
+    """What `pages` are made of: account, member, unit, how much of the book was seen, lifetime and more."""
     statement = _reading(frozenset(on.windows), absences=_counts_days(on), everybody=True)
     parameters, after = _parameters(on), ""
     while True:
         found = await run(session, statement, parameters | {"after": after, "limit": REBUILD_PAGE})
         if found:
-            yield [_standing(on, row) for row in found]
+            yield found
         if len(found) < REBUILD_PAGE:
             return
         after = found[-1][0]
@@ -243,15 +247,25 @@ def _parameters(on: Scheme) -> dict[str, Any]:
     return {"program_id": on.program_id, "units": units, "since": since, "today": on.today, **periods, **ends}
 
 
-def _standing(on: Scheme, row: Sequence[Any]) -> Standing:
-    member_id, unit, version, lifetime, reached_at, listed = row[1:7]
-    earned = {Window.LIFETIME: Earned(lifetime, reached_at)}
-    periods = iter(row[15:])
-    for window, points, changed_at in zip(sorted(on.windows - {Window.LIFETIME}), periods, periods, strict=True):
-        if points is not None:
-            earned[window] = Earned(points, changed_at)
-    attributes = attributes_of(dict(zip(_ATTRIBUTES, row[7:13], strict=True)), on.today)
-    return Standing(member_id, unit, version, earned, attributes, listed, row[13], frozenset(row[14] or ()))
+def _reader(on: Scheme) -> Callable[[Sequence[Any]], Standing]:
+    """What makes a standing of a row; what all rows have in common is looked at once."""
+    periods = [(15 + 2 * n, window) for n, window in enumerate(sorted(on.windows - {Window.LIFETIME}))]
+    needed = {name for board in on.boards.values() for name in board.by}
+    if _counts_days(on):
+        needed.add("country")
+    columns = [(7 + n, name) for n, name in enumerate(_ATTRIBUTES) if name in needed]
+
+    def read(row: Sequence[Any]) -> Standing:
+        earned = {Window.LIFETIME: Earned(row[4], row[5])}
+        for at, window in periods:
+            if row[at] is not None:
+                earned[window] = Earned(row[at], row[at + 1])
+        attributes = {name: row[at] for at, name in columns}
+        if "tenure" in needed:
+            attributes["tenure"] = tenure(row[12], on.today)
+        return Standing(row[1], row[2], row[3], earned, attributes, row[6], row[13], frozenset(row[14] or ()))
+
+    return read
 
 
 # -- Writing -------------------------------------------------------------------------------------------------------
@@ -266,19 +280,16 @@ async def write(redis: Redis, on: Scheme, standings: Sequence[Standing]) -> None
     """Give each standing its places on its boards, unless a newer one of the same member is known."""
     for unit in {standing.unit for standing in standings}:
         boards = [board for board in on.boards.values() if board.unit == unit]
-        arguments = [_rankings(on.program_id), on.today.isoformat()]
-        for standing in standings:
-            if standing.unit == unit:
-                arguments += _arguments(boards, standing, on.today)
+        told = [_told(boards, standing, on.today) for standing in standings if standing.unit == unit]
+        arguments = [_rankings(on.program_id), on.today.isoformat(), orjson.dumps(told).decode()]
         await _run(redis, _WRITE, [_standings_key(on.program_id, unit)], arguments)
 
 
-def _arguments(boards: Iterable[Board], standing: Standing, today: date) -> list[str]:
+def _told(boards: Iterable[Board], standing: Standing, today: date) -> tuple[Any, ...]:
+    """The standing as the script takes it; numbers as text, for Lua's would lose digits."""
     placed = placements(boards, standing, today)
-    named = [(one.ranking.name, str(one.score), one.entry) for one in placed]
-    kept = orjson.dumps([(name, entry) for name, _, entry in named]).decode()
-    flat = [text for one in named for text in one]
-    return [standing.member_id, str(standing.version), kept, str(len(named)), *flat]
+    places = [(one.ranking.name, str(one.score), one.entry) for one in placed]
+    return standing.member_id, str(standing.version), places
 
 
 async def rebuild(session: AsyncSession, redis: Redis, program_id: str, *, as_of: datetime) -> int:
@@ -296,10 +307,18 @@ async def refresh(session: AsyncSession, redis: Redis, on: Scheme) -> int:
 
     Nothing is emptied: readers see each member on the old boards or on the new ones.
     """
-    count = 0
-    async for standings in pages(session, on):
-        await write(redis, on, standings)
-        count += len(standings)
+    count, writing = 0, None
+    try:
+        async for standings in pages(session, on):  # a page is read while the one before is written
+            if writing:
+                await writing
+            writing = asyncio.create_task(write(redis, on, standings))
+            count += len(standings)
+        if writing:
+            await writing
+    finally:
+        if writing:
+            writing.cancel()
     await redis.set(_built_key(on.program_id), shape(on.boards.values(), on.today))
     return count
 

@@ -195,7 +195,7 @@ async def list_changes(session: AsyncSession, program_id: str, member_id: str) -
         tier_changes.c.program_id == program_id, tier_changes.c.member_id == member_id
     )
     newest = query.order_by(tier_changes.c.recorded_at.desc(), tier_changes.c.ladder, tier_changes.c.n.desc())
-    return [dict(row) for row in (await session.execute(newest.limit(MAX_PAGE))).mappings()]
+    return [dict(zip(names, row, strict=True)) for row in await session.execute(newest.limit(MAX_PAGE))]
 
 
 # -- Reading and writing -------------------------------------------------------------------------------------------

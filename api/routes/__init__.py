@@ -6,6 +6,7 @@ from api.admin import people as admin_people
 from api.routes import (
     absences,
     account_statements,
+    achievements,
     adjustments,
     catalog,
     challenges,
@@ -49,6 +50,7 @@ ROUTERS = (
     expiry.router,
     merges.router,
     leaderboards.router,
+    achievements.router,
     challenges.router,
     previews.router,
     catalog.router,

@@ -41,6 +41,7 @@ from storage.leaderboards import Scheme
 router = APIRouter(route_class=Operation, tags=["leaderboards"])
 
 AnyBoard = Annotated[BoardName, Path(examples=["company", "department:Sales"])]
+FirstDay = Annotated[date, Path(examples=["2026-03-02"])]
 WindowedBoard = Annotated[BoardKey, Path(examples=["sales-of-the-week"])]
 
 
@@ -84,7 +85,7 @@ async def list_board_snapshots(
     **operation(Scope.LEADERBOARDS_READ, {200: Page[PlaceDocument]}, refusals=("not_found", "invalid_cursor")),
 )
 async def list_board_snapshot_places(
-    request: Request, board: WindowedBoard, first_day: date, query: Annotated[CohortQuery, Query()]
+    request: Request, board: WindowedBoard, first_day: FirstDay, query: Annotated[CohortQuery, Query()]
 ) -> Response:
     """Of one cohort, from the top; none of a cohort that was too small."""
     program_id = caller(request).program_id

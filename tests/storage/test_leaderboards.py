@@ -85,7 +85,7 @@ async def test_a_microsecond_decides_and_points_are_exact_to_the_limit(redis: Re
     first, second, third = standing("z", MAX_POINTS), standing("a", MAX_POINTS), standing("b", MAX_POINTS - 1)
     later = {Window.LIFETIME: Earned(MAX_POINTS, NOW + timedelta(microseconds=1))}
 
-    await write(redis, third, replace(second, earned=later), first)
+    await write(redis, third, second._replace(earned=later), first)
 
     places = await top(redis)
     assert [(place.member_id, place.points) for place in places] == [
@@ -115,16 +115,16 @@ async def test_what_was_seen_of_one_state_on_an_earlier_day_is_refused(redis: Re
     earned = {Window.WEEK: Earned(10, NOW)}
     await leaderboards.write(redis, replace(ON, today=date(2026, 3, 9)), [standing("a", 0)])
 
-    await write(redis, replace(standing("a", 0), earned=earned))
+    await write(redis, standing("a", 0)._replace(earned=earned))
 
     assert await order(redis, ON.ranking("week")) == []
 
 
 async def test_a_new_period_takes_its_places_from_the_old_one(redis: Redis) -> None:
     earned, later = {Window.WEEK: Earned(10, NOW)}, replace(ON, today=date(2026, 3, 9))
-    await write(redis, replace(standing("a", 0), earned=earned))
+    await write(redis, standing("a", 0)._replace(earned=earned))
 
-    await leaderboards.write(redis, later, [replace(standing("a", 0, version=2), earned=earned)])
+    await leaderboards.write(redis, later, [standing("a", 0, version=2)._replace(earned=earned)])
 
     assert await order(redis, ON.ranking("week")) == []
     assert await order(redis, later.ranking("week")) == ["a"]
