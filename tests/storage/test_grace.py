@@ -65,7 +65,7 @@ class Program:
 
     async def windows(self) -> list[tuple[str, int, datetime]]:
         rows = select(grace_windows.c.state, grace_windows.c.length, grace_windows.c.ends_at)
-        return [tuple(row) for row in await self.session.execute(rows.order_by(grace_windows.c.id))]  # type: ignore[misc]
+        return [tuple(row) for row in await self.session.execute(rows.order_by(grace_windows.c.id))]
 
     async def told(self) -> list[str]:
         rows = select(notifications.c.kind).where(notifications.c.kind.startswith("streak_"))
