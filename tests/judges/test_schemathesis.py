@@ -29,6 +29,7 @@ from tests.api.conftest import Client
 from tests.api.facts import deal
 from tests.api.test_intake import make_connection
 from tests.api.test_isolation import in_ledger
+from tests.challenges import sprint
 from tests.judges.schemathesis_hooks import NAMED
 from tests.programs import SAMPLE, make_member, make_program
 from tests.storage.test_commands import UNITS
@@ -49,6 +50,7 @@ hold_id = "{hold_id}"
 pending_id = "{pending_id}"
 adjustment_id = "{adjustment_id}"
 merge_id = "{merge_id}"
+challenge_id = "{challenge_id}"
 connection = "{hubspot}"
 
 [auth.openapi.api_key]
@@ -143,6 +145,9 @@ async def make_ids(engine: AsyncEngine, url: str, program_id: str, key: str) -> 
         done = (await http.post("/v1/events/batch", json={"events": facts})).json()["results"][0]["event"]
         wanted = {"member_id": done["member_id"], "item": "mug", "value_minor": 500}
         order = (await http.post("/v1/orders", json=wanted)).json()
+        window = {"starts_at": now - timedelta(days=1), "ends_at": now + timedelta(days=30)}
+        said = sprint(**{name: moment.isoformat() for name, moment in window.items()})
+        draft = (await http.post("/v1/challenges", json={"key": "sprint", **said})).json()
         named = await in_ledger(client, done["member_id"])
     async with AsyncSession(engine) as session, session.begin():
         reward_id = (await session.execute(select(reward_rows.c.id).limit(1))).scalar_one()
@@ -165,6 +170,7 @@ async def make_ids(engine: AsyncEngine, url: str, program_id: str, key: str) -> 
         "order_id": order["id"],
         "reward_id": reward_id,
         "notification_id": told,
+        "challenge_id": draft["id"],
         "nobody": NOBODY,
         **named,
     }
@@ -183,10 +189,11 @@ async def judge(subject: Subject, directory: Path, examples: int) -> tuple[int, 
         *("--continue-on-failure", "--generation-database", "none", "--no-color"),
     ]
     root = Path(__file__).parents[2]
+    ids = {name: value for name, value in subject.named.items() if name.endswith("_id")}
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root), NAMED: json.dumps(subject.named)},
+        env=os.environ | {"PYTHONPATH": str(root), NAMED: json.dumps(ids)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
