@@ -7,7 +7,7 @@ milestones. Under the definitions that were live then it never gets ahead, and t
 
 What the record cannot tell is taken as it was: what members spend, what lapses, what sources say. What Laurel derived
 itself (a prize, a streak's length) is taken as recorded where the candidate defines it as it was then, and left out
-where it does not; prizes for places are found anew.
+where it does not. Prizes for places, and the lengths of streaks, are found anew; tiers and badges are not.
 """
 
 from collections import Counter, defaultdict
@@ -18,16 +18,29 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from domain import derived
+from domain.backtest_streaks import Marks, differing
 from domain.badges import Badges
 from domain.challenges import Claim, given_back
 from domain.configuration import Configuration, Milestone, Period
 from domain.counters import NOTHING, CounterKey, Counts, counts_from_json
-from domain.deciding import UNIT, Person, as_seen, counted_by_back_fill, keys_needed, plan, shared_needed
+from domain.deciding import (
+    UNIT,
+    Inputs,
+    Person,
+    as_seen,
+    counted_by_back_fill,
+    decide,
+    keys_needed,
+    plan,
+    shared_needed,
+)
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy
+from domain.game import StreakPolicy
 from domain.intake import DECIDED, NEW, Fact, Intake, Loaded
 from domain.ladders import Crossing, GivenReward, Ladders
 from domain.ledger import Account, Book, Transaction, member_account
-from domain.streak_book import Kept, Streaks
+from domain.streak_book import Kept, StreakKey, Streaks
+from domain.streaks import Mark
 
 # Of a ladder that somebody climbed before they are looked at, so many of the highest rungs may be withdrawn.
 RUNGS = 20
@@ -202,9 +215,13 @@ class Replay:
         # By how much the candidate is ahead of what was counted then, and what it alone counts.
         self._ahead = _Tally()
         self._own = _Tally()
+        # What counts for streak policies that were not live.
+        self._marks = Marks()
+        self._last: Configuration | None = None
 
     def take(self, step: Step, live: Configuration | None) -> None:
         """Take up one step; `live` is the configuration that decided it, None where nothing was decided."""
+        self._last = live or self._last
         if step.kind == "retraction":
             self._retract(step)
         elif live is None or step.person is None:
@@ -215,6 +232,21 @@ class Replay:
             self._decide(step, live, step.person)
         else:
             self._leave_out(step, live, step.person)
+
+    @property
+    def streaks(self) -> Mapping[StreakKey, Mapping[str, Mark]]:
+        """Whose streaks, of policies that were not live, something counts for, with the marks by event."""
+        return self._marks.of
+
+    def policy(self, key: str) -> StreakPolicy:
+        """The candidate's policy of this key."""
+        assert self._last is not None, "something was decided"
+        return self._under(self._last).streaks[key]
+
+    def tell_length(self, length: Event, person: Person) -> None:
+        """Take up a length that a streak has reached under the candidate, once all steps are taken."""
+        assert self._last is not None, "something was decided"
+        self._pay(length, length.occurred_at, self._last, person)
 
     def _under(self, live: Configuration) -> Configuration:
         if live.number not in self._candidates:
@@ -239,12 +271,32 @@ class Replay:
         alone = {key: by for key, by in counted.items() if key[:2] in self._alone(live)}
         for key, by in alone.items():
             self._own.add(person.id, key, by)
+        self._mark_believed(step, live, event, person, before)
         if step.again:
             fact = self._new_fact(step, person)
             fact.state, fact.points, fact.shared = DECIDED, step.points, recorded.shared
             fact.moved = {**recorded.moved, **alone}
             fact.earnings = {unit: (self._earning(step), amount) for unit, amount in recorded.amounts.items() if amount}
             self._kept[step.event_id] = _Kept(fact, person, live, recorded, replace(recorded, moved=fact.moved), [])
+
+    def _mark_believed(
+        self, step: Step, live: Configuration, event: Event, person: Person, before: _Kept | None
+    ) -> None:
+        candidate = self._under(live)
+        if before is not None:
+            self._marks.remove(before.person.id, step.event_id)
+        if differing(candidate, live).isdisjoint(one.policy for one in plan(candidate, event.type).streaks):
+            return
+        others = dict.fromkeys(plan(candidate, event.type).others, (0, 0))
+        inputs = Inputs({}, 0, 0, {}, others, decided_at=step.decided_at)
+        verdict = decide(candidate, event, person, inputs, step.told_at)
+        self._mark(live, person.id, verdict.marks, Mark(event.occurred_at, step.event_id, 0, step.told_at))
+
+    def _mark(self, live: Configuration, member_id: str, found: Iterable[tuple[str, int]], mark: Mark) -> None:
+        concerned = differing(self._under(live), live)
+        for policy, amount in found:
+            if policy in concerned:
+                self._marks.add((member_id, policy), mark._replace(amount=amount))
 
     def _uncount(self, kept: _Kept) -> None:
         alone = self._alone(kept.live)
@@ -276,6 +328,10 @@ class Replay:
         if step.again:
             given = intake.ladders.given_for(step.event_id)
             self._kept[step.event_id] = _Kept(fact, person, live, recorded, did, given)
+        if before is not None:
+            self._marks.remove(before.person.id, step.event_id)
+        for stored in intake.streaks.new_marks:
+            self._mark(live, person.id, [(stored.key[1], stored.mark.amount)], stored.mark)
         self._note_claims(intake, live)
         self._tell_prizes(intake, step.decided_at, live, person)
 
@@ -296,6 +352,7 @@ class Replay:
         kept = self._kept.pop(step.verdict.get("retracts", ""), None)
         if kept is None or step.verdict.get("was") != DECIDED:
             return
+        self._marks.remove(kept.person.id, step.verdict["retracts"])
         if step.decided_at < self._begins_at:
             self._uncount(kept)
             return

@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.backtest_streaks import lengths
 from domain.backtests import Candidate, Outcome, Replay, Step
 from domain.configuration import Configuration
-from domain.deciding import Person
+from domain.deciding import Person, person_at
 from domain.definitions import Definitions, definitions_of, keep_commanded, number_versions, snapshot
 from domain.events import MEMBER_ID, Event, Identity
-from storage import configurations
+from domain.streak_book import StreakKey
+from storage import configurations, people, streaks
 from storage.database import Database
 
 PAGE = 1_000  # steps
@@ -94,6 +96,7 @@ async def replay(
         # Deciding takes the processor; whoever else is served by this process goes on meanwhile.
         await asyncio.to_thread(_take_all, replaying, page, known)
         progress(len(page))
+    await _tell_lengths(session, program_id, replaying, since=begins_at, until=until)
     return replaying.outcome
 
 
@@ -122,6 +125,26 @@ async def in_place_of_live(session: AsyncSession, program_id: str, wanted: Defin
 def as_it_was(live: Configuration) -> Configuration:
     """The candidate that changes nothing."""
     return live
+
+
+# -- Streaks of policies that were not live -------------------------------------------------------------------------
+
+
+async def _tell_lengths(
+    session: AsyncSession, program_id: str, replaying: Replay, *, since: datetime, until: datetime
+) -> None:
+    """Fold the streaks whose policies were not live, member by member, and take up the lengths that they reach."""
+    of_member: dict[str, list[StreakKey]] = {}
+    for key in sorted(replaying.streaks):
+        of_member.setdefault(key[0], []).append(key)
+    for member_id, keys in of_member.items():
+        everybody = {member_id: await people.known(session, program_id, member_id, until)}
+        policies = {policy: [(ALWAYS, replaying.policy(policy))] for _, policy in keys}
+        book = await streaks.read_facts(session, program_id, policies, everybody, keys, known_at=until)
+        for key in keys:
+            book.kept[key].marks = dict(replaying.streaks[key])
+            for length in lengths(key, book.facts(key).until(until), since=since, until=until):
+                replaying.tell_length(length, person_at(everybody[member_id], length.occurred_at))
 
 
 # -- What was recorded ---------------------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ _SINCE = f"{_KEYS}, CAST(%(since)s AS timestamptz[])) AS k({_OF_STREAK}, since)"
 # OFFSET 0 has each key looked up by the index: planned as one join, it read all marks that there are.
 _MARKS = f"""SELECT k.member_id, k.policy, m.* FROM {_SINCE} CROSS JOIN LATERAL (
         SELECT occurred_at, event_id, amount, arrived_at FROM streak_marks m WHERE m.program_id = %(program_id)s
-            AND m.member_id = k.member_id AND m.policy = k.policy AND m.occurred_at >= k.since AND {_KNOWN} OFFSET 0) m"""
+            AND m.member_id = k.member_id AND m.policy = k.policy AND m.occurred_at >= k.since
+            AND {_KNOWN} OFFSET 0) m"""
 # What a source says anew of an absence was known before, as far as it said the same.
 _ABSENCES = f"""SELECT a.member_id, k.policy, greatest(a.starts_on, v.starts_on), least(a.ends_on, v.ends_on),
         v.recorded_at FROM {_SINCE} JOIN absences a USING (member_id)
@@ -533,6 +534,21 @@ async def list_page(
     return [((member_id, of), _stored(values)) for member_id, of, *values in found]
 
 
+async def read_facts(
+    session: AsyncSession,
+    program_id: str,
+    policies: Mapping[str, Versions],
+    everybody: Mapping[str, people.Versions],
+    keys: Iterable[StreakKey],
+    *,
+    known_at: datetime = NEVER,
+) -> Streaks:
+    """All that these streaks of these members follow from under these policies, as it was known; nothing is locked."""
+    book = Streaks(new_id, policies, everybody, {key: Kept() for key in keys})
+    await _read(session, program_id, book, await _aliases(session, program_id, everybody), known_at)
+    return book
+
+
 async def read_at(
     session: AsyncSession,
     program_id: str,
@@ -551,8 +567,8 @@ async def read_at(
         raise LookupError(f"no streak {policy}")
     versions = await people.known(session, program_id, member_id, known_at)
     of_policy = [one for one in (await policies(session, configuration))[policy] if one[0] <= known_at]
-    book = Streaks(new_id, {policy: of_policy}, {member_id: versions}, {(member_id, policy): Kept()})
-    await _read(session, program_id, book, await _aliases(session, program_id, [member_id]), known_at)
+    key = member_id, policy
+    book = await read_facts(session, program_id, {policy: of_policy}, {member_id: versions}, [key], known_at=known_at)
     return fold(book.facts((member_id, policy)).until(as_of), as_of) if of_policy else Streak()
 
 

@@ -137,7 +137,7 @@ async def foretells(
     assert {name: one.would for name, one in found.named.items() if one.would} == {
         name: one.given for name, one in real.named.items() if one.given
     }
-    assert found.differing > 0
+    assert differences(found)
 
 
 async def names(session: AsyncSession, program_id: str) -> dict[str, str]:
@@ -224,5 +224,14 @@ async def test_a_challenge_that_was_not_there_is_foretold_exactly(db: Database) 
     body = SAMPLE | {"challenges": challenges}
     program_id, company = await lived(db, SAMPLE, members=30, months=2, seed=12)
     other, _ = await lived(db, body, members=30, months=2, seed=12)
+
+    await foretells(db, program_id, other, company.starts_at, company.ends_at, body)
+
+
+async def test_a_streak_policy_that_was_not_there_is_foretold_exactly(db: Database) -> None:
+    """Lengths that late events and absences have healed included."""
+    body = SAMPLE | {name: GAME[name] for name in ("streaks", "rules")}
+    program_id, company = await lived(db, SAMPLE, members=20, months=2, seed=15)
+    other, _ = await lived(db, body, members=20, months=2, seed=15)
 
     await foretells(db, program_id, other, company.starts_at, company.ends_at, body)
