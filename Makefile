@@ -34,7 +34,7 @@ check: $(INSTALLED) ## Check format, style, types, layers, dead code and that th
 	@$(TIMED) "documentation" 30 $(BIN)/pytest tests/docs
 
 bench: $(INSTALLED) ## Print each of our figures beside its yardstick, measured in the same run
-	@for name in intake http bulk expiry ledger orders verify; do $(BIN)/laurel bench $$name || exit 1; done
+	@for name in intake http bulk expiry ledger orders streaks verify; do $(BIN)/laurel bench $$name || exit 1; done
 
 soak: $(INSTALLED) ## Run the long tests: full API fuzzing, endurance, a million lots that expire, faults under load
 	@$(BIN)/pytest -m soak --timeout 0
