@@ -3,14 +3,14 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.configurations import ConfigurationRefused, Written, read_written
 from cli.errors import CommandFailed
@@ -18,12 +18,22 @@ from cli.lint import Strict, refuse_if_strict, show_warnings, warnings_as_json, 
 from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
 from domain.definitions import Change, Definitions, KeyTaken, change_as_json
+from domain.proposals import IllegalProposal, NeedsSecondPerson, Proposal
 from settings import Settings
-from storage import configurations
+from storage import configurations, proposals, publishing
 from storage.database import Database
 
 app = typer.Typer()
 
+_REFUSED = (
+    KeyTaken,
+    IllegalProposal,
+    NeedsSecondPerson,
+    configurations.UnitInUse,
+    configurations.CadenceChanged,
+    proposals.TooManyProposals,
+    publishing.NotSound,
+)
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _SHOWN_CHARACTERS = 100
 
@@ -58,7 +68,8 @@ async def _apply(
     async with opened(settings) as database:
         async with database.begin() as session:
             program = await choose(session, wanted)
-            number, changes = await _preview(session, program.id, definitions)
+            with refusals():
+                number, changes = await configurations.preview(session, program.id, definitions)
             warnings = await warnings_in(session, program.id, definitions)
         show_changes(console, changes)
         show_warnings(console, written, warnings)
@@ -77,32 +88,46 @@ async def _apply(
 async def _make_active(
     console: Console, database: Database, program_id: str, definitions: Definitions, *, expected: int
 ) -> dict[str, Any]:
+    with refusals():
+        made = await apply_definitions(database, program_id, definitions, expected=expected)
+    show_made(console, program_id, made)
+    return made_as_json(program_id, made)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Whatever stands in the way of new definitions becomes CommandFailed."""
     try:
-        applied = await apply_definitions(database, program_id, definitions, expected=expected)
+        yield
     except configurations.Outdated as error:
         raise CommandFailed(f"{error}; look at the changes again") from None
-    except (KeyTaken, configurations.UnitInUse, configurations.CadenceChanged) as error:
+    except _REFUSED as error:
         raise CommandFailed(str(error)) from None
-    active = applied.configuration.number
-    console.print(f"Configuration {active} of {program_id} is active.", style="bold", highlight=False)
-    return _answer(program_id, active, applied.changes) | {"applied": bool(applied.changes)}
 
 
-async def _preview(session: AsyncSession, program_id: str, definitions: Definitions) -> tuple[int, list[Change]]:
-    try:
-        return await configurations.preview(session, program_id, definitions)
-    except KeyTaken as error:
-        raise CommandFailed(str(error)) from None
+def show_made(console: Console, program_id: str, made: configurations.Applied | Proposal) -> None:
+    """What became of definitions that were submitted."""
+    if isinstance(made, Proposal):
+        console.print(f"Proposed as {made.id}.", style="bold", highlight=False)
+        console.print(f"Somebody else publishes it: laurel configurations publish {made.id}", highlight=False)
+    else:
+        active = made.configuration.number
+        console.print(f"Configuration {active} of {program_id} is active.", style="bold", highlight=False)
+
+
+def made_as_json(program_id: str, made: configurations.Applied | Proposal) -> dict[str, Any]:
+    """The same for scripts."""
+    if isinstance(made, Proposal):
+        return {"program": program_id, "configuration": made.expected, "applied": False, "proposal": made.id}
+    return _answer(program_id, made.configuration.number, made.changes) | {"applied": bool(made.changes)}
 
 
 async def apply_definitions(
     database: Database, program_id: str, definitions: Definitions, *, expected: int | None = None
-) -> configurations.Applied:
-    """Apply in one transaction, as whoever runs this process; raises Outdated, UnitInUse and CadenceChanged."""
+) -> configurations.Applied | Proposal:
+    """Submit in one transaction, as whoever runs this process; raises what `publishing.submit` does."""
     async with database.begin() as session:
-        return await configurations.apply(
-            session, program_id, definitions, applied_by=user(), applied_at=now(), expected=expected
-        )
+        return await publishing.submit(session, program_id, definitions, actor=user(), at=now(), expected=expected)
 
 
 def user() -> str:

@@ -91,6 +91,27 @@ async def _set_origins(settings: Settings, wanted: str | None, allowed: list[str
             raise CommandFailed(str(error)) from None
 
 
+@app.command("set")
+def set_program(
+    second_person_publishes: Annotated[
+        bool,
+        typer.Option(
+            "--second-person-publishes/--one-person-publishes",
+            help="Whether somebody else publishes what one person proposes.",
+        ),
+    ],
+    program: InProgram = None,
+) -> None:
+    """Say how configurations and challenges of a program become active."""
+    asyncio.run(_set_publishing(Settings(), program, second_person_publishes))
+
+
+async def _set_publishing(settings: Settings, wanted: str | None, second_person: bool) -> None:
+    async with opened(settings) as database, database.begin() as session:
+        program = await choose(session, wanted)
+        await programs.set_publishing(session, program.id, second_person=second_person)
+
+
 @app.command("list")
 def list_programs(json: Json = False) -> None:
     """List every program, oldest first."""
@@ -113,5 +134,5 @@ async def _list(settings: Settings) -> list[Program]:
 
 
 def _described(program: Program) -> dict[str, Any]:
-    columns = ("id", "name", "kind", "time_zone", "configuration", "origins", "created_at")
+    columns = ("id", "name", "kind", "time_zone", "configuration", "second_person_publishes", "origins", "created_at")
     return {name: getattr(program, name) for name in columns}

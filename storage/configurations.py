@@ -32,6 +32,7 @@ from storage import aggregates, badges, challenges, clocks, earned_days, proposa
 from storage.hot_path import Found, Query, run, run_together
 from storage.tables import accounts, configurations, programs
 
+MAX_HISTORY = 50  # snapshots in one page: each is read whole
 MAX_CACHED = 200  # configurations in one process
 APPLY_TIMEOUT = "15min"  # for one statement of an application: back-fills read every event of a type
 
@@ -63,6 +64,16 @@ class Applied:
     """The configuration that is active after an application and what it changed; nothing when it was the same."""
 
     configuration: Configuration
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One snapshot in the program's history."""
+
+    number: int
+    applied_by: str
+    applied_at: datetime
     changes: tuple[Change, ...]
 
 
@@ -105,6 +116,25 @@ async def get(session: AsyncSession, program_id: str, number: int) -> Configurat
     if found is None:
         raise LookupError(f"program {program_id} has no configuration {number}")
     return await _get_cached(session, program_id, number, found)
+
+
+async def list_page(
+    session: AsyncSession, program_id: str, *, before: int | None = None, limit: int = MAX_HISTORY
+) -> list[Snapshot]:
+    """Up to `limit` snapshots, newest first, of numbers below `before`, each with what it changed in the last one."""
+    own = configurations.c.program_id == program_id
+    chosen = (
+        select(configurations).where(own, configurations.c.number < before)
+        if before
+        else select(configurations).where(own)
+    )
+    newest = chosen.order_by(configurations.c.number.desc()).limit(min(limit, MAX_HISTORY) + 1)
+    rows = (await session.execute(newest)).mappings().all()
+    bodies = [*(read_body(row["body"]) for row in rows), Definitions()]
+    return [
+        Snapshot(row["number"], row["applied_by"], row["applied_at"], tuple(changes(bodies[n + 1], bodies[n])))
+        for n, row in enumerate(rows[:limit])
+    ]
 
 
 async def preview(session: AsyncSession, program_id: str, definitions: Definitions) -> tuple[int, list[Change]]:

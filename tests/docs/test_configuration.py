@@ -14,6 +14,7 @@ from domain.configuration import Field as SchemaField
 from domain.definitions import SECTIONS, key_field
 from domain.expressions import FUNCTIONS
 from domain.game import Freezes, Goal, Grace, Level, Prize, Qualifying
+from domain.lint import LintCode
 from domain.members import ATTRIBUTES
 from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS
@@ -97,3 +98,9 @@ def test_every_word_of_the_format_is_on_the_page(word: str) -> None:
 
 def test_the_functions_that_the_page_names_exist() -> None:
     assert {"getHours", "getDayOfWeek", "startsWith", "double"} <= FUNCTIONS
+
+
+def test_every_warning_has_a_row_that_says_what_to_do() -> None:
+    section = PAGE.split("## Warnings\n")[1].split("\n## ")[0]
+
+    assert re.findall(r"^\| `(\w+)` \| .+\. \| .+\. \|$", section, re.MULTILINE) == [code.value for code in LintCode]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from domain.grace import GRACE_ARROWS, GraceState
 from domain.challenges import CHALLENGE_ARROWS, ChallengeState
+from domain.grace import GRACE_ARROWS, GraceState
 from domain.orders import ARROWS, DELIVERY_ARROWS, Delivery, OrderState
+from domain.proposals import PROPOSAL_ARROWS, ProposalState
 from domain.rewards import REWARD_ARROWS, RewardState
 
 PAGE = (Path(__file__).parents[2] / "docs" / "states.md").read_text()
@@ -23,6 +24,7 @@ MACHINES: list[tuple[str, Arrows, type[StrEnum]]] = [
     ("Its delivery", DELIVERY_ARROWS, Delivery),
     ("A reward", REWARD_ARROWS, RewardState),
     ("A challenge", CHALLENGE_ARROWS, ChallengeState),
+    ("A proposal", PROPOSAL_ARROWS, ProposalState),
     ("A grace window", GRACE_ARROWS, GraceState),
 ]
 
