@@ -128,7 +128,8 @@ async def _record(story: Story, settings: Settings, sandboxes: Sandboxes, databa
 
 def _tell(story: Story, record: Record, expectations: list[Expectation]) -> None:
     story.points(record.final.balances)
-    story.explanation(BIG_DEAL.name, record.explanation)
+    story.explanation(f"the deal “{BIG_DEAL.name}” earned what it earned", record.explanation)
+    story.explanation("who was third got no place", record.played.refusal)
     for order in reversed(record.orders):
         story.order(order)
     story.checks(record.checks)

@@ -3,9 +3,23 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from cli.demo.facts import DEALS, LESSONS, REDEEMED_POINTS, REDEEMER, REOPENED
+from cli.demo.facts import (
+    BONUS,
+    DEALS,
+    FORM_POINTS,
+    LESSONS,
+    PLACES,
+    RACERS,
+    REDEEMED_POINTS,
+    REDEEMER,
+    REOPENED,
+    WEEKS,
+)
 from cli.demo.outside import Json
 from cli.demo.record import Record, Standing
+
+# What an explanation says to whom no place was left.
+PLACES_TAKEN = f"the {PLACES} places were taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,8 @@ def judge(record: Record) -> list[Expectation]:
         _an_answer_was_lost(record),
         _one_card_each(record),
         _hold_is_settled(final),
+        _streak_is_saved(record),
+        _places_are_kept(record),
         _ledger_holds(record),
     ]
 
@@ -99,6 +115,21 @@ def _hold_is_settled(final: Standing) -> Expectation:
     return Expectation(
         "the order's hold is settled", holds, f"{balance['available']} points left, {balance['held']} held"
     )
+
+
+def _streak_is_saved(record: Record) -> Expectation:
+    seen = record.played.at_risk, record.played.saved, record.played.went_on
+    states = [one.get("state") for one in seen]
+    lengths = [one.get("current_streak") for one in seen]
+    holds = (states, lengths) == (["at_risk", "active", "active"], [WEEKS, WEEKS, WEEKS + 1])
+    found = ", ".join(f"{length} {state}" for length, state in zip(lengths, states, strict=True))
+    return Expectation("sick leave that came late saves the streak", holds, found)
+
+
+def _places_are_kept(record: Record) -> Expectation:
+    wanted = [FORM_POINTS + BONUS] * PLACES + [FORM_POINTS] * (len(RACERS) - PLACES)
+    holds = record.played.earned == wanted and any(PLACES_TAKEN in line for line in record.played.refusal)
+    return Expectation(f"{PLACES} places are {PLACES}, and who is third reads why", holds, f"{record.played.earned}")
 
 
 def _ledger_holds(record: Record) -> Expectation:

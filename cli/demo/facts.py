@@ -81,3 +81,12 @@ LESSONS = (
 REDEEMER = "jonas@example.com"
 REDEEMED = {"item": "market-de", "value_minor": 2500, "currency": "EUR"}
 REDEEMED_POINTS = 275
+
+# The second act: who learns each week until she is ill, and who races for the places of a challenge.
+LEARNER = "lena@example.com"
+STREAK = "weekly-learning"
+WEEKS = 3
+RACERS = ("grace@example.com", "simon@example.com", "emre@example.com")
+PLACES = 2
+BONUS = 25
+FORM_POINTS = 15

@@ -31,6 +31,18 @@ class Standing:
 
 
 @dataclass(slots=True)
+class Played:
+    """What was seen of the streak before and after the sick leave, and of the race for the places."""
+
+    at_risk: Json = field(default_factory=dict)
+    saved: Json = field(default_factory=dict)
+    went_on: Json = field(default_factory=dict)
+    claims: list[Json] = field(default_factory=list)
+    earned: list[int] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Record:
     """All that was seen, for the story and for judging it."""
 
@@ -40,6 +52,7 @@ class Record:
     final: Standing = field(default_factory=Standing)
     repeats_sent: int = 0
     retracted_points: int = 0
+    played: Played = field(default_factory=Played)
     explanation: Sequence[str] = ()
     orders: list[Json] = field(default_factory=list)
     issued_before: int = 0

@@ -7,6 +7,7 @@ import time
 from uuid import uuid4
 
 from cli.demo.facts import BIG_DEAL, DEALS, LESSONS, REDEEMED, REDEEMER, REOPENED
+from cli.demo.game import Game
 from cli.demo.outside import Api, HubSpotAccount, Json, LearningSystem, VendorAccount
 from cli.demo.record import Record, Standing
 from cli.demo.story import Story
@@ -55,9 +56,14 @@ class Script:
         redeemed = await self._redeem()
         await self._retract()
         await self._finish(redeemed)
+        self.record.played = await self._game().play()
         await self._look_back()
         self.record.seconds = round(time.monotonic() - began, 1)
         return self.record
+
+    def _game(self) -> Game:
+        program_id, waiting, story = self.record.program_id, self._waiting, self._story
+        return Game(program_id, self._api, self._database, waiting, story, self._members)
 
     # -- What happens ----------------------------------------------------------------------------------------------
 

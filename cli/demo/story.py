@@ -47,9 +47,9 @@ class Story:
                 table.add_row(email.partition("@")[0], *(str(one[n]) for n in ("available", "held", "lifetime")))
         self._console.print(table)
 
-    def explanation(self, name: str, lines: Iterable[str]) -> None:
-        """Why the deal earned what it earned, line by line."""
-        self.chapter(f"Why the deal “{name}” earned what it earned: laurel explain")
+    def explanation(self, of: str, lines: Iterable[str]) -> None:
+        """Why it is so, line by line."""
+        self.chapter(f"Why {of}: laurel explain")
         for line in lines:
             self.tell(line)
 

@@ -17,8 +17,8 @@ def test_the_demonstration_keeps_every_promise_and_gives_the_sandboxes_back(stac
     assert summary.pop("ledger_checks") > 100
     assert summary.pop("seconds") > 0
     assert summary == {
-        "events": 13,
-        "awarded_points": 1351,
+        "events": 21,
+        "awarded_points": 1696,
         "retracted_points": 120,
         "repeats_suppressed": 61,
         "orders_fulfilled": 2,

@@ -6,8 +6,8 @@ from copy import deepcopy
 import pytest
 
 from cli.demo.expectations import due, judge
-from cli.demo.facts import DEALS, LESSONS, REDEEMED_POINTS, REDEEMER, REOPENED
-from cli.demo.record import Record, Standing
+from cli.demo.facts import BONUS, DEALS, FORM_POINTS, LESSONS, REDEEMED_POINTS, REDEEMER, REOPENED, WEEKS
+from cli.demo.record import Played, Record, Standing
 from storage.verification import Check
 
 
@@ -38,6 +38,13 @@ def seen() -> Record:
         issued_before=5,
         cards={"issued": 7, "by_external_id": {"ord_1": 1, "ord_2": 1, "ord_0": 5}},
         checks=[Check("I1", 10, 0)],
+        played=Played(
+            at_risk={"state": "at_risk", "current_streak": WEEKS},
+            saved={"state": "active", "current_streak": WEEKS},
+            went_on={"state": "active", "current_streak": WEEKS + 1},
+            earned=[FORM_POINTS + BONUS, FORM_POINTS + BONUS, FORM_POINTS],
+            refusal=["challenge: the 2 places were taken; yours was the 3rd"],
+        ),
     )
 
 
@@ -81,6 +88,18 @@ def leave_a_hold(record: Record) -> None:
     record.final.balances[REDEEMER]["held"] = 1
 
 
+def break_the_streak(record: Record) -> None:
+    record.played.saved["state"] = "broken"
+
+
+def pay_a_third_place(record: Record) -> None:
+    record.played.earned[2] += BONUS
+
+
+def refuse_without_a_reason(record: Record) -> None:
+    record.played.refusal = ["it earned 15 points"]
+
+
 def violate_the_ledger(record: Record) -> None:
     record.checks = [Check("I1", 10, 1)]
 
@@ -97,6 +116,9 @@ def violate_the_ledger(record: Record) -> None:
         (issue_a_second_card, "the vendor has issued one card for each"),
         (issue_a_card_under_another_key, "the vendor has issued one card for each"),
         (leave_a_hold, "the order's hold is settled"),
+        (break_the_streak, "sick leave that came late saves the streak"),
+        (pay_a_third_place, "2 places are 2, and who is third reads why"),
+        (refuse_without_a_reason, "2 places are 2, and who is third reads why"),
         (violate_the_ledger, "the ledger verifies"),
     ],
 )
