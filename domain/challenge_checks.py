@@ -22,11 +22,12 @@ MAX_LENGTH = timedelta(days=366)
 YEARS = range(2000, 2200)
 MAX_REPEATING_KEY = 53  # characters: the key of each that follows ends with its first day
 
-_SHORTEST = {
-    Calendar.WEEK: timedelta(days=7),
-    Calendar.MONTH: timedelta(days=28),
-    Calendar.QUARTER: timedelta(days=90),
-    Calendar.YEAR: timedelta(days=365),
+# What fits between two starts at most; an hour more where clocks go back meanwhile.
+_LONGEST = {
+    Calendar.WEEK: timedelta(days=7, hours=1),
+    Calendar.MONTH: timedelta(days=31, hours=1),
+    Calendar.QUARTER: timedelta(days=92, hours=1),
+    Calendar.YEAR: timedelta(days=366, hours=1),
 }
 _TAKEN = {"audience", "multiplier", "bonus", "cancelled", "outside its window", "known too late"}
 
@@ -54,8 +55,10 @@ def _window(path: Path, found: Challenge) -> Told:
     yield from within((*path, "late_hours"), found.late_hours, 0, MAX_LATE_HOURS)
     if found.repeats is None:
         return
-    if found.ends_at - found.starts_at > _SHORTEST[found.repeats]:
-        yield Fault((*path, "repeats"), f"the next would begin before this one ends: a {found.repeats} may be shorter")
+    if found.ends_at - found.starts_at > _LONGEST[found.repeats]:
+        yield Fault(
+            (*path, "repeats"), f"the next would begin before this one ends: it is longer than a {found.repeats}"
+        )
     if len(found.key) > MAX_REPEATING_KEY:
         yield Fault((*path, "repeats"), f"the key of what repeats has at most {MAX_REPEATING_KEY} characters")
 
