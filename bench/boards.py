@@ -110,7 +110,9 @@ async def _live(redis: Redis, size: int, calls: int) -> list[Compared]:
         began = time.perf_counter()
         for name, score in scores:
             async with redis.pipeline(transaction=False) as together:
-                await together.zadd(_COMPANY, {name: score}).zadd(_SALES, {name: score}).execute()
+                together.zadd(_COMPANY, {name: score})
+                together.zadd(_SALES, {name: score})
+                await together.execute()
         return calls / (time.perf_counter() - began)
 
     async def around() -> float:
