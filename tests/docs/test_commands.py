@@ -49,7 +49,8 @@ def _option(parameter: Any) -> str:
     is_argument = parameter.param_type_name == "argument"
     written = [parameter.name.upper()] if is_argument else [*parameter.opts, *parameter.secondary_opts]
     names = ", ".join(f"`{name}`" for name in written)
-    default = "" if parameter.default in (None, False, "") or parameter.required else f" Default: {parameter.default}."
+    told = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
+    default = "" if told in (None, False, "") or parameter.required else f" Default: {told}."
     return f"- {names}{' (required)' if parameter.required else ''}: {parameter.help}{default}\n"
 
 
