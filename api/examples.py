@@ -220,7 +220,32 @@ _COMMAND = {
     "balances": [{"member_id": _MEMBER, "unit": "points", "balance": 250}],
 }
 
+_CHANGED_RULE: dict[str, Any] = {
+    "section": "rules",
+    "key": "deal-won",
+    "kind": "changed",
+    "fields": [{"field": "award.expression", "before": "50", "after": "60"}],
+}
+_PROPOSAL: dict[str, Any] = {
+    "id": f"prp_{EXAMPLE_ID}",
+    "state": "proposed",
+    "expected": 11,
+    "proposed_by": "ada",
+    "proposed_at": "2027-01-04T09:30:00Z",
+    "decided_by": None,
+    "decided_at": None,
+    "published_as": None,
+    "changes": [_CHANGED_RULE],
+}
 BY_MODEL: Mapping[str, Any] = {
+    "ConfigurationDocument": {
+        "number": 12,
+        "applied_by": "ada",
+        "applied_at": "2027-01-04T09:30:00Z",
+        "changes": [_CHANGED_RULE],
+    },
+    "ProposalDocument": _PROPOSAL,
+    "RollbackDocument": {"active": 13, "proposal": None, "changes": [_CHANGED_RULE]},
     "EventOutcome": _OUTCOME,
     "Preview": {
         "begins_at": "2026-02-02T12:00:00Z",

@@ -27,9 +27,13 @@ from domain.challenges import IllegalChallenge
 from domain.definitions import KeyTaken
 from domain.member_changes import Fault, InvalidMember
 from domain.orders import IllegalTransition, OrderRefused
+from domain.proposals import IllegalProposal, NeedsSecondPerson
 from domain.rewards import IllegalReward
+from storage.configurations import CadenceChanged, UnitInUse
 from storage.failures import is_transient
 from storage.keyring import CannotOpen
+from storage.proposals import TooManyProposals
+from storage.publishing import NotSound
 
 MEDIA_TYPE = "application/problem+json"
 OUTAGE_RETRY_SECONDS = 2
@@ -215,7 +219,8 @@ TABLE = {
         ),
         Kind(
             "needs_second_person", 409, False, "Who proposed it cannot decide it.",
-            "An adjustment is approved or rejected with another key.",
+            "An adjustment is approved or rejected with another key; where the program asks for it, a configuration is "
+            "published and a challenge launched with another one too.",
         ),
         Kind(
             "adjustment_not_open", 409, False, "The adjustment was decided already.",
@@ -232,6 +237,11 @@ TABLE = {
         Kind(
             "challenge_key_taken", 409, False, "There is, or was, a challenge of this key.",
             "What was counted under a key stays that challenge's for ever: give the new one another key.",
+        ),
+        Kind(
+            "configuration_misfits", 409, False, "The configuration does not fit what is there.",
+            "A unit in which somebody has an account, the cadence of a streak, or what a running challenge refers to "
+            "would go or change, or too many proposals are open; `detail` says which.",
         ),
         Kind(
             "statement_conflict", 409, False, "This statement was sent before with other content.",
@@ -429,6 +439,12 @@ def of(error: Exception) -> Problem:
         return Problem(error.code.value, str(error))
     if isinstance(error, IllegalTransition | IllegalReward | IllegalChallenge):
         return Problem("illegal_transition", str(error))
+    if isinstance(error, UnitInUse | CadenceChanged | NotSound | TooManyProposals):
+        return Problem("configuration_misfits", str(error))
+    if isinstance(error, IllegalProposal):
+        return Problem("illegal_transition", str(error))
+    if isinstance(error, NeedsSecondPerson):
+        return Problem("needs_second_person", str(error))
     if isinstance(error, KeyTaken):
         return Problem("challenge_key_taken", str(error))
     if isinstance(error, InvalidMember):

@@ -17,6 +17,7 @@ from cli.work import InProgram, Json, answer_json, now, opened
 from domain.challenges import IllegalChallenge
 from domain.definitions import KeyTaken
 from domain.programs import Program
+from domain.proposals import NeedsSecondPerson
 from settings import Settings
 from storage import challenge_commands, challenges
 from storage.challenge_commands import InvalidChallenge
@@ -134,7 +135,7 @@ async def _act(wanted: str | None, key: str, act: Act) -> StoredChallenge:
         stored = await _get(session, await choose(session, wanted), key)
         try:
             return await act(session, stored)
-        except (IllegalChallenge, InvalidChallenge, KeyTaken) as refused:
+        except (IllegalChallenge, InvalidChallenge, KeyTaken, NeedsSecondPerson) as refused:
             raise CommandFailed(str(refused)) from None
 
 

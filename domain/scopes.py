@@ -33,6 +33,8 @@ class Scope(StrEnum):
     CHALLENGES_READ = "challenges:read"
     CHALLENGES_WRITE = "challenges:write"
     CHALLENGES_PREVIEW = "challenges:preview"
+    CONFIGURATIONS_READ = "configurations:read"
+    CONFIGURATIONS_PUBLISH = "configurations:publish"
     NOTIFICATIONS_READ = "notifications:read"
     NOTIFICATIONS_WRITE = "notifications:write"
     REPORTS_READ = "reports:read"
@@ -66,6 +68,8 @@ DESCRIPTIONS = {
     Scope.CHALLENGES_READ: "Read challenges, who has completed them and who stands where.",
     Scope.CHALLENGES_WRITE: "Write, launch, extend and cancel challenges.",
     Scope.CHALLENGES_PREVIEW: "See what a challenge would have paid, and the most that it can cost.",
+    Scope.CONFIGURATIONS_READ: "Read who changed the configuration and what, and what is proposed.",
+    Scope.CONFIGURATIONS_PUBLISH: "Publish or withdraw proposed configurations, and go back to earlier ones.",
     Scope.NOTIFICATIONS_READ: "Read notifications.",
     Scope.NOTIFICATIONS_WRITE: "Mark notifications as read.",
     Scope.REPORTS_READ: "Read reports on the whole ledger: balances of accounts, liability, spend, the journal.",

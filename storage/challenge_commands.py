@@ -15,8 +15,9 @@ from domain.challenges import ChallengeEvent, ChallengeState, challenge_after
 from domain.definition_checks import check_definition
 from domain.definitions import Definitions, definitions_of
 from domain.game import Challenge
+from domain.proposals import NeedsSecondPerson
 from domain.shapes import Fault, read
-from storage import audiences, challenges, configurations
+from storage import audiences, challenges, configurations, publishing
 from storage.challenges import StoredChallenge
 
 PREVIEWED = "previewed"  # the key of what is kept nowhere
@@ -89,10 +90,16 @@ async def check(session: AsyncSession, program_id: str, said: Mapping[str, Any])
 
 
 async def launch(session: AsyncSession, program_id: str, challenge_id: str, *, actor: str, now: datetime) -> Launched:
-    """From now on what occurs in its window counts. Raises InvalidChallenge, IllegalChallenge, LookupError."""
+    """From now on what occurs in its window counts.
+
+    Raises InvalidChallenge, IllegalChallenge, LookupError, and NeedsSecondPerson where the program asks for one and who
+    made the draft would launch it.
+    """
     await configurations.lock_alone(session, program_id)
     draft = await challenges.lock(session, program_id, challenge_id)
     challenge_after(draft.state, ChallengeEvent.LAUNCH)
+    if draft.created_by == actor and await publishing.needs_second_person(session, program_id):
+        raise NeedsSecondPerson(f"{draft.key} was written by {actor}: somebody else launches it")
     if draft.definition.ends_at <= now:
         raise InvalidChallenge([Fault(("ends_at",), "has passed already")])
     await _make(session, draft, lambda _: draft.definition, actor=actor, now=now)

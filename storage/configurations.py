@@ -32,7 +32,7 @@ from storage import aggregates, badges, challenges, clocks, earned_days, proposa
 from storage.hot_path import Found, Query, run, run_together
 from storage.tables import accounts, configurations, programs
 
-MAX_HISTORY = 50  # snapshots in one page: each is read whole
+MAX_HISTORY = 51  # snapshots, each read whole: a page, and one more that tells whether another follows
 MAX_CACHED = 200  # configurations in one process
 APPLY_TIMEOUT = "15min"  # for one statement of an application: back-fills read every event of a type
 

@@ -142,7 +142,7 @@ async def rewrite_challenge(request: Request, challenge_id: ChallengeId) -> Resp
     **operation(
         Scope.CHALLENGES_WRITE,
         {200: LaunchDocument},
-        refusals=(*OF_STATE, "invalid_challenge", "challenge_key_taken"),
+        refusals=(*OF_STATE, "invalid_challenge", "challenge_key_taken", "needs_second_person"),
         takes_key=True,
     ),
 )

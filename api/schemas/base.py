@@ -100,6 +100,7 @@ AdjustmentId = identifier("adj")
 MergeId = identifier("mrg")
 ChallengeId = identifier("chl")
 AbsenceId = identifier("abs")
+ProposalId = identifier("prp")
 
 Item = TypeVar("Item")
 

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.routes import ROUTERS
+from domain.proposals import Proposal
 from domain.rewards import RewardEvent
-from storage import notifications, rewards
+from storage import notifications, programs, publishing, rewards
 from storage.tables import metadata
 from storage.tables import notifications as notification_rows
 from storage.tables import rewards as reward_rows
@@ -18,7 +19,7 @@ from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.test_openapi import OPERATIONS
 from tests.challenges import sprint
-from tests.programs import NOW, SAMPLE
+from tests.programs import NOW, SAMPLE, definitions
 from tests.storage.test_commands import UNITS
 
 AWAY = {
@@ -84,12 +85,19 @@ UNTOLD = {
         [f"/admin/challenges/{{challenge_id}}{end}" for end in CHALLENGE_PAGES],
         "tests/api/admin/test_challenges.py",
     ),
-    **dict.fromkeys(
-        [f"/admin/members/{{member_id}}{end}" for end in MEMBER_PAGES], "tests/api/admin/test_people.py"
-    ),
+    **dict.fromkeys([f"/admin/members/{{member_id}}{end}" for end in MEMBER_PAGES], "tests/api/admin/test_people.py"),
 }
 
-LEAKS = ("challenge_id", "event_id", "member_id", "order_id", "reward_id", "notification_id", "external_id")
+LEAKS = (
+    "proposal_id",
+    "challenge_id",
+    "event_id",
+    "member_id",
+    "order_id",
+    "reward_id",
+    "notification_id",
+    "external_id",
+)
 
 
 @dataclass
@@ -117,7 +125,12 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
             session, client.program_id, member_id=member_id, kind="test", subject="s", body="b", reference="r", now=NOW
         )
         told = (await session.execute(select(notification_rows.c.id))).scalar_one()
+        await programs.set_publishing(session, client.program_id, second_person=True)
+        proposal = await publishing.submit(session, client.program_id, definitions(), actor="somebody", at=NOW)
+        assert isinstance(proposal, Proposal)
     ids = {
+        "proposal_id": proposal.id,
+        "number": "1",
         "event_id": done[0]["event"]["id"],
         "member_id": member_id,
         "order_id": order["id"],

@@ -176,6 +176,15 @@ async def test_another_programs_proposal_is_not_there(
         await step(session, await make_program(session), proposed.id)
 
 
+async def test_who_writes_a_challenge_does_not_launch_it(session: AsyncSession, program_id: str) -> None:
+    draft = await challenge_commands.create(session, program_id, "sprint", SPRINT, actor="cleo", now=NOW)
+
+    with pytest.raises(NeedsSecondPerson):
+        await challenge_commands.launch(session, program_id, draft.id, actor="cleo", now=NOW)
+    launched = await challenge_commands.launch(session, program_id, draft.id, actor="ben", now=NOW)
+    assert launched.challenge.state == "scheduled"
+
+
 # -- Back to an earlier snapshot -----------------------------------------------------------------------------------
 
 
