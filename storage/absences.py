@@ -26,7 +26,7 @@ from domain.absences import (
 )
 from domain.events import Identity
 from domain.member_changes import Fault
-from storage import configurations, members, people, sets, streaks
+from storage import configurations, leaderboards, members, outbox, people, sets, streaks
 from storage.database import Database
 from storage.failures import retry
 from storage.game_tables import absences
@@ -80,8 +80,11 @@ async def write(
     taken = _Register(standing, {name: into.get(one, one) for name, one in whose.items()}, as_of)
     results = [taken.take(change) for change in changes]
     await _write(session, program_id, taken.written.values())
-    for some in _pages(sorted({one.member_id for one in taken.written.values()})):
+    concerned = sorted({one.member_id for one in taken.written.values()})
+    for some in _pages(concerned):
         await streaks.refold(session, program_id, some, as_of=as_of)
+    # Boards count the days on which members were there.
+    await outbox.add(session, [leaderboards.outbox_row(program_id, one) for one in concerned], now=as_of)
     return results
 
 

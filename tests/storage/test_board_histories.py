@@ -15,13 +15,14 @@ from redis.asyncio import Redis
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from domain.absences import AbsenceChange, AbsenceKind, Away
 from domain.commands import Accepted, Earn, Reverse
-from domain.events import Event, SourcePolicy
+from domain.events import Event, Identity, SourcePolicy
 from domain.leaderboards import Standing
 from domain.member_changes import read
 from domain.merges import Merge
 from domain.outbox import Kind
-from storage import board_opt_outs, commands, earned_days, intake, leaderboards, member_changes, merges
+from storage import absences, board_opt_outs, commands, earned_days, intake, leaderboards, member_changes, merges
 from storage.leaderboards import Scheme
 from storage.tables import members, outbox
 from tests.programs import NOW, SAMPLE, apply, deal, make_program, retraction
@@ -116,6 +117,13 @@ class Company:
         member, shown = self.chance.choice(await self.members()), self.chance.random() < 0.7
         await board_opt_outs.set_shown(self.session, self.id, member, shown=shown, now=self.now)
 
+    async def be_away(self) -> None:
+        """Or not, by the same absence told anew."""
+        day = (self.now - timedelta(days=self.chance.randint(0, 6))).date()
+        away = Away(Identity("crm", self.chance.choice(PEOPLE)), AbsenceKind.SICK, day, day)
+        change = AbsenceChange("hris", f"a{self.chance.randint(1, 5)}", away)
+        await absences.write(self.session, self.id, [change], as_of=self.now)
+
     async def merge(self) -> None:
         """Half of them are undone, with something earned in between."""
         source, destination = self.chance.sample(await self.members(), 2)
@@ -166,7 +174,7 @@ class Company:
 
 # How often each happens.
 STEPS = {"win": 8, "move": 3, "amend": 2, "retract": 2, "grant": 2, "reverse": 1, "hide": 1, "merge": 1, "come_back": 1,
-         "define": 1, "sleep": 2, "read_rows": 5, "write_some": 4, "heal": 2}  # fmt: skip
+         "be_away": 2, "define": 1, "sleep": 2, "read_rows": 5, "write_some": 4, "heal": 2}  # fmt: skip
 
 
 # What never leads to a refresh: whoever moved or earned something must have been told.
