@@ -83,7 +83,9 @@ def withdraw(proposal: ProposalId, program: InProgram = None) -> None:
 
 @app.command()
 def rollback(
-    number: Annotated[int, typer.Argument(help="The number of the snapshot to go back to.", min=0)],
+    number: Annotated[
+        int, typer.Argument(help="The number of the snapshot to go back to.", min=0, max=configurations.MAX_NUMBER)
+    ],
     program: InProgram = None,
     json: Json = False,
 ) -> None:
@@ -110,7 +112,8 @@ async def _list(session: AsyncSession, program: Program) -> tuple[list[Snapshot]
 async def _find(session: AsyncSession, program: Program, name: str) -> Snapshot | Proposal:
     if not name.isdecimal():
         return await _told(proposals.get(session, program.id, name))
-    found = await configurations.list_page(session, program.id, before=int(name) + 1, limit=1)
+    number = min(int(name), configurations.MAX_NUMBER - 1)
+    found = await configurations.list_page(session, program.id, before=number + 1, limit=1)
     if not found or found[0].number != int(name):
         raise CommandFailed(f"{program.id} has no configuration {name}")
     return found[0]

@@ -33,6 +33,7 @@ from storage.hot_path import Found, Query, run, run_together
 from storage.tables import accounts, configurations, programs
 
 MAX_HISTORY = 51  # snapshots, each read whole: a page, and one more that tells whether another follows
+MAX_NUMBER = 2**31 - 1  # of a snapshot
 MAX_CACHED = 200  # configurations in one process
 APPLY_TIMEOUT = "15min"  # for one statement of an application: back-fills read every event of a type
 

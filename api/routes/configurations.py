@@ -19,6 +19,7 @@ from api.schemas.configurations import (
     ProposalDocument,
     ProposalsQuery,
     RollbackDocument,
+    SnapshotNumber,
     configuration_document,
     proposal_document,
     rollback_document,
@@ -126,7 +127,7 @@ async def withdraw_proposal(request: Request, proposal_id: ProposalId) -> Respon
         takes_key=True,
     ),
 )
-async def roll_back_configuration(request: Request, number: int) -> Response:
+async def roll_back_configuration(request: Request, number: SnapshotNumber) -> Response:
     """200 if its definitions are active again, as a new one; 202 if they are proposed to a second person."""
     here = backends(request)
 

@@ -1,7 +1,7 @@
 """Configurations as callers see them: what changed when, by whom, and what is proposed."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -9,7 +9,9 @@ from api.schemas.base import Document, PageQuery
 from domain.configuration import Configuration
 from domain.definitions import Change, change_as_json
 from domain.proposals import Proposal, ProposalState
-from storage.configurations import Applied, Snapshot
+from storage.configurations import MAX_NUMBER, Applied, Snapshot
+
+SnapshotNumber = Annotated[int, Field(ge=0, le=MAX_NUMBER, examples=[11])]
 
 
 class ChangedFieldDocument(Document):

@@ -70,7 +70,8 @@ async def test_a_rollback_is_active_at_once_where_one_person_is_enough(client: C
 
     back = await client.post("/v1/configurations/1/rollback")
     unknown = await client.post("/v1/configurations/9/rollback")
+    unthinkable = await client.post(f"/v1/configurations/{2**31}/rollback")
 
     assert (back.status_code, back.json()["active"], back.json()["proposal"]) == (200, 3, None)
     assert back.json()["changes"][0]["fields"] == [{"field": "award.expression", "before": "60", "after": "50"}]
-    assert unknown.status_code == 404
+    assert (unknown.status_code, unthinkable.status_code) == (404, 422)

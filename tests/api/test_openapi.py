@@ -32,6 +32,8 @@ IDS = {
     "merge_id": "mrg_01a1fd1cfa630081c74091f5d2",
     "absence_id": "abs_01a1fd1cfa630081c74091f5d2",
     "challenge_id": "chl_01a1fd1cfa630081c74091f5d2",
+    "proposal_id": "prp_01a1fd1cfa630081c74091f5d2",
+    "number": "11",
     "source": "email",
     "external_id": "ada@example.com",
     "board": "company",

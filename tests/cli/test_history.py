@@ -97,6 +97,6 @@ def test_one_command_goes_back(laurel: Laurel, folder: Path) -> None:
     assert isinstance(unknown.exception, CommandFailed)
 
 
-@pytest.mark.parametrize("name", ["9", "0", "prp_0"])
+@pytest.mark.parametrize("name", ["9", "0", "99999999999999999999", "prp_0"])
 def test_what_is_not_there_cannot_be_shown(laurel: Laurel, folder: Path, name: str) -> None:
     assert isinstance(laurel("configurations", "show", name).exception, CommandFailed)
