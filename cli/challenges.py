@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cli import tabular
 from cli.apply import user
 from cli.errors import CommandFailed
 from cli.programs import choose
@@ -19,7 +18,7 @@ from domain.definitions import KeyTaken
 from domain.programs import Program
 from domain.proposals import NeedsSecondPerson
 from settings import Settings
-from storage import challenge_commands, challenges
+from storage import challenge_commands, challenges, members
 from storage.challenge_commands import InvalidChallenge
 from storage.challenges import StoredChallenge
 
@@ -44,7 +43,7 @@ def list_(program: InProgram = None, json: Json = False) -> None:
         found = await challenges.list_page(session, of.id, limit=SHOWN)
         return [_shown(one) for one in found]
 
-    _answer(asyncio.run(_read(program, read)), json)
+    _answer("Challenges", asyncio.run(_read(program, read)), json)
 
 
 @app.command()
@@ -55,9 +54,10 @@ def claims(key: Key, program: InProgram = None, json: Json = False) -> None:
         stored = await _get(session, of, key)
         found = await challenges.list_claims(session, of.id, stored.key, limit=SHOWN)
         columns = ("number", "place", "state", "member_id", "event_id", "points", "due", "occurred_at")
-        return [{name: getattr(one, name) for name in columns} for one in found]
+        rows = [{name: getattr(one, name) for name in columns} for one in found]
+        return await _named(session, of, rows)
 
-    _answer(asyncio.run(_read(program, read)), json)
+    _answer(f"Completions of {key}", asyncio.run(_read(program, read)), json)
 
 
 @app.command()
@@ -73,9 +73,10 @@ def standings(
         stored = await _get(session, of, key)
         found = await challenges.list_standings(session, stored, "teams" if teams else "members", limit=SHOWN)
         columns = ("rank", "team" if teams else "member_id", "amount", "reached", "completions", "points", "reached_at")
-        return [{name: getattr(one, name) for name in columns} for one in found]
+        rows = [{name: getattr(one, name) for name in columns} for one in found]
+        return rows if teams else await _named(session, of, rows)
 
-    _answer(asyncio.run(_read(program, read)), json)
+    _answer(f"Standings of {key}", asyncio.run(_read(program, read)), json)
 
 
 @app.command()
@@ -159,11 +160,19 @@ def _tell(stored: StoredChallenge, json: bool) -> None:
         typer.echo(f"{stored.about} is {stored.state}, until {stored.definition.until:%Y-%m-%d %H:%M:%S} UTC.")
 
 
-def _answer(rows: Sequence[dict[str, Any]], json: bool) -> None:
+async def _named(session: AsyncSession, program: Program, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with what their members are called."""
+    names = await members.find_names(session, program.id, [row["member_id"] for row in rows])
+    return [{"member": names.get(row["member_id"], row["member_id"]), **row} for row in rows]
+
+
+def _answer(title: str, rows: Sequence[dict[str, Any]], json: bool) -> None:
+    """All of it for scripts; for people a table without the ids that names and keys stand for."""
     if json:
         answer_json({"items": rows})
         return
-    table = Table(*(rows[0] if rows else ("nothing",)))
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
+    if not rows:
+        typer.echo(f"{title}: none.")
+        return
+    columns = [name for name in rows[0] if name not in ("id", "member_id")]
+    tabular.show(title, columns, [[row[name] for name in columns] for row in rows])

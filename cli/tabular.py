@@ -68,4 +68,6 @@ def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, r
 def _told(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
