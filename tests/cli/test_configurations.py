@@ -92,7 +92,8 @@ def test_every_fault_of_every_file_is_told_with_line_and_column(tmp_path: Path) 
         "b.yaml:5:22: event_types deal.won: fields.colour.type: unknown type text: known are string, integer, number, "
         "boolean, timestamp, date",
         "b.yaml:6:1: rule: unknown section rule: known are event_types, aggregates, rules, milestones, rewards, "
-        "catalog, units, conversions",
+        "catalog, units, "
+        "conversions, groups, streaks, challenges, tiers, badges, boards",
     ]
 
 
@@ -101,7 +102,7 @@ def test_a_reference_to_what_has_a_fault_itself_is_no_fault(tmp_path: Path) -> N
         tmp_path,
         a="""\
             event_types: {a: {fields: []}}
-            aggregates: {n: {event_type: a, per: year}}
+            aggregates: {n: {event_type: a, per: hour}}
             rules:
               x:
                 event_type: a
@@ -113,7 +114,7 @@ def test_a_reference_to_what_has_a_fault_itself_is_no_fault(tmp_path: Path) -> N
 
     assert complaints(tmp_path) == [
         "a.yaml:1:19: event_types a: fields: must be a mapping, not a list",
-        "a.yaml:2:38: aggregates n: per: must be one of day, week, month, lifetime, not 'year'",
+        "a.yaml:2:38: aggregates n: per: must be one of day, week, month, quarter, year, lifetime, not 'hour'",
         "a.yaml:8:11: rewards mug: currency is required",
         "a.yaml:8:11: rewards mug: items is required",
         "a.yaml:8:11: rewards mug: value_minor is required",
