@@ -154,4 +154,4 @@ def _number(value: int | None) -> str:
 _TEMPLATES = Environment(
     loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_TEMPLATES.filters |= {"moment": _moment, "number": _number}
+_TEMPLATES.filters.update(moment=_moment, number=_number)

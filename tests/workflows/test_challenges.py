@@ -129,12 +129,17 @@ async def test_a_settled_challenge_takes_no_command(begin: Begin, shop: Shop, co
     await (await follow(begin, challenge)).result()
 
     with pytest.raises(IllegalChallenge):
-        async with shop.database.begin() as session:
-            at: dict[str, Any] = {"actor": "key_test", "now": now()}
-            match command:
-                case "extend":
-                    await challenge_commands.extend(session, shop.id, challenge.id, now() + timedelta(days=9), **at)
-                case "cancel":
-                    await challenge_commands.cancel(session, shop.id, challenge.id, reason="why not", **at)
-                case _:
-                    await challenge_commands.launch(session, shop.id, challenge.id, **at)
+        await give(shop, challenge.id, command)
+
+
+async def give(shop: Shop, challenge_id: str, command: str) -> None:
+    """The command of this name, in a transaction of its own."""
+    at: dict[str, Any] = {"actor": "key_test", "now": now()}
+    async with shop.database.begin() as session:
+        match command:
+            case "extend":
+                await challenge_commands.extend(session, shop.id, challenge_id, now() + timedelta(days=9), **at)
+            case "cancel":
+                await challenge_commands.cancel(session, shop.id, challenge_id, reason="why not", **at)
+            case _:
+                await challenge_commands.launch(session, shop.id, challenge_id, **at)
