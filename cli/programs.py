@@ -29,8 +29,9 @@ async def choose(session: AsyncSession, wanted: str | None) -> Program:
         return found[0]
     if not known:
         raise CommandFailed("there is no program yet; make one with `laurel init --name ...`")
+    named = ", ".join(f"{one.id} ({one.name})" for one in found or known)
     what = "there is no such program" if not found else "several programs fit"
-    raise CommandFailed(f"{what}; give --program with one of: {', '.join(one.id for one in (found or known))}")
+    raise CommandFailed(f"{what}; give --program with one of: {named}")
 
 
 @app.callback()

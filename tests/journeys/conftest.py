@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,9 @@ class RunningStack:
         )
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[RunningStack]:
+@contextmanager
+def running_stack() -> Iterator[RunningStack]:
+    """One `laurel up` that is ready, while the block lasts."""
     with state_directory() as directory:
         ports = free_ports()
         up = Up(directory, ports)
@@ -64,6 +66,12 @@ def stack() -> Iterator[RunningStack]:
             yield RunningStack(directory, ports)
         finally:
             up.end()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    with running_stack() as running:
+        yield running
 
 
 @pytest.fixture
