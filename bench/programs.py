@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,9 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TEMPLATE = "bench_template"
 
 MATCHING, RULES = 3, 10
+
+# So many, by their numbers from the first one on.
+Events = Callable[[int, int], list[Event]]
 
 
 def _rule(number: int) -> dict[str, Any]:
@@ -102,7 +105,9 @@ class Databases:
 
 
 @asynccontextmanager
-async def databases() -> AsyncIterator[Databases]:
+async def databases(
+    configuration: Mapping[str, Any] = CONFIGURATION, events: Events | None = None
+) -> AsyncIterator[Databases]:
     """An embedded PostgreSQL as `laurel up` runs it, durable, in a directory that is deleted afterwards."""
     runtime.spare_the_collector()  # as the API does
     with tempfile.TemporaryDirectory(prefix="laurel-bench-") as directory:
@@ -113,7 +118,7 @@ async def databases() -> AsyncIterator[Databases]:
         try:
             cluster.create_database(TEMPLATE)
             await schema.migrate(cluster.url(OWNER, TEMPLATE))
-            program_id = await _make_program(cluster.url(APPLICATION, TEMPLATE))
+            program_id = await _make_program(cluster.url(APPLICATION, TEMPLATE), configuration, events or deals)
             made = Databases(cluster, program_id)
             made.analyze()
             yield made
@@ -121,17 +126,17 @@ async def databases() -> AsyncIterator[Databases]:
             await asyncio.to_thread(child.stop)
 
 
-async def _make_program(url: str) -> str:
+async def _make_program(url: str, configuration: Mapping[str, Any], events: Events) -> str:
     database = Database(url)
     async with database.begin() as session:
         program_id = new_id("prg")
         values = {"program_id": program_id, "name": "Bench", "kind": "sandbox", "created_at": NOW}
         await session.execute(insert(programs).values(values))
-        definitions = read_definitions(CONFIGURATION, [])
+        definitions = read_definitions(configuration, [])
         await configurations.apply(session, program_id, definitions, applied_by="bench", applied_at=NOW)
         await _make_members(session, program_id)
     for first in range(0, HISTORY, intake.MAX_BATCH):
-        earlier = deals(-1 - first - intake.MAX_BATCH, intake.MAX_BATCH)
+        earlier = events(-1 - first - intake.MAX_BATCH, intake.MAX_BATCH)
         await intake.record_batch(database, program_id, earlier, SourcePolicy(), as_of=NOW)
     await database.dispose()
     return program_id

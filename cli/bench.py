@@ -17,6 +17,7 @@ BENCHMARKS = {
     "boards": "standings written, neighbourhoods read and boards rebuilt, against bare Redis calls",
     "bulk": "batches of 500 events by the one door, against raw SQL that writes the same rows",
     "expiry": "lots that have lapsed, set by set, against raw SQL that writes the same rows",
+    "game": "batches of 500 events with groups, a budget, a streak and a challenge, against raw SQL of the same rows",
     "http": "single events over keep-alive connections, against a FastAPI echo",
     "intake": "64 callers awaiting single events in process, against a batcher written by hand",
     "ledger": "transfers as commands, against single statements, a batcher written by hand, and django-hordak",
