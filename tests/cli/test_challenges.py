@@ -61,6 +61,8 @@ def test_a_draft_is_launched_and_its_places_can_be_looked_up(laurel: Laurel, set
         (3, None, "beyond"),
     ]
     assert "completions" in standings.stdout
+    assert "member0" in standings.stdout
+    assert claims[0]["member_id"] not in standings.stdout
     explained = laurel("explain", claims[2]["event_id"]).stdout
     assert "challenge sprint (version 2) The sprint: the 2 places were taken; yours was the 3rd" in explained
 

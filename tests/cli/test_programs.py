@@ -41,4 +41,5 @@ def test_a_command_asks_which_program_is_meant_only_when_there_are_several(laure
     assert "make one with `laurel init" in str(without_any.exception)
     assert with_one.exit_code == 0
     assert "several programs fit" in str(with_two.exception)
+    assert "(Other)" in str(with_two.exception)
     assert named.exit_code == 0
