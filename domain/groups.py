@@ -28,11 +28,15 @@ _MODES = {
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """A group with what of one event type is in it, in the order of priority: rules that award, and groups."""
+    """A group with what of one event type is in it, in the order of priority: rules that award, and groups.
+
+    One that `pays_all` leaves out nothing of what is in it.
+    """
 
     group: Group
     multipliers: tuple[Rule, ...]
     inside: "tuple[Rule | Weighing, ...]"
+    pays_all: bool
 
     def groups(self) -> "Iterator[Weighing]":
         """The group and all within it."""
@@ -98,7 +102,7 @@ def arrange(groups: Mapping[str, Group], rules: Sequence[Rule]) -> Weighing | No
     by_group: dict[str, list[Rule]] = {}
     for rule in rules:
         by_group.setdefault(rule.group or DEFAULT, []).append(rule)
-    return Weighing(Group("", 0), (), _within(None, known, by_group))
+    return _weighing(Group("", 0), (), _within(None, known, by_group))
 
 
 def _within(key: str | None, groups: Mapping[str, Group], rules: Mapping[str, Sequence[Rule]]) -> tuple[Weighing, ...]:
@@ -113,7 +117,13 @@ def _arranged(group: Group, groups: Mapping[str, Group], rules: Mapping[str, Seq
     awarding = (rule for rule in own if rule.multiplier is None)
     inside: list[Rule | Weighing] = [*awarding, *_within(group.key, groups, rules)]
     ordered = sorted(inside, key=_order)
-    return Weighing(group, tuple(rule for rule in own if rule.multiplier is not None), tuple(ordered))
+    return _weighing(group, tuple(rule for rule in own if rule.multiplier is not None), tuple(ordered))
+
+
+def _weighing(group: Group, multipliers: tuple[Rule, ...], inside: tuple[Rule | Weighing, ...]) -> Weighing:
+    stacking = [one.group.stacking for one in inside if isinstance(one, Weighing)]
+    pays_all = group.stacking is Stacking.SUM and Stacking.EXCLUSIVE not in stacking
+    return Weighing(group, multipliers, inside, pays_all)
 
 
 def _order(one: Rule | Weighing) -> tuple[int, str]:
@@ -157,19 +167,25 @@ class _Scales:
         for one in weighing.inside:
             if isinstance(one, Weighing):
                 self.choose(one)
+        if not weighing.pays_all:
+            self._choose_among(weighing)
+        for cap in weighing.group.caps:
+            self._cut(weighing, cap)
+
+    def _choose_among(self, weighing: Weighing) -> None:
         paying = [one for one in weighing.inside if self._pays(one)]
         alone = [one for one in paying if isinstance(one, Weighing) and one.group.stacking is Stacking.EXCLUSIVE]
         if alone and len(paying) > 1:
             self._leave_out(paying, alone[0], (alone[0].group.key, Stacking.EXCLUSIVE))
         elif len(paying) > 1 and weighing.group.stacking is not Stacking.SUM:
             self._leave_out(paying, self._chosen(weighing.group, paying), (weighing.group.key, weighing.group.stacking))
-        for cap in weighing.group.caps:
-            self._cut(weighing, cap)
 
     def _steps(self, chain: Sequence[Weighing]) -> Iterator[Multiplied]:
         factor = Decimal(1)
         for weighing in chain:
             group = weighing.group
+            if not weighing.multipliers and group.ceiling is None:
+                continue  # exact arithmetic by one, for each event, costs as much as a rule
             found = (self.results[rule.key] for rule in weighing.multipliers)
             by = tuple((result.rule, _exact(result.raw)) for result in found if result.matched)
             ceiling = None if group.ceiling is None else Decimal(group.ceiling)

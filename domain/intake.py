@@ -314,12 +314,16 @@ class Intake:
         read = {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters}
         others = {unit: self._standing_in(unit, person) for unit in plan(self.configuration, event.type).others}
         shared = {key: self._shared[key] for key in shared_needed(self.configuration, event) if key in self._shared}
-        found = Inputs(read, account.lifetime, account.balance, self.ladders.marks_of(person.id), others, shared)
         watching = plan(self.configuration, event.type).watching
-        return (
-            replace(found, decided_at=self.book.recorded_at, completed=_completed(fact, watching))
-            if watching
-            else found
+        return Inputs(
+            read,
+            account.lifetime,
+            account.balance,
+            self.ladders.marks_of(person.id),
+            others,
+            shared,
+            decided_at=self.book.recorded_at if watching else None,
+            completed=_completed(fact, watching),
         )
 
     def _standing_in(self, unit: str, person: Person) -> tuple[int, int]:
