@@ -80,7 +80,7 @@ async def _apply(
         if dry_run or not changes:
             console.print(f"Configuration {number} of {program.id} stays active: {_reason(changes)}.", highlight=False)
             return answer
-        if ask and not typer.confirm(f"Make these {len(changes)} changes to {program.id}?"):
+        if ask and not typer.confirm(f"Make these {len(changes)} changes to {program.name}?"):
             raise CommandFailed("nothing was applied")
         return answer | await _make_active(console, database, program.id, definitions, expected=number)
 

@@ -78,7 +78,7 @@ def test_the_same_folder_changes_nothing(laurel: Laurel, folder: Path) -> None:
 def test_without_yes_it_asks(laurel: Laurel, folder: Path, answer: str, number: int) -> None:
     asked = laurel("apply", str(folder), input=answer)
 
-    assert "Make these 2 changes to prg_" in asked.stdout
+    assert "Make these 2 changes to Acme?" in asked.stdout
     assert isinstance(asked.exception, CommandFailed) == (number == 0)
     assert configuration(laurel) == number
 
