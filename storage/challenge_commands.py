@@ -49,18 +49,18 @@ async def create(
     """A draft of what is said as files say it. Raises InvalidChallenge, KeyTaken."""
     definition = _read(key, said)
     _check(definition, definitions_of(await configurations.read_active(session, program_id)))
-    return await challenges.insert(session, program_id, definition, ChallengeState.DRAFT, created_by=actor, now=now)
+    return await challenges.insert(session, program_id, definition, ChallengeState.DRAFT, written_by=actor, now=now)
 
 
 async def rewrite(
-    session: AsyncSession, program_id: str, challenge_id: str, said: Mapping[str, Any], *, now: datetime
+    session: AsyncSession, program_id: str, challenge_id: str, said: Mapping[str, Any], *, actor: str, now: datetime
 ) -> StoredChallenge:
-    """The draft is this from now on. Raises InvalidChallenge, IllegalChallenge if it was launched, LookupError."""
+    """The draft is this from now on, and the actor's. Raises InvalidChallenge, IllegalChallenge if it was launched, LookupError."""
     draft = await challenges.lock(session, program_id, challenge_id)
     challenge_after(draft.state, ChallengeEvent.LAUNCH)
     definition = _read(draft.key, said)
     _check(definition, definitions_of(await configurations.read_active(session, program_id)))
-    await challenges.say(session, draft, definition, now=now)
+    await challenges.say(session, replace(draft, written_by=actor), definition, now=now)
     return await challenges.get(session, program_id, challenge_id)
 
 
@@ -93,12 +93,12 @@ async def launch(session: AsyncSession, program_id: str, challenge_id: str, *, a
     """From now on what occurs in its window counts.
 
     Raises InvalidChallenge, IllegalChallenge, LookupError, and NeedsSecondPerson where the program asks for one and who
-    made the draft would launch it.
+    wrote the draft, as it is, would launch it.
     """
     await configurations.lock_alone(session, program_id)
     draft = await challenges.lock(session, program_id, challenge_id)
     challenge_after(draft.state, ChallengeEvent.LAUNCH)
-    if draft.created_by == actor and await publishing.needs_second_person(session, program_id):
+    if draft.written_by == actor and await publishing.needs_second_person(session, program_id):
         raise NeedsSecondPerson(f"{draft.key} was written by {actor}: somebody else launches it")
     if draft.definition.ends_at <= now:
         raise InvalidChallenge([Fault(("ends_at",), "has passed already")])

@@ -40,7 +40,7 @@ TAKEN_OUT = "taken out of the configuration"
 
 @dataclass(frozen=True, slots=True)
 class StoredChallenge:
-    """A challenge and where it stands; `reason` is why it was cancelled."""
+    """A challenge and where it stands; `written_by` is who said last what it is, `reason` why it was cancelled."""
 
     id: str
     program_id: str
@@ -48,7 +48,7 @@ class StoredChallenge:
     state: ChallengeState
     definition: Challenge
     reason: str | None
-    created_by: str
+    written_by: str
     created_at: datetime
     updated_at: datetime
     settled_at: datetime | None
@@ -111,14 +111,14 @@ async def insert(
     definition: Challenge,
     state: ChallengeState,
     *,
-    created_by: str,
+    written_by: str,
     now: datetime,
 ) -> StoredChallenge:
     """A new row; raises KeyTaken."""
     if await find(session, program_id, definition.key) is not None:
         raise KeyTaken(f"there is, or was, a challenge {definition.key}: give this one another key")
     stored = StoredChallenge(
-        new_id("chl"), program_id, definition.key, state, definition, None, created_by, now, now, None
+        new_id("chl"), program_id, definition.key, state, definition, None, written_by, now, now, None
     )
     values = {name: getattr(stored, name) for name in _PLAIN} | _said(definition)
     await session.execute(sql_insert(challenges).values(values))
@@ -129,7 +129,8 @@ async def say(
     session: AsyncSession, stored: StoredChallenge, definition: Challenge, *, now: datetime, reason: str | None = None
 ) -> None:
     """The locked challenge is this from now on."""
-    await _update(session, stored, _said(definition) | {"updated_at": now, "reason": reason or stored.reason})
+    kept = {"written_by": stored.written_by, "reason": reason or stored.reason}
+    await _update(session, stored, _said(definition) | kept | {"updated_at": now})
 
 
 async def move(
@@ -155,7 +156,7 @@ async def _update(session: AsyncSession, stored: StoredChallenge, values: Mappin
     await session.execute(update(challenges).where(*own).values(values))
 
 
-_PLAIN = ("id", "program_id", "key", "state", "reason", "created_by", "created_at", "updated_at", "settled_at")
+_PLAIN = ("id", "program_id", "key", "state", "reason", "written_by", "created_at", "updated_at", "settled_at")
 
 
 def _said(definition: Challenge) -> dict[str, Any]:
@@ -194,7 +195,7 @@ async def follow(
         if said is None:
             effects += await _take_out(session, rows[key], now)
         elif key not in rows:
-            new = await insert(session, program_id, said, ChallengeState.SCHEDULED, created_by=by, now=now)
+            new = await insert(session, program_id, said, ChallengeState.SCHEDULED, written_by=by, now=now)
             effects.append(_start(new))
         else:
             effects += await _change(session, rows[key], before.get(key), said, now)
@@ -278,6 +279,15 @@ async def list_claims(
     came = challenge_claims.c.number.nulls_last(), challenge_claims.c.recorded_at, challenge_claims.c.event_id
     chosen = select(*columns).where(*own).order_by(*came).offset(after).limit(min(limit, MAX_PAGE))
     return [_claim(tuple(row)) for row in await session.execute(chosen)]
+
+
+async def find_last_place(session: AsyncSession, stored: StoredChallenge) -> Claim | None:
+    """The claim that has the last of the challenge's places, if that was given."""
+    columns = [challenge_claims.c[name] for name in _CLAIM]
+    own = challenge_claims.c.program_id == stored.program_id, challenge_claims.c.challenge == stored.key
+    last = challenge_claims.c.place == stored.definition.first
+    row = (await session.execute(select(*columns).where(*own, last))).one_or_none()
+    return _claim(tuple(row)) if row else None
 
 
 def _claim(values: Sequence[Any]) -> Claim:

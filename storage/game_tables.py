@@ -358,7 +358,7 @@ challenges = Table(
     Column("state", Text, nullable=False),
     Column("body", JSONB, nullable=False),
     Column("reason", Text),
-    Column("created_by", Text, nullable=False),
+    Column("written_by", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("settled_at", Instant),

@@ -86,7 +86,9 @@ async def rewrite(request: Request, challenge_id: ChallengeId) -> Response:
     try:
         said = forms.said(visit)
         async with here.database.begin() as session:
-            await challenge_commands.rewrite(session, visit.program.id, challenge_id, said, now=here.clock())
+            await challenge_commands.rewrite(
+                session, visit.program.id, challenge_id, said, actor=visit.session.actor, now=here.clock()
+            )
     except (Missing, InvalidChallenge) as error:
         stored = await _get(request, challenge_id)
         return await _form(request, forms.as_sent(visit.form), _faults(error), of=stored)

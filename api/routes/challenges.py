@@ -129,7 +129,9 @@ async def rewrite_challenge(request: Request, challenge_id: ChallengeId) -> Resp
 
     async def rewrite(session: AsyncSession) -> Answer:
         program_id = caller(request).program_id
-        draft = await challenge_commands.rewrite(session, program_id, challenge_id, said.said(), now=here.clock())
+        draft = await challenge_commands.rewrite(
+            session, program_id, challenge_id, said.said(), actor=actor(request), now=here.clock()
+        )
         return Answer(200, challenge_document(draft))
 
     return await _once(request, body, rewrite)

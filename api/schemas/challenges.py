@@ -163,7 +163,7 @@ class ChallengeDocument(Document):
     prizes: list[PrizeDocument]
     repeats: Calendar | None
     reason: str | None
-    created_by: str
+    written_by: str
     created_at: datetime
     updated_at: datetime
     settled_at: datetime | None
@@ -225,7 +225,7 @@ class StandingsQuery(PageQuery):
     scope: Literal["members", "teams"] = "members"
 
 
-_STORED = ("id", "key", "state", "reason", "created_by", "created_at", "updated_at", "settled_at")
+_STORED = ("id", "key", "state", "reason", "written_by", "created_at", "updated_at", "settled_at")
 _SAID = (
     "origin", "title", "description", "event_types", "when", "audience", "multiplier", "bonus", "rounding", "starts_at",
     "ends_at", "until", "late_hours", "first", "fairness", "once", "member_points", "budget_points",

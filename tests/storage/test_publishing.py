@@ -243,3 +243,13 @@ async def test_a_rollback_is_refused_for_what_an_application_is_refused_for(sess
         await publishing.roll_back(session, program_id, 2, actor="ben", at=LATER)
     with pytest.raises(LookupError):
         await publishing.roll_back(session, program_id, 9, actor="ben", at=LATER)
+
+
+async def test_who_writes_a_draft_anew_does_not_launch_it_either(session: AsyncSession, program_id: str) -> None:
+    draft = await challenge_commands.create(session, program_id, "sprint", SPRINT, actor="cleo", now=NOW)
+    await challenge_commands.rewrite(session, program_id, draft.id, SPRINT, actor="ben", now=NOW)
+
+    with pytest.raises(NeedsSecondPerson):
+        await challenge_commands.launch(session, program_id, draft.id, actor="ben", now=NOW)
+    launched = await challenge_commands.launch(session, program_id, draft.id, actor="cleo", now=NOW)
+    assert launched.challenge.state == "scheduled"

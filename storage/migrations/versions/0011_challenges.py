@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("body", postgresql.JSONB(), nullable=False),
         sa.Column("reason", sa.Text()),
-        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("written_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True)),

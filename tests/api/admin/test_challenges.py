@@ -54,7 +54,7 @@ async def test_a_challenge_is_written_launched_extended_and_cancelled(visitor: V
     ]
 
     async with engine.begin() as connection:
-        columns = select(challenges.c.state, challenges.c.reason, challenges.c.origin, challenges.c.created_by)
+        columns = select(challenges.c.state, challenges.c.reason, challenges.c.origin, challenges.c.written_by)
         stands = (await connection.execute(columns)).one()
     page = await visitor.get(path)
     assert [step.status_code for step in steps] == [303] * 3
