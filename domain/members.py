@@ -106,8 +106,10 @@ def attributes(member: Member) -> dict[str, Any]:
 
 def as_attributes(known: Mapping[str, Any]) -> dict[str, Any]:
     """The same of a member's fields by name."""
-    seen = {name: _plain(known[name]) for name in ATTRIBUTES if name != "custom"}
-    return seen | {"custom": {name: _plain(value) for name, value in sorted(known["custom"].items())}}
+    seen = {name: known[name] for name in ATTRIBUTES}
+    seen["hired_on"] = _plain(seen["hired_on"])
+    seen["custom"] = {name: _plain(value) for name, value in sorted(seen["custom"].items())}
+    return seen
 
 
 def _plain(value: Any) -> Any:

@@ -71,6 +71,9 @@ class Settlement(NamedTuple):
     gone: tuple[Award, ...]
 
 
+_NOTHING = Settlement((), (), ())
+
+
 @dataclass(slots=True)
 class Streaks:
     """What the transaction has locked and read of streaks, and what became of it."""
@@ -150,6 +153,8 @@ def settle(policy: StreakPolicy, streak: Streak, awards: Sequence[Award]) -> Set
     What is left was told of a run that is part of another now, for which another award stands: it is kept where the
     policy says so, and stands for that run too. Or it was told of none that there is.
     """
+    if not (streak.reached or awards):
+        return _NOTHING
     runs = {run.started_on: run for run in streak.runs}
     left = sorted(awards, key=lambda award: (award.reached_on, award.n))
     owed: list[Reached] = []

@@ -209,7 +209,7 @@ class Streak:
     """A member's streak: how it stands, and what the fold has seen: runs, lengths reached and periods.
 
     `next_deadline_at` is when the passing of time changes it next, `grace_until` when it breaks unless something is
-    done. Of what a fold from a tally has seen, only what is after the tally is there.
+    done. Of what a fold from a tally has seen, only runs and lengths after the tally are there, and no periods.
     """
 
     state: StreakState = StreakState.BROKEN
@@ -283,18 +283,23 @@ class _Walk:
         self._cadence = facts.policies[-1][1].cadence
         self._marks = self._by_period(facts.marks)
         self._order = sorted(self._marks)
-        self._tally = Tally(*tally.values()) if tally else None
-        self._given = sorted(self._effective(facts.freezes))
-        # Tallies of final periods, the oldest first; once something may yet change, none is added.
+        self._running = Tally(*tally.values()) if tally else self._nothing_yet()
+        self._running.member_version = facts.people[-1][1].version
+        self._given = sorted(self._effective(facts.freezes)) if facts.freezes else []
+        # Values of the tallies of final periods, the oldest first; once something may yet change, none are added.
         self._begun_from = tally
-        self._behind = deque([tally] if tally else [], maxlen=AHEAD + 1)
+        self._behind = deque([tally.values()] if tally else [], maxlen=AHEAD + 1)
         self._settled = True
         self._runs: list[Run] = []
         self._reached: list[Reached] = []
-        self._periods: list[Period] = []
+        # What the last period was judged to be, and its last day.
+        self._judgement: Judgement | None = None
+        self._judged_on = self._running.through_on
+        # Explanations fold from the start: who goes on from a tally asks for none.
+        self._periods: list[Period] | None = None if tally else []
 
     def run(self) -> Streak:
-        first = self._begin()
+        first = self._after(self._running.through_on)
         deadline = None
         while first is not None:
             span = self._span(first)
@@ -308,22 +313,17 @@ class _Walk:
 
     # -- From period to period ---------------------------------------------------------------------------------
 
-    def _begin(self) -> date | None:
-        if self._tally is None:
-            if not self._order:
-                return None
-            first = self._order[0]
-            self._tally = Tally(first - _DAY, _ALWAYS, self._facts.people[-1][1].version)
-            return first
-        self._tally.member_version = self._facts.people[-1][1].version
-        return self._after(self._tally.through_on)
+    def _nothing_yet(self) -> Tally:
+        """What is before the first period in which something was done."""
+        first = self._order[0] if self._order else date.max
+        return Tally(first - _DAY, _ALWAYS, member_version=0)
 
     def _next(self, span: _Span) -> date | None:
         """The period after one that is final, which from here on only a late fact changes."""
         tally = self._running
         tally.through_on, tally.settled_at = span.last_on, self._final_at(span)
         if self._settled:
-            self._behind.append(Tally(*tally.values()))
+            self._behind.append(tally.values())
         return self._after(span.last_on)
 
     def _after(self, day: date) -> date | None:
@@ -332,11 +332,6 @@ class _Walk:
             return day + _DAY
         n = bisect_right(self._order, day)
         return self._order[n] if n < len(self._order) else None
-
-    @property
-    def _running(self) -> Tally:
-        assert self._tally is not None
-        return self._tally
 
     def _span(self, first: date) -> _Span:
         starts_at = self._days.end_of(first - _DAY)
@@ -365,7 +360,7 @@ class _Walk:
     def _judge(self, span: _Span) -> datetime | None:
         """Judge the period; if it is not final, the instant at which it will be."""
         self._give(span)
-        marks = [mark for mark in self._marks.get(span.first_on, ()) if mark.event_id not in self._running.spent]
+        marks = self._unspent(self._marks.get(span.first_on, ()))
         self._note(marks)
         counted, amount = _enough(marks, span.needed)
         is_open = self._as_of < span.ends_at
@@ -398,8 +393,7 @@ class _Walk:
     def _meet_late(self, span: _Span, marks: Sequence[Mark]) -> bool:
         """Count what was done in the hours of grace for this period, if that saves it."""
         after = list(self._marks_after(span))
-        free = [mark for mark in after if mark.event_id not in self._running.spent]
-        counted, amount = _enough([*marks, *free], span.needed)
+        counted, amount = _enough([*marks, *self._unspent(after)], span.needed)
         if amount < span.needed:
             return False
         still = (mark.event_id for mark in after if mark.event_id in self._running.spent)
@@ -466,11 +460,13 @@ class _Walk:
         return Run(tally.started_on, tally.last_on, tally.peak)
 
     def _tell(self, span: _Span, judgement: Judgement, amount: int, marks: Sequence[Mark], detail: str = "") -> None:
-        events = tuple(mark.event_id for mark in marks)
-        length = self._running.current
-        self._periods.append(
-            Period(span.first_on, span.last_on, judgement, amount, span.needed, length, events, detail)
-        )
+        self._judgement, self._judged_on = judgement, span.last_on
+        if self._periods is not None:
+            events = tuple(mark.event_id for mark in marks)
+            length = self._running.current
+            self._periods.append(
+                Period(span.first_on, span.last_on, judgement, amount, span.needed, length, events, detail)
+            )
 
     # -- Marks and freezes -------------------------------------------------------------------------------------
 
@@ -485,6 +481,8 @@ class _Walk:
 
     def _is_in_time(self, first: date, happened_at: datetime, known_at: datetime) -> bool:
         """Whether a fact was known before the period could no longer be restored."""
+        if known_at <= happened_at:
+            return True
         late = known_at - timedelta(days=self._policy_on(first).restore_days)
         return late <= happened_at or late <= self._days.end_of(last_of(self._cadence, first))
 
@@ -495,6 +493,11 @@ class _Walk:
         while self._days.end_of(first - _DAY) < until:
             yield from (mark for mark in self._marks.get(first, ()) if mark.occurred_at < until)
             first = last_of(self._cadence, first) + _DAY
+
+    def _unspent(self, marks: Sequence[Mark]) -> Sequence[Mark]:
+        """Those that do not count for the period before their own."""
+        spent = self._running.spent
+        return [mark for mark in marks if mark.event_id not in spent] if spent else marks
 
     def _note(self, marks: Sequence[Mark]) -> None:
         tally = self._running
@@ -571,10 +574,7 @@ class _Walk:
     # -- The streak as it stands -------------------------------------------------------------------------------
 
     def _told(self, deadline: datetime | None) -> Streak:
-        tally = self._tally
-        if tally is None:
-            return Streak()
-        state = self._state()
+        tally, state = self._running, self._state()
         if tally.current:
             self._runs.append(self._current_run())
         return Streak(
@@ -587,19 +587,18 @@ class _Walk:
             grace_until=self._grace_until() if state is StreakState.AT_RISK else None,
             next_deadline_at=deadline if tally.current else None,
             freezes=tally.freezes,
-            tally=self._behind[0] if len(self._behind) > AHEAD else self._begun_from,
+            tally=Tally(*self._behind[0]) if len(self._behind) > AHEAD else self._begun_from,
             runs=tuple(self._runs),
             reached=tuple(self._reached),
-            periods=tuple(self._periods),
+            periods=tuple(self._periods or ()),
         )
 
     def _state(self) -> StreakState:
         if not self._running.current:
             return StreakState.BROKEN
-        last = self._periods[-1].judgement if self._periods else None
-        if last in _PROTECTING:
+        if self._judgement in _PROTECTING:
             return StreakState.PROTECTED
-        if last is Judgement.WAITING or self._running.lapse in (Judgement.FORGIVEN, Judgement.MISSED):
+        if self._judgement is Judgement.WAITING or self._running.lapse in (Judgement.FORGIVEN, Judgement.MISSED):
             return StreakState.AT_RISK
         return StreakState.PROTECTED if self._running.lapse is Judgement.FROZEN else StreakState.ACTIVE
 
@@ -607,8 +606,7 @@ class _Walk:
         """When the first period ends that nothing forgives, if nothing is done any more."""
         ahead = _Walk(replace(self._facts, marks=()), _NEVER, self._running)
         # The period that goes on has taken its freezes already.
-        through = self._periods[-1].last_on if self._periods else self._running.through_on
-        ahead._given = [(since, amount) for since, amount in ahead._given if since > through]
+        ahead._given = [(since, amount) for since, amount in ahead._given if since > self._judged_on]
         return ahead.first_miss()
 
     def first_miss(self) -> datetime | None:
@@ -617,7 +615,7 @@ class _Walk:
             assert first is not None
             span = self._span(first)
             self._judge(span)
-            if self._periods[-1].judgement in (Judgement.MISSED, Judgement.LEFT):
+            if self._judgement in (Judgement.MISSED, Judgement.LEFT):
                 return self._final_at(span)
             self._running.through_on = span.last_on
             first = span.last_on + _DAY

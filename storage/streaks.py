@@ -7,7 +7,7 @@ by the alias.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from domain.game import StreakPolicy
 from domain.outbox import OutboxRow
 from domain.shapes import Fault, read
 from domain.streak_book import Award, Folded, Kept, Settlement, StoredMark, StreakKey, Streaks, Versions, is_late
-from domain.streaks import Away, Down, Given, Mark, Streak, StreakState, Tally, fold, needed_since
+from domain.streaks import Away, Down, Given, Judgement, Mark, Streak, StreakState, Tally, fold, needed_since
 from storage import configurations, grace, outbox, people, sets
 from storage.game_tables import streak_awards, streak_freezes, streak_marks, streaks
 from storage.hot_path import Found, Query, run, run_together, savepoint
@@ -207,9 +207,12 @@ async def _standing(session: AsyncSession, program_id: str, event_ids: Sequence[
     return [StoredMark(id, (member_id, policy), Mark(*mark)) for id, member_id, policy, *mark in found]
 
 
+_STATES = {state.value: state for state in StreakState}
+
+
 def _stored(values: Sequence[Any]) -> Streak:
     state, *plain, tally = values
-    return Streak(StreakState(state), *plain, tally=_tally(tally) if tally else None)  # type: ignore[misc]
+    return Streak(_STATES[state], *plain, tally=_tally(tally) if tally else None)  # type: ignore[misc]
 
 
 # -- Writing -------------------------------------------------------------------------------------------------------
@@ -357,25 +360,34 @@ def _retraction(member_id: str, award: Award, at: datetime) -> Event:
 
 # -- The tally as one document -------------------------------------------------------------------------------------
 
-_TALLY = tuple(field.name for field in fields(Tally))
-_DAYS = frozenset({"through_on", "started_on", "last_on"})
-_INSTANTS = frozenset({"settled_at", "last_at"})
-
 
 def _tally_as_json(tally: Tally | None) -> list[Any] | None:
     return list(tally.values()) if tally else None
 
 
 def _tally(stored: Sequence[Any]) -> Tally:
-    return Tally(**{name: _read_field(name, value) for name, value in zip(_TALLY, stored, strict=True)})
-
-
-def _read_field(name: str, value: Any) -> Any:
-    if name in _DAYS:
-        return value and date.fromisoformat(value)
-    if name in _INSTANTS:
-        return value and datetime.fromisoformat(value)
-    return tuple(value) if isinstance(value, list) else value
+    (
+        through_on, settled_at, member_version, current, longest, peak, started_on, last_on, asked, kept, freezes,
+        graces, lapse, spent, last_at, last_event_id,
+    ) = stored  # fmt: skip
+    return Tally(
+        date.fromisoformat(through_on),
+        datetime.fromisoformat(settled_at),
+        member_version,
+        current,
+        longest,
+        peak,
+        started_on and date.fromisoformat(started_on),
+        last_on and date.fromisoformat(last_on),
+        asked,
+        kept,
+        freezes,
+        tuple(graces),
+        lapse and Judgement(lapse),
+        tuple(spent),
+        last_at and datetime.fromisoformat(last_at),
+        last_event_id,
+    )
 
 
 # -- What time and late facts do -----------------------------------------------------------------------------------
