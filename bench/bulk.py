@@ -19,7 +19,8 @@ from storage.database import Database
 BATCHES, SIZE = 12, 500
 
 _DIGEST = sql.SQL(
-    "SELECT md5(string_agg(row, '' ORDER BY row)) FROM (SELECT (to_jsonb(t) - 'xid')::text AS row FROM {} t)"
+    """SELECT md5(string_agg(row, '' ORDER BY row COLLATE "C"))
+    FROM (SELECT md5((to_jsonb(t) - 'xid')::text) AS row FROM {} t)"""
 )
 
 
