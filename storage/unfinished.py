@@ -103,7 +103,8 @@ async def list_clocks(
     """Streak policies that were in force before the instant, by program and key: each has a clock."""
     last = (after.program_id, after.id) if after else ("", "")
     asked = {"before": before, "program_id": last[0], "policy": last[1], "limit": limit}
-    return [Unfinished(*row, row.policy) for row in await session.execute(_CLOCKS, asked)]
+    found = (await session.execute(_CLOCKS, asked)).all()
+    return [Unfinished(row.program_id, row.policy, row.policy) for row in found]
 
 
 async def _page(

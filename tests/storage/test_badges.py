@@ -171,7 +171,7 @@ async def test_whoever_turns_out_to_be_somebody_has_the_badges_of_both(program: 
     ben = await make_member(program.session, program.id, "ben")
     await program.take(deal(1), deal(2), course(1, "ben"))
     told = await program.told()
-    named = {"actor": "hr", "reason": "one person", "as_of": NOW + timedelta(days=1)}
+    named: dict[str, Any] = {"actor": "hr", "reason": "one person", "as_of": NOW + timedelta(days=1)}
 
     await merges.merge(program.session, program.id, source=ben, destination=program.ada, **named)
 

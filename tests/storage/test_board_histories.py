@@ -127,7 +127,7 @@ class Company:
     async def merge(self) -> None:
         """Half of them are undone, with something earned in between."""
         source, destination = self.chance.sample(await self.members(), 2)
-        named = {"actor": "hr", "reason": "one person", "as_of": self.now}
+        named: dict[str, Any] = {"actor": "hr", "reason": "one person", "as_of": self.now}
         merged = await merges.merge(self.session, self.id, source=source, destination=destination, **named)
         if isinstance(merged, Merge) and self.chance.random() < 0.5:
             await self.win()

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.commands import Earn
 from domain.events import SourcePolicy
+from domain.merges import Merge
 from domain.outbox import Kind
 from storage import commands, configurations, intake, merges, tiers
 from storage.tables import notifications, outbox
@@ -82,7 +83,7 @@ async def test_a_batch_passes_the_same_levels_as_its_events_one_by_one(program: 
 
 
 async def test_what_a_command_grants_counts_as_well(program: Program) -> None:
-    named = {"reference": "r1", "actor": "key_hr", "unit": "points", "effective_at": None}
+    named: dict[str, Any] = {"reference": "r1", "actor": "key_hr", "unit": "points", "effective_at": None}
 
     await commands.execute(program.session, program.id, [Earn(member_id=program.ada, amount=130, **named)], as_of=NOW)
 
@@ -145,9 +146,10 @@ async def test_a_merge_lets_the_one_member_stand_where_both_belong(program: Prog
     await program.take(deal(1), deal(2))
     ben = await make_member(program.session, program.id, "ben")
     await program.take(deal(3, "ben"))
-    named = {"actor": "hr", "reason": "one person", "as_of": NOW}
+    named: dict[str, Any] = {"actor": "hr", "reason": "one person", "as_of": NOW}
 
     merged = await merges.merge(program.session, program.id, source=ben, destination=program.ada, **named)
+    assert isinstance(merged, Merge)
     together = await program.stands()
     await merges.undo(program.session, program.id, merged.id, **named)
 
