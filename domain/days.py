@@ -41,17 +41,10 @@ class Days:
     """A member's days, by the versions of the member, oldest first; the first stands for all that was before it."""
 
     def __init__(self, versions: Sequence[tuple[datetime, Person]]) -> None:
-        # A version that was recorded later for an earlier time stands for all that follows.
-        segments: list[tuple[datetime, Person]] = []
-        for since, person in reversed(versions):
-            if not segments or since < segments[-1][0]:
-                segments.append((since, person))
-        if segments[-1][0] > _ALWAYS:
-            segments.append((_ALWAYS, versions[0][1]))
-        self._since = [since for since, _ in reversed(segments)]
-        self._people = [person for _, person in reversed(segments)]
         # Most members have never changed, and folds ask for many days.
-        self._only = self._people[0] if len(self._people) == 1 else None
+        self._only = versions[0][1] if len(versions) == 1 else None
+        if self._only is None:
+            self._since, self._people = _segments(versions)
 
     def person_at(self, at: datetime) -> Person:
         return self._only or self._people[bisect_right(self._since, at) - 1]
@@ -75,3 +68,14 @@ class Days:
     def person_on(self, day: date) -> Person:
         """The member as of the day's start."""
         return self._only or self.person_at(self.end_of(day - _DAY))
+
+
+def _segments(versions: Sequence[tuple[datetime, Person]]) -> tuple[list[datetime], list[Person]]:
+    """Since when the member was what; a version that was recorded later for an earlier time stands for what follows."""
+    segments: list[tuple[datetime, Person]] = []
+    for since, person in reversed(versions):
+        if not segments or since < segments[-1][0]:
+            segments.append((since, person))
+    if segments[-1][0] > _ALWAYS:
+        segments.append((_ALWAYS, versions[0][1]))
+    return [since for since, _ in reversed(segments)], [person for _, person in reversed(segments)]
