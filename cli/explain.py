@@ -1,200 +1,268 @@
-"""`laurel explain`: why an event earned what it earned, or why it earned nothing."""
+"""`laurel explain`: why something is as it is: an event, a ledger line, a milestone, a challenge, a streak, a rank.
+
+Ids are unique, so every program is asked for them unless one is named; names are of one program.
+"""
 
 import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.schemas.leaderboards import rank_document
+from cli import claims, explanations, leaderboards, milestones, postings, streaks
 from cli.errors import CommandFailed
-from cli.work import InProgram, Json, answer_json, opened
-from domain.challenges import ordinal
-from domain.configuration import Combining, RuleState
-from domain.explanations import (
-    CapExplained,
-    ChallengeExplained,
-    DecisionExplained,
-    MultipliedExplained,
-    RuleExplained,
-)
-from domain.rules import AUDIENCE, OUTSIDE
+from cli.programs import choose
+from cli.tabular import instant
+from cli.work import InProgram, Json, answer_json, now, opened
+from domain.events import MEMBER_EXTERNAL_ID, Identity
+from domain.members import Member
+from domain.programs import Program
 from settings import Settings
-from storage import explanations, programs
+from storage import challenges, events, members, programs, ranks
+from storage import explanations as stored_explanations
+from storage import milestones as stored_milestones
+from storage import postings as stored_postings
+from storage import streaks as stored_streaks
+from storage.challenges import StoredChallenge
 from storage.explanations import Explanation
 
 app = typer.Typer()
 
+MAX_CLAIMS = 100  # completions of a challenge that are shown
+
+_ID = re.compile(r"(evt|txn|crs|rwd|chl|mem)_\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be explained: a subject, of a member perhaps only a streak or a rank; or a challenge by its key."""
+
+    subject: str | None
+    streak: str | None
+    rank: str | None
+    challenge: str | None
+    at: str | None
+    known_at: str | None
+
+    @property
+    def id(self) -> re.Match[str] | None:
+        """The subject, if it is an id."""
+        return _ID.fullmatch(self.subject or "")
+
+    @property
+    def of_member(self) -> bool:
+        return bool(self.streak or self.rank)
+
+
+class Answer(NamedTuple):
+    """An explanation for scripts, and the same line by line for people, in rich's markup."""
+
+    record: Any
+    lines: Sequence[str]
+
 
 @app.command()
 def explain(
-    event_id: Annotated[str, typer.Argument(help="The event's id, evt_...", metavar="EVENT")],
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            help="evt_..., txn_..., crs_..., rwd_..., chl_... or mem_...; an event's SOURCE:EXTERNAL_ID; or a member's"
+            " name, as SOURCE:EXTERNAL_ID in another system or as the external_id.",
+            metavar="SUBJECT",
+        ),
+    ] = None,
+    streak: Annotated[
+        str | None, typer.Option(help="The member's streak of this policy, period by period.", metavar="POLICY")
+    ] = None,
+    rank: Annotated[
+        str | None, typer.Option(help="Where the member stands on this board, and why just there.", metavar="BOARD")
+    ] = None,
+    challenge: Annotated[
+        str | None, typer.Option(help="Instead of a subject: the challenge of this key.", metavar="KEY")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Streak or rank as of a past day or moment. Default: now.")] = None,
+    known_at: Annotated[
+        str | None, typer.Option(help="Streak or rank as it was known then. Default: all that is known.")
+    ] = None,
     program: InProgram = None,
     json: Json = False,
 ) -> None:
-    """Say which rules an event matched, with their arithmetic, which it did not and why, and what came of it."""
-    explanation = asyncio.run(_get(Settings(), event_id, program))
+    """Say why: with the version of what decided, what it read, and its arithmetic.
+
+    Of an event: which rules it matched, which it did not and why, caps, and what came of it. Of a transaction: what
+    it came from. Of a crossing or a reward: the milestone, and what there was before and after. Of a challenge: who
+    came in which order. Of a member: why each of the last 10 events earned what it earned, or nothing.
+    """
+    asked = Asked(subject, streak, rank, challenge, at, known_at)
+    answer = asyncio.run(_find(Settings(), asked, program))
     if json:
-        answer_json(explanation)
+        answer_json(answer.record)
         return
     console = Console(soft_wrap=True)
-    for line in told(explanation):
+    for line in answer.lines:
         console.print(line, highlight=False)
 
 
-async def _get(settings: Settings, event_id: str, wanted: str | None) -> Explanation:
-    """Ids are unique, so every program is asked, unless one is named."""
-    async with opened(settings) as database, database.begin() as session:
-        for known in await programs.list_all(session):
-            if wanted in (None, known.id, known.name):
+async def _find(settings: Settings, asked: Asked, wanted: str | None) -> Answer:
+    if (asked.subject is None) == (asked.challenge is None):
+        raise CommandFailed("name what to explain: a subject, or a challenge with --challenge")
+    async with opened(settings) as database, database.snapshot() as session:
+        if asked.id is None:
+            return await _named(session, await choose(session, wanted), asked)
+        for program in await programs.list_all(session):
+            if wanted in (None, program.id, program.name):
                 with suppress(LookupError):
-                    return await explanations.get(session, known.id, event_id)
-    raise CommandFailed(f"nothing is known of {event_id}")
+                    return await BY_PREFIX[asked.id[1]](session, program, asked)
+    raise CommandFailed(f"nothing is known of {asked.subject}")
 
 
-def told(explanation: Explanation) -> Iterator[str]:
-    """The explanation line by line, in rich's markup."""
-    event = explanation.event
-    whose = event.member_id or "nobody known"
-    yield f"[bold]{event.id}[/bold] {escape(event.type)} of {whose}"
-    yield f"  {escape(event.source)} {escape(event.external_id)}, as {escape(_name(explanation))}"
-    yield f"  occurred {event.occurred_at:%Y-%m-%d %H:%M:%S %Z}, recorded {event.recorded_at:%Y-%m-%d %H:%M:%S %Z}"
-    yield f"  [bold]{escape(explanation.summary)}[/bold]"
-    for decision in explanation.decisions:
-        yield from _decision(decision)
-    yield from _consequences(explanation)
+# -- What is named, not by an id ------------------------------------------------------------------------------------
 
 
-def _name(explanation: Explanation) -> str:
-    return f"{explanation.event.identity_source}:{explanation.event.identity_external_id}"
+async def _named(session: AsyncSession, program: Program, asked: Asked) -> Answer:
+    """A challenge by its key, an event by its name, a member by any."""
+    if asked.challenge is not None:
+        stored = await challenges.find(session, program.id, asked.challenge)
+        if stored is None:
+            raise CommandFailed(f"there is no challenge {asked.challenge}")
+        return await _challenge(session, stored)
+    source, colon, external_id = (asked.subject or "").partition(":")
+    if colon and not asked.of_member and (event_id := await events.find_id(session, program.id, source, external_id)):
+        return _event(await stored_explanations.get(session, program.id, event_id))
+    name = Identity(source, external_id) if colon else Identity(MEMBER_EXTERNAL_ID, source)
+    member = await members.find_by_identity(session, program.id, name)
+    return await (_member(session, program, member, asked) if member else _nobody(session, program, name, asked))
 
 
-def _decision(decision: DecisionExplained) -> Iterator[str]:
-    made_by = [f"configuration {decision.configuration}"] if decision.configuration is not None else []
-    made_by += [f"engine {decision.engine}"] if decision.engine is not None else []
-    made_by += [f"member version {decision.member_version}"] if decision.member_version is not None else []
-    yield ""
-    earned = {"points": decision.points, **decision.verdict.get("others", {})}
-    earned_and_by = [*(f"{amount:+} {unit}" for unit, amount in earned.items()), *made_by]
-    yield f"Decision {decision.n} ({decision.kind}), {', '.join(earned_and_by)}"
-    if decision.data and decision.kind != "retraction":
-        yield "  event   " + ", ".join(
-            f"{escape(name)} = {_shown(value)}" for name, value in sorted(decision.data.items())
-        )
-    if decision.totals:
-        yield "  totals  " + ", ".join(f"{escape(name)} = {total}" for name, total in decision.totals.items())
-    if decision.not_derived:
-        yield from _recorded_only(decision)
-    for rule in decision.rules:
-        yield from _matched(rule) if rule.matched else _unmatched(rule)
-    for challenge in decision.challenges:
-        yield _challenge(challenge)
-    for mark, n in decision.verdict.get("crossed", ()):
-        yield f"  crossed {escape(mark)} for the {ordinal(n)} time, from {decision.lifetime} lifetime points"
+async def _nobody(session: AsyncSession, program: Program, name: Identity, asked: Asked) -> Answer:
+    """What waits for somebody of this name."""
+    waiting = await stored_explanations.list_waiting(session, program.id, name)
+    if not waiting:
+        raise CommandFailed(f"nothing is known of {asked.subject}: no event and no member has this name")
+    return _latest(f"nobody is known as {asked.subject}; the last events that wait for them:", waiting)
 
 
-def _recorded_only(decision: DecisionExplained) -> Iterator[str]:
-    yield f"  [yellow]This cannot be re-derived: {escape(decision.not_derived or '')}. Recorded was:[/yellow]"
-    for rule in decision.verdict.get("rules", ()):
-        reward = f", reward {escape(rule['reward'])}" if rule.get("reward") else ""
-        yield f"  {escape(rule['rule'])} (version {rule['version']}): {rule['points']} points{reward}"
+# -- By id ---------------------------------------------------------------------------------------------------------
 
 
-def _matched(rule: RuleExplained) -> Iterator[str]:
-    yield f"  {_sign(rule)} {_rule(rule)}: {_gives(rule)}"
-    if rule.expression is not None and rule.raw is not None and rule.expression != str(rule.raw):
-        yield f"      {escape(rule.expression)} = {rule.raw}{'' if rule.multiplied else _rounded(rule)}"
-    for step in rule.multiplied:
-        yield f"      {escape(_multiplied(step))}"
-    if rule.multiplied:
-        yield f"      {rule.raw} times {rule.multiplied[-1].after}, {rule.rounding} gives {rule.rounded}"
-    if rule.left_out:
-        yield f"      left out: {escape(rule.left_out)}"
-    for cap in rule.caps:
-        yield f"      {_cap(cap, rule.unit)}"
-    if rule.expires_after_days and rule.points:
-        yield f"      expires after {rule.expires_after_days} days"
+async def _event_of_id(session: AsyncSession, program: Program, asked: Asked) -> Answer:
+    return _event(await stored_explanations.get(session, program.id, asked.subject or ""))
 
 
-def _sign(rule: RuleExplained) -> str:
-    return "[yellow]~[/yellow]" if rule.would_pay is not None else "[green]✓[/green]"
+def _event(explanation: Explanation) -> Answer:
+    return Answer(explanation, [*explanations.told(explanation)])
 
 
-def _gives(rule: RuleExplained) -> str:
-    if rule.multiplies:
-        return f"multiplies by {rule.raw}" + (", but is a shadow" if rule.would_pay is not None else "")
-    if rule.would_pay is not None:
-        return f"a shadow, would have paid {rule.would_pay} {rule.unit}"
-    return f"[bold]{rule.points} {rule.unit}[/bold]{_reward(rule)}"
+async def _posting(session: AsyncSession, program: Program, asked: Asked) -> Answer:
+    """With the event, if it came from one."""
+    posting = await stored_postings.explain(session, program.id, asked.subject or "")
+    record: dict[str, Any] = asdict(posting) | {"origin": posting.origin, "event": None}
+    lines = [*postings.told(posting)]
+    if posting.event_id:
+        record["event"] = await stored_explanations.get(session, program.id, posting.event_id)
+        lines += ["", *explanations.told(record["event"])]
+    return Answer(record, lines)
 
 
-def _multiplied(step: MultipliedExplained) -> str:
-    """For example: group partners multiplies 1 by 2 (twice) and 1.5 (weekend), at most 2.5: 2.5."""
-    by = " and ".join(f"{value} ({rule})" for rule, value in step.by.items())
-    combined = f"multiplies {step.before} by {by}" if by else f"bounds {step.before}"
-    added = ", added up" if step.combining == Combining.ADDITIVE and len(step.by) > 1 else ""
-    ceiling = f", at most {step.ceiling}" if step.ceiling else ""
-    return f"group {step.group} {combined}{added}{ceiling}: {step.after}"
+async def _crossing(session: AsyncSession, program: Program, asked: Asked) -> Answer:
+    crossing = await stored_milestones.explain_crossing(session, program.id, asked.subject or "")
+    return Answer(crossing, [*milestones.told_crossing(crossing)])
 
 
-def _challenge(made: ChallengeExplained) -> str:
-    sign = "[green]✓[/green]" if made.matched else "[red]✗[/red]"
-    title = f" {escape(made.title)}" if made.title else ""
-    return f"  {sign} challenge {escape(made.challenge)} (version {made.version}){title}: {escape(made.told)}"
+async def _reward(session: AsyncSession, program: Program, asked: Asked) -> Answer:
+    reward = await stored_milestones.explain_reward(session, program.id, asked.subject or "")
+    return Answer(reward, [*milestones.told_reward(reward)])
 
 
-def _unmatched(rule: RuleExplained) -> Iterator[str]:
-    what = "its audience" if rule.failed == AUDIENCE else rule.failed
-    why = f"{what} could not be computed: {rule.error}" if rule.error else _why_not(rule)
-    yield f"  [red]✗[/red] {_rule(rule)}: {escape(why)}"
-    if rule.expression is not None:
-        yield f"      {escape(rule.expression)}"
+async def _challenge_of_id(session: AsyncSession, program: Program, asked: Asked) -> Answer:
+    return await _challenge(session, await challenges.get(session, program.id, asked.subject or ""))
 
 
-def _why_not(rule: RuleExplained) -> str:
-    if rule.failed in (OUTSIDE, AUDIENCE) or rule.state in (RuleState.DRAFT, RuleState.RETIRED):
-        return str(rule.failed)
-    return f"not so: {rule.failed}"
+async def _challenge(session: AsyncSession, stored: StoredChallenge) -> Answer:
+    """The claim order, and who has the last place."""
+    found = await challenges.list_claims(session, stored.program_id, stored.key, limit=MAX_CLAIMS)
+    last = await challenges.find_last_place(session, stored)
+    whose = [one.member_id for one in (*found, *([last] if last else ()))]
+    names = await members.find_names(session, stored.program_id, whose)
+    record = {"id": stored.id, "key": stored.key, "state": stored.state, "first": stored.definition.first}
+    record |= {"version": stored.definition.version, "fairness": stored.definition.fairness}
+    return Answer(record | {"claims": found, "last_place": last}, [*claims.told(stored, found, last, names)])
 
 
-def _rule(rule: RuleExplained) -> str:
-    return f"{escape(rule.rule)} (version {rule.version})" + (f" {escape(rule.title)}" if rule.title else "")
+# -- Of a member ---------------------------------------------------------------------------------------------------
 
 
-def _reward(rule: RuleExplained) -> str:
-    if rule.reward:
-        return f" and the reward {escape(rule.reward)}"
-    why = "it is left out" if rule.left_out else "a cap is used up"
-    return f", without the reward {escape(rule.withheld)}: {why}" if rule.withheld else ""
+async def _member_of_id(session: AsyncSession, program: Program, asked: Asked) -> Answer:
+    return await _member(session, program, await members.get(session, program.id, asked.subject or ""), asked)
 
 
-def _rounded(rule: RuleExplained) -> str:
-    return f", {rule.rounding} gives {rule.rounded}" if rule.raw != rule.rounded else ""
+async def _member(session: AsyncSession, program: Program, member: Member, asked: Asked) -> Answer:
+    try:
+        if asked.streak:
+            return await _streak(session, program, member, asked.streak, **_times(program, asked))
+        if asked.rank:
+            return await _rank(session, program, member, asked.rank, **_times(program, asked))
+    except LookupError as error:
+        raise CommandFailed(str(error)) from None
+    latest = await stored_explanations.list_latest(session, program.id, member.id)
+    what = "the last events, newest first:" if latest else "no event is known, so nothing was earned"
+    return _latest(f"{member.name} ({member.id}): {what}", latest)
 
 
-def _cap(cap: CapExplained, unit: str) -> str:
-    limits = [f"{cap.points} {unit}, {cap.used_points} used"] if cap.points is not None else []
-    limits += [f"{cap.times} times, {cap.used_times} used"] if cap.times is not None else []
-    bit = f": {cap.before} becomes {cap.after}" if cap.bit else ""
-    what = {"cap": "cap", "budget": "budget of all members", "group": f"cap of group {cap.group}"}[cap.kind]
-    return escape(f"{what} per {cap.per} ({'; '.join(limits)}){bit}")
+def _times(program: Program, asked: Asked) -> dict[str, datetime | None]:
+    return {name: instant(getattr(asked, name), program.time_zone) for name in ("at", "known_at")}
 
 
-def _consequences(explanation: Explanation) -> Iterator[str]:
-    if explanation.transactions or explanation.crossings or explanation.rewards:
-        yield ""
-    for posting in explanation.transactions:
-        reverses = f", reverses {posting.reverses_id}" if posting.reverses_id else ""
-        yield f"ledger     {posting.id} {posting.kind} {posting.amount} {posting.unit}{reverses}"
-    for crossing in explanation.crossings:
-        yield f"milestone  {crossing.id} {escape(crossing.milestone)}, {ordinal(crossing.n)} time, {crossing.state}"
-    for reward in explanation.rewards:
-        order = f", order {reward.order_id}" if reward.order_id else ""
-        yield f"reward     {reward.id} {escape(reward.reward)}, {reward.state}{order}"
+async def _streak(
+    session: AsyncSession,
+    program: Program,
+    member: Member,
+    policy: str,
+    *,
+    at: datetime | None,
+    known_at: datetime | None,
+) -> Answer:
+    times = {"as_of": at or now(), "known_at": known_at or stored_streaks.NEVER}
+    streak = await stored_streaks.read_at(session, program.id, member.id, policy, **times)
+    return Answer(streaks.explained(member.id, policy, streak), [*streaks.told(policy, streak)])
 
 
-def _shown(value: Any) -> str:
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return escape(text[:100])
+async def _rank(
+    session: AsyncSession,
+    program: Program,
+    member: Member,
+    board: str,
+    *,
+    at: datetime | None,
+    known_at: datetime | None,
+) -> Answer:
+    times = {"at": at or now(), "known_at": known_at or now()}
+    found = await ranks.get(session, program.id, member.id, board, **times)
+    names = await leaderboards.names_above(session, program.id, found)
+    return Answer(rank_document(found, names), [escape(line) for line in leaderboards.told(found, names)])
+
+
+def _latest(title: str, found: Sequence[Explanation]) -> Answer:
+    lines = [f"[bold]{escape(title)}[/bold]"]
+    for one in found:
+        lines += ["", *explanations.told(one)]
+    return Answer(found, lines)
+
+
+Explainer = Callable[[AsyncSession, Program, Asked], Awaitable[Answer]]
+BY_PREFIX: Mapping[str, Explainer] = {
+    "evt": _event_of_id,
+    "txn": _posting,
+    "crs": _crossing,
+    "rwd": _reward,
+    "chl": _challenge_of_id,
+    "mem": _member_of_id,
+}

@@ -2,18 +2,22 @@
 
 import asyncio
 import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.schemas.leaderboards import rank_document
 from cli.errors import CommandFailed
 from cli.programs import choose
+from cli.tabular import moment
 from cli.work import InProgram, Json, answer_json, now, opened
 from settings import Settings
-from storage import board_opt_outs, leaderboards, ranks
+from storage import board_opt_outs, leaderboards, members, ranks
 from storage.ranks import Rank
 
 app = typer.Typer(name="leaderboards", help="Leaderboards.", no_args_is_help=True)
@@ -66,16 +70,36 @@ def rank(
     json: Json = False,
 ) -> None:
     """Say where a member stood on a board, as of any time and as it was known at any time, and with how many points."""
-    found = asyncio.run(_rank(Settings(), program, member, board, _instant(at), _instant(known_at)))
+    found, names = asyncio.run(_rank(Settings(), program, member, board, _instant(at), _instant(known_at)))
     if json:
-        answer_json(found)
+        answer_json(rank_document(found, names))
         return
-    where = " of ".join([board, *found.ranking.cohort])
+    for line in told(found, names):
+        typer.echo(line)
+
+
+def told(found: Rank, names: Mapping[str, str]) -> Iterator[str]:
+    """Where a member stood and why just there, line by line."""
+    where, member = " of ".join([found.ranking.board.key, *found.ranking.cohort]), found.member_id
     if found.rank is None:
-        typer.echo(f"{member} had no place on {where}: nothing was earned that counted, or the cohort is not known.")
-        return
-    since = f" since {found.ranking.first_day}" if found.ranking.first_day else ""
-    typer.echo(f"{member} was number {found.rank} of {found.members} on {where}, with {found.points}{since}.")
+        yield f"{member} had no place on {where}: {found.reason}."
+    else:
+        since = f" since {found.ranking.first_day}" if found.ranking.first_day else ""
+        score = f"with {_points(found, found.points)}{since}"
+        yield f"{member} was number {found.rank} of {found.members} on {where}, {score}."
+    if found.reached_at:
+        yield f"  the last of them counted at {moment(found.reached_at)}"
+    if found.tied:
+        yield f"  {found.tied} more had as many: whoever had them first stands higher"
+    if found.above:
+        score = f"with {_points(found, found.above.points)}, the last at {moment(found.above.reached_at)}"
+        yield f"  just above: {names.get(found.above.member_id)} ({found.above.member_id}), {score}"
+    yield f"  as of {moment(found.at)}, as known at {moment(found.known_at)}"
+
+
+def _points(found: Rank, points: int) -> str:
+    board = found.ranking.board
+    return f"{points} thousandths of {board.unit} a working day" if board.per_working_day else f"{points} {board.unit}"
 
 
 def _instant(naive: datetime | None) -> datetime:
@@ -84,13 +108,19 @@ def _instant(naive: datetime | None) -> datetime:
 
 async def _rank(
     settings: Settings, wanted: str | None, member: str, board: str, at: datetime, known_at: datetime
-) -> Rank:
+) -> tuple[Rank, Mapping[str, str]]:
     async with opened(settings) as database, database.begin() as session:
         program = await choose(session, wanted)
         try:
-            return await ranks.get(session, program.id, member, board, at=at, known_at=known_at)
+            found = await ranks.get(session, program.id, member, board, at=at, known_at=known_at)
         except LookupError as error:
             raise CommandFailed(str(error)) from None
+        return found, await names_above(session, program.id, found)
+
+
+async def names_above(session: AsyncSession, program_id: str, found: Rank) -> Mapping[str, str]:
+    """What whoever stands just above is called, by id."""
+    return await members.find_names(session, program_id, [found.above.member_id] if found.above else [])
 
 
 def _tell(member: str, sentence: str, *, shown: bool, json: bool) -> None:

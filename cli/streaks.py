@@ -61,9 +61,7 @@ def show(
     """Explain one streak: its runs, and the last 60 periods with what became of each."""
     member_id, streak = asyncio.run(_show(Settings(), program, member, policy, at, known_at))
     if json:
-        periods = [period._asdict() for period in streak.periods]
-        runs = [run._asdict() for run in streak.runs]
-        answer_json(_record((member_id, policy), streak) | {"runs": runs, "periods": periods})
+        answer_json(explained(member_id, policy, streak))
         return
     console = Console(soft_wrap=True)
     for line in told(policy, streak):
@@ -118,6 +116,13 @@ def told(policy: str, streak: Streak) -> Iterator[str]:
     for run in streak.runs:
         yield f"  a run of {run.length} from {run.started_on} to {run.last_on}"
     yield from (_period(period) for period in streak.periods[-MAX_PERIODS:])
+
+
+def explained(member_id: str, policy: str, streak: Streak) -> dict[str, Any]:
+    """The same for scripts, with every period."""
+    periods = [period._asdict() for period in streak.periods]
+    runs = [run._asdict() for run in streak.runs]
+    return _record((member_id, policy), streak) | {"runs": runs, "periods": periods}
 
 
 def _summary(policy: str, streak: Streak) -> str:

@@ -36,6 +36,11 @@ def instant(text: str | None, time_zone: str) -> datetime | None:
     raise CommandFailed(f"{text!r} is neither a day, as 2026-03-01, nor a moment, as 2026-03-01T09:30:00Z")
 
 
+def moment(at: datetime) -> str:
+    """An instant as people read it, to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"
+
+
 def amount(value: int, exponent: int) -> str:
     """An amount of a unit's smallest parts as people write it."""
     return f"{Decimal(value).scaleb(-exponent):,.{exponent}f}"

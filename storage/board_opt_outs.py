@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,3 +20,9 @@ async def set_shown(session: AsyncSession, program_id: str, member_id: str, *, s
         row = insert(board_opt_outs).values(program_id=program_id, member_id=member_id, hidden_at=now)
         await session.execute(row.on_conflict_do_nothing())
     await outbox.add(session, [leaderboards.outbox_row(program_id, member_id)], now=now)
+
+
+async def is_hidden(session: AsyncSession, program_id: str, member_id: str) -> bool:
+    """Whether the member wants no place on boards."""
+    mine = board_opt_outs.c.program_id == program_id, board_opt_outs.c.member_id == member_id
+    return (await session.execute(select(exists().where(*mine)))).scalar_one()

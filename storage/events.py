@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.intake import DECIDED, QUARANTINED
+from domain.events import Identity
+from domain.intake import DECIDED, PARKED, QUARANTINED
 from storage.tables import decisions, events, quarantined_amendments
 
 
@@ -66,6 +67,22 @@ async def find(session: AsyncSession, program_id: str, event_id: str) -> Recorde
     """The program's event of this id; None if it has none."""
     row = (await session.execute(_select(program_id).where(events.c.id == event_id))).mappings().one_or_none()
     return RecordedEvent(**row) if row else None
+
+
+async def find_id(session: AsyncSession, program_id: str, source: str, external_id: str) -> str | None:
+    """The id of the program's event of this name; None if it has none."""
+    own = events.c.program_id == program_id, events.c.source == source, events.c.external_id == external_id
+    return (await session.execute(select(events.c.id).where(*own))).scalar()
+
+
+async def list_waiting(
+    session: AsyncSession, program_id: str, name: Identity, *, limit: int
+) -> Sequence[RecordedEvent]:
+    """The program's newest events that wait for a member of this name."""
+    whose = events.c.identity_source == name.source, events.c.identity_external_id == name.external_id
+    query = _select(program_id).where(events.c.state == PARKED, *whose)
+    result = await session.execute(query.order_by(events.c.id.desc()).limit(limit))
+    return [RecordedEvent(**row) for row in result.mappings()]
 
 
 async def list_page(

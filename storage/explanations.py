@@ -17,6 +17,7 @@ from storage.events import RecordedEvent
 from storage.tables import crossings, decisions, event_revisions, member_versions, rewards
 
 MAX_DECISIONS = 50  # of one event that are explained, the last ones
+MAX_LATEST = 10  # events of one member that are explained together
 
 _TRANSACTIONS = text(
     """SELECT t.id, t.kind, t.reverses_id, t.effective_at, t.recorded_at,
@@ -24,9 +25,6 @@ _TRANSACTIONS = text(
     FROM transactions t CROSS JOIN LATERAL (SELECT min(f.unit) AS unit, sum(f.amount) AS amount
         FROM transfers f WHERE f.transaction_id = t.id) AS x
     WHERE t.program_id = :program_id AND t.event_id = :event_id ORDER BY t.id"""
-)
-_NAMED_BY = text(
-    """SELECT id FROM events WHERE program_id = :program_id AND source = :source AND external_id = :external_id"""
 )
 
 
@@ -86,6 +84,22 @@ async def get(session: AsyncSession, program_id: str, event_id: str) -> Explanat
     event = await events.find(session, program_id, event_id)
     if event is None:
         raise LookupError(f"no event {event_id}")
+    return await _of(session, program_id, event)
+
+
+async def list_latest(session: AsyncSession, program_id: str, member_id: str) -> list[Explanation]:
+    """Why each of the member's last MAX_LATEST events earned what it earned, or nothing; newest first."""
+    latest = await events.list_page(session, program_id, member_id=member_id, limit=MAX_LATEST)
+    return [await _of(session, program_id, event) for event in latest]
+
+
+async def list_waiting(session: AsyncSession, program_id: str, name: Identity) -> list[Explanation]:
+    """The last MAX_LATEST events that earned nothing yet because nobody is known by this name; newest first."""
+    waiting = await events.list_waiting(session, program_id, name, limit=MAX_LATEST)
+    return [await _of(session, program_id, event) for event in waiting]
+
+
+async def _of(session: AsyncSession, program_id: str, event: RecordedEvent) -> Explanation:
     explained = [
         await _explain(session, program_id, decision) for decision in await _decisions(session, event, program_id)
     ]
@@ -94,9 +108,9 @@ async def get(session: AsyncSession, program_id: str, event_id: str) -> Explanat
         event=event,
         summary=_summary(event, explained, retracts_id),
         decisions=explained,
-        transactions=await _transactions(session, program_id, event_id),
-        crossings=await _crossings(session, program_id, event_id),
-        rewards=await _rewards(session, program_id, event_id),
+        transactions=await _transactions(session, program_id, event.id),
+        crossings=await _crossings(session, program_id, event.id),
+        rewards=await _rewards(session, program_id, event.id),
         retracts_id=retracts_id,
     )
 
@@ -194,8 +208,7 @@ async def _rewards(session: AsyncSession, program_id: str, event_id: str) -> lis
 async def _retracted(session: AsyncSession, program_id: str, event: RecordedEvent) -> str | None:
     if event.retracts is None:
         return None
-    names = {"program_id": program_id, "source": event.source, "external_id": event.retracts}
-    return (await session.execute(_NAMED_BY, names)).scalar()
+    return await events.find_id(session, program_id, event.source, event.retracts)
 
 
 # -- One sentence --------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from domain.game import Board, Window
 from domain.leaderboards import (
     COHORTS,
     Earned,
+    Place,
     Placement,
     Ranking,
     Standing,
@@ -25,7 +26,7 @@ from domain.leaderboards import (
     placements,
     ranked,
 )
-from storage import leaderboards, members
+from storage import board_opt_outs, leaderboards, members
 from storage.earned_days import EARNED
 from storage.hot_path import run
 from storage.leaderboards import Scheme
@@ -54,7 +55,11 @@ _ATTRIBUTES = f"""SELECT v.attributes FROM ({_VERSIONS}) v WHERE v.member_id = %
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """Where a member stood: `rank` None without a place, and then no points."""
+    """Where a member stood: `rank` None without a place, then without points, and for a `reason`.
+
+    Of those with as many points, of whom `tied` are others, whoever had them first stands higher. `above` is the next
+    higher place.
+    """
 
     ranking: Ranking
     member_id: str
@@ -63,6 +68,10 @@ class Rank:
     rank: int | None
     points: int
     members: int
+    reached_at: datetime | None = None
+    tied: int = 0
+    above: Place | None = None
+    reason: str | None = None
 
 
 async def get(
@@ -78,13 +87,33 @@ async def get(
     cohort = {name: attributes[name] for name in board.by}
     ranking = Ranking(board, tuple(value or "" for value in cohort.values()), began_on(board.window, on.today))
     if not all(cohort.values()):
-        return Rank(ranking, member_id, at, known_at, None, 0, 0)
+        reason = f"the board goes by {', '.join(board.by)}, and of that not all is known"
+        return Rank(ranking, member_id, at, known_at, None, 0, 0, reason=reason)
     in_common = {name: value for name, value in cohort.items() if name != "tenure"}
     found = await run(session, _POINTS, asked | {"cohort": orjson.dumps(in_common).decode()})
     placed = [one for row in found for one in _placements(on, board, row)]
     places = ranked(placed).get(ranking, [])
     mine = next((place for place in places if place.member_id == member_id), None)
-    return Rank(ranking, member_id, at, known_at, mine.rank if mine else None, mine.points if mine else 0, len(places))
+    if mine is None or mine.rank is None:
+        reason = await _why_none(session, program_id, member_id, own)
+        return Rank(ranking, member_id, at, known_at, None, 0, len(places), reason=reason)
+    return Rank(ranking, member_id, at, known_at, *_among(places, mine, mine.rank))
+
+
+def _among(places: Sequence[Place], mine: Place, rank: int) -> tuple[int, int, int, datetime, int, Place | None]:
+    """The rank, the points, how many have a place, since when, how many others have as many, and who is just above."""
+    above = places[rank - 2] if rank > 1 else None
+    tied = sum(place.points == mine.points for place in places) - 1
+    return rank, mine.points, len(places), mine.reached_at, tied, above
+
+
+async def _why_none(session: AsyncSession, program_id: str, member_id: str, own: Sequence[Any]) -> str:
+    """Why a member whose cohort is known had no place."""
+    if await board_opt_outs.is_hidden(session, program_id, member_id):
+        return "the member does not want to be on boards"
+    if own and own[0][0].get("status") == "left":
+        return "the member had left"
+    return "nothing was earned that counted"
 
 
 def _asked(on: Scheme, board: Board, at: datetime, known_at: datetime) -> dict[str, Any]:

@@ -171,7 +171,8 @@ async def get_rank(request: Request, member_id: MemberId, query: Annotated[RankQ
     at, known_at = query.at or here.clock(), query.known_at or here.clock()
     async with here.database.begin() as session:
         found = await ranks.get(session, program_id, member_id, query.board, at=at, known_at=known_at)
-    return answer(rank_document(found))
+        names = await _names(session, program_id, [found.above] if found.above else [])
+    return answer(rank_document(found, names))
 
 
 @router.put(

@@ -18,7 +18,8 @@ from api.schemas.orders import ChoiceBody, OrderDocument, order_document
 from api.schemas.rewards import RewardDocument, RewardQuery, reward_document
 from connectors.vendors import REQUEST_BODIES
 from domain.scopes import Scope
-from storage import members, rewards
+from storage import members, milestones, rewards
+from storage.milestones import RewardExplained
 
 router = APIRouter(route_class=Operation, tags=["rewards"])
 
@@ -61,6 +62,19 @@ async def get_reward(request: Request, reward_id: RewardId) -> Response:
         given = await rewards.get(session, caller(request).program_id, reward_id)
         definition = await rewards.get_definition(session, given)
     return answer(reward_document(given, definition))
+
+
+@router.get(
+    "/v1/rewards/{reward_id:rwd}/explanation",
+    operation_id="explain_reward",
+    summary="Explain by what a reward was given",
+    **operation(Scope.ORDERS_READ, {200: RewardExplained}, refusals=("not_found",)),
+)
+async def explain_reward(request: Request, reward_id: RewardId) -> Response:
+    """By a rule for an event; or for crossing a milestone, with what there was before and after."""
+    async with backends(request).database.begin() as session:
+        explained = await milestones.explain_reward(session, caller(request).program_id, reward_id)
+    return answer(explained)
 
 
 @router.post(

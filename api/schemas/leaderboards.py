@@ -101,6 +101,12 @@ class RankDocument(Document):
     points: int
     rank: int | None = Field(description="Null without a place.")
     members: int = Field(description="How many had a place.")
+    reached_at: datetime | None = Field(
+        description="When the last of the points came; who had them first stands higher."
+    )
+    tied: int = Field(description="How many others had as many points.")
+    above: PlaceDocument | None = Field(description="The next higher place; null for the first, and without a place.")
+    reason: str | None = Field(description="Without a place: why.")
 
 
 class SnapshotDocument(Document):
@@ -126,11 +132,15 @@ def place_documents(places: Sequence[Place], names: Mapping[str, str]) -> list[d
     return [{name: getattr(place, name) for name in shown} | {"name": names.get(place.member_id)} for place in places]
 
 
-def rank_document(found: Rank) -> dict[str, Any]:
-    """A rank as RankDocument."""
+_RANK = ("member_id", "at", "known_at", "points", "rank", "members", "reached_at", "tied", "reason")
+
+
+def rank_document(found: Rank, names: Mapping[str, str]) -> dict[str, Any]:
+    """A rank as RankDocument; `names` are the members' who are shown."""
     ranking = found.ranking
     where = {"board": ranking.board.key, "cohort": list(ranking.cohort), "first_day": ranking.first_day}
-    return where | {name: getattr(found, name) for name in ("member_id", "at", "known_at", "points", "rank", "members")}
+    [above] = place_documents([found.above], names) if found.above else [None]
+    return where | {name: getattr(found, name) for name in _RANK} | {"above": above}
 
 
 def snapshot_document(found: Snapshot) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cli.demo.outside import Api, Json
 from cli.demo.record import Played
 from cli.demo.story import Story
 from cli.demo.waiting import Waiting
-from cli.explain import told
+from cli.explanations import told
 from domain.derived import STREAK_REACHED
 from storage import explanations
 from storage.database import Database

@@ -12,7 +12,7 @@ from cli.demo.outside import Api, HubSpotAccount, Json, LearningSystem, VendorAc
 from cli.demo.record import Record, Standing
 from cli.demo.story import Story
 from cli.demo.waiting import DemoFailed, Waiting
-from cli.explain import told
+from cli.explanations import told
 from storage import explanations, verification
 from storage.database import Database
 
