@@ -38,7 +38,7 @@ AHEAD = 1
 MAX_PERIODS_AHEAD = 100
 
 _DAY = timedelta(days=1)
-# When the next day begins, by UTC, where it begins first.
+# When the next day begins, by UTC, where it begins first: 14 hours ahead.
 _FIRST_MIDNIGHT = time(hour=10)
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -240,7 +240,7 @@ def knows(tally: Tally, happened_at: datetime) -> bool:
 
 
 def needed_since(tally: Tally) -> datetime:
-    """Marks of what happened before this are in the tally, wherever the member was: days begin 14 hours before UTC's."""
+    """Marks of what happened before this are in the tally, wherever the member was."""
     return datetime.combine(tally.through_on, _FIRST_MIDNIGHT, UTC)
 
 
