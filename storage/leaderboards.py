@@ -48,20 +48,50 @@ UNLINK_PAGE = 500  # keys
 
 # KEYS: the hash of standings. ARGV: the prefix of boards, the day of the boards, and as JSON of each standing: member,
 # version, and its places, each a board, points as written and an entry. Places name boards, so all keys share a hash
-# tag. Of what was seen of one state of the book, the later day is newer.
+# tag. Of what was seen of one state of the book, the later day is newer. A call costs Redis as much as a place does, so
+# what is known is asked for at once, and what changes is gathered board by board.
 _WRITE = """
-local prefix, day = ARGV[1], ARGV[2]
-for _, one in ipairs(cjson.decode(ARGV[3])) do
+local standings, members, known = cjson.decode(ARGV[3]), {}, {}
+for n, one in ipairs(standings) do members[n] = one[1] end
+for n, seen in ipairs(redis.call('HMGET', KEYS[1], unpack(members))) do known[members[n]] = seen or nil end
+
+local gone, placed, changed = {}, {}, {}
+local function set(changes, board, entry, score)
+  if not changes[board] then changes[board] = {} end
+  changes[board][entry] = score
+end
+for _, one in ipairs(standings) do
   local member, version, places = one[1], one[2], one[3]
-  local known, seen, seen_on, before = redis.call('HGET', KEYS[1], member), 0, '', nil
-  if known then seen, seen_on, before = string.match(known, '^(%d+) (%S+) (.*)$') end
+  local seen, seen_on, before = 0, '', nil
+  if known[member] then seen, seen_on, before = string.match(known[member], '^(%d+) (%S+) (.*)$') end
   local newer = tonumber(version) - tonumber(seen)
-  if newer > 0 or (newer == 0 and day >= seen_on) then
-    for _, old in ipairs(before and cjson.decode(before) or {}) do redis.call('ZREM', prefix .. old[1], old[3]) end
-    for _, new in ipairs(places) do redis.call('ZADD', prefix .. new[1], '-' .. new[2], new[3]) end
-    redis.call('HSET', KEYS[1], member, version .. ' ' .. day .. ' ' .. cjson.encode(places))
+  if newer > 0 or (newer == 0 and ARGV[2] >= seen_on) then
+    for _, old in ipairs(before and cjson.decode(before) or {}) do
+      set(gone, old[1], old[3], true)
+      set(placed, old[1], old[3], nil)
+    end
+    for _, new in ipairs(places) do set(placed, new[1], new[3], '-' .. new[2]) end
+    known[member] = version .. ' ' .. ARGV[2] .. ' ' .. cjson.encode(places)
+    changed[member] = known[member]
   end
 end
+
+local function call(command, key, listed)
+  if #listed > 0 then redis.call(command, key, unpack(listed)) end
+end
+for board, entries in pairs(gone) do
+  local listed = {}
+  for entry in pairs(entries) do listed[#listed + 1] = entry end
+  call('ZREM', ARGV[1] .. board, listed)
+end
+for board, entries in pairs(placed) do
+  local listed = {}
+  for entry, score in pairs(entries) do listed[#listed + 1] = score; listed[#listed + 1] = entry end
+  call('ZADD', ARGV[1] .. board, listed)
+end
+local listed = {}
+for member, standing in pairs(changed) do listed[#listed + 1] = member; listed[#listed + 1] = standing end
+call('HSET', KEYS[1], listed)
 """
 
 # KEYS: the hash of standings. ARGV: the prefix of boards, what the names of the board's rankings begin with, member,
