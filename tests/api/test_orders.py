@@ -119,6 +119,21 @@ async def test_an_offered_reward_is_chosen_once(client: Client, engine: AsyncEng
     assert [reward["order_id"] for reward in shown] == [chosen.json()["id"]]
 
 
+async def test_a_reward_is_explained_by_the_milestone_and_what_there_was_before_and_after(
+    client: Client, engine: AsyncEngine
+) -> None:
+    member_id = await rich_member(client)
+    reward_id = await offered(client, engine)
+
+    explained = (await client.get(f"/v1/rewards/{reward_id}/explanation")).json()
+
+    crossing = explained["crossing"]
+    assert (explained["member_id"], explained["state"], explained["rule"]) == (member_id, "offered", None)
+    assert (crossing["milestone"], crossing["threshold"], crossing["state"]) == ("every-500", 500, "standing")
+    assert crossing["before"] < 500 <= crossing["after"]
+    assert crossing["event_id"] == explained["event_id"]
+
+
 async def test_an_offered_reward_is_declined(client: Client, engine: AsyncEngine) -> None:
     await rich_member(client)
     reward_id = await offered(client, engine)
