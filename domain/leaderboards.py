@@ -181,12 +181,12 @@ def placements(boards: Iterable[Board], standing: Standing, today: date) -> list
 
 def _placement(board: Board, standing: Standing, today: date) -> Placement | None:
     earned = standing.earned.get(board.window)
-    cohort = tuple(standing.attributes.get(name) for name in board.by)
-    if earned is None or not all(cohort):
+    cohort = tuple([value for name in board.by if (value := standing.attributes.get(name))])
+    if earned is None or len(cohort) < len(board.by):
         return None
     first = began_on(board.window, today)
     score = _score(board, earned.points, first, today, standing)
-    ranking = Ranking(board, tuple(value for value in cohort if value), first)
+    ranking = Ranking(board, cohort, first)
     return Placement(ranking, score, _entry(earned.reached_at, standing.member_id)) if score > 0 else None
 
 

@@ -43,7 +43,7 @@ from storage.sets import texts
 
 AROUND = 5  # places above and below a member
 MAX_PAGE = 101  # places: a page, and one more that tells whether another follows
-REBUILD_PAGE = 1_000  # standings read and written at once
+REBUILD_PAGE = 1_000  # standings read and written at once; a script's calls take no more than 7,999 arguments
 UNLINK_PAGE = 500  # keys
 
 # KEYS: the hash of standings. ARGV: the prefix of boards, the day of the boards, and as JSON of each standing: member,
@@ -311,8 +311,10 @@ async def write(redis: Redis, on: Scheme, standings: Sequence[Standing]) -> None
     for unit in {standing.unit for standing in standings}:
         boards = [board for board in on.boards.values() if board.unit == unit]
         told = [_told(boards, standing, on.today) for standing in standings if standing.unit == unit]
-        arguments = [_rankings(on.program_id), on.today.isoformat(), orjson.dumps(told).decode()]
-        await _run(redis, _WRITE, [_standings_key(on.program_id, unit)], arguments)
+        for first in range(0, len(told), REBUILD_PAGE):
+            page = orjson.dumps(told[first : first + REBUILD_PAGE]).decode()
+            arguments = [_rankings(on.program_id), on.today.isoformat(), page]
+            await _run(redis, _WRITE, [_standings_key(on.program_id, unit)], arguments)
 
 
 def _told(boards: Iterable[Board], standing: Standing, today: date) -> tuple[Any, ...]:
