@@ -721,6 +721,7 @@ BY_MODEL: Mapping[str, Any] = {
     "StreaksDocument": {"streaks": [_STREAK]},
     "StreakExplanation": _STREAK
     | {
+        "version": 1,
         "calendar": "holidays 0.109",
         "runs": [{"started_on": "2026-02-26", "last_on": "2026-03-03", "length": 4}],
         "periods": [

@@ -22,11 +22,12 @@ from cli.errors import CommandFailed
 from cli.programs import choose
 from cli.tabular import instant
 from cli.work import InProgram, Json, answer_json, now, opened
+from domain.calendars import ENGINE
 from domain.events import MEMBER_EXTERNAL_ID, Identity
 from domain.members import Member
 from domain.programs import Program
 from settings import Settings
-from storage import challenges, events, members, programs, ranks
+from storage import challenges, configurations, events, members, programs, ranks
 from storage import explanations as stored_explanations
 from storage import milestones as stored_milestones
 from storage import postings as stored_postings
@@ -114,6 +115,8 @@ def explain(
 async def _find(settings: Settings, asked: Asked, wanted: str | None) -> Answer:
     if (asked.subject is None) == (asked.challenge is None):
         raise CommandFailed("name what to explain: a subject, or a challenge with --challenge")
+    if (asked.streak and asked.rank) or (asked.of_member and asked.id and asked.id[1] != "mem"):
+        raise CommandFailed("--streak and --rank, one at a time, are of a member")
     async with opened(settings) as database, database.snapshot() as session:
         if asked.id is None:
             return await _named(session, await choose(session, wanted), asked)
@@ -232,7 +235,10 @@ async def _streak(
 ) -> Answer:
     times = {"as_of": at or now(), "known_at": known_at or stored_streaks.NEVER}
     streak = await stored_streaks.read_at(session, program.id, member.id, policy, **times)
-    return Answer(streaks.explained(member.id, policy, streak), [*streaks.told(policy, streak)])
+    now_in_force = await configurations.read_active(session, program.id)
+    by = {"version": now_in_force.streaks[policy].version, "configuration": now_in_force.number, "calendar": ENGINE}
+    told = f"  by version {by['version']} of the policy, configuration {by['configuration']}, holidays of {ENGINE}"
+    return Answer(streaks.explained(member.id, policy, streak) | by, [*streaks.told(policy, streak), escape(told)])
 
 
 async def _rank(

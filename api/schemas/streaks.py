@@ -67,6 +67,7 @@ class RunDocument(Document):
 class StreakExplanation(StreakDocument):
     """A streak with how it came to be so: every run, and the last 400 periods, oldest first."""
 
+    version: int = Field(description="Of its policy, as it is in force now.")
     calendar: str = Field(description="Where public holidays are from.")
     runs: list[RunDocument]
     periods: list[PeriodDocument]
@@ -94,6 +95,7 @@ def streak_document(member_id: str, policy: StreakPolicy, streak: Streak) -> dic
 def explanation_document(member_id: str, policy: StreakPolicy, streak: Streak) -> dict[str, Any]:
     """A streak that was folded from the start as StreakExplanation."""
     return streak_document(member_id, policy, streak) | {
+        "version": policy.version,
         "calendar": ENGINE,
         "runs": [run._asdict() for run in streak.runs],
         "periods": [_period(one) for one in streak.periods[-MAX_PERIODS:]],

@@ -303,6 +303,7 @@ def test_a_streak_is_explained_period_by_period(laurel: Laurel, database_url: st
 
     assert told[0] == "deals: 1 now, 1 at most, active, 0 freezes left"
     assert any(line.startswith("2026-03-04  met       1 of 1, length 1  evt_") for line in told)
+    assert told[-1].startswith("by version 1 of the policy, configuration 1, holidays of ")
     answer = laurel("explain", "crm:ada", "--streak", "deals", "--at", "2026-03-01", "--json").stdout
     assert orjson.loads(answer)["current_streak"] == 0
     assert "no streak swim" in str(laurel("explain", "crm:ada", "--streak", "swim").exception)
@@ -381,6 +382,8 @@ def test_a_challenge_is_explained_by_who_came_in_which_order(laurel: Laurel, dat
         (("crm:nobody",), "nothing is known of crm:nobody: no event and no member has this name"),
         (("ada", "--rank", "company"), "nothing is known of ada"),
         (("crm:ada", "--rank", "marathon"), "no board marathon"),
+        (("crm:ada", "--rank", "company", "--streak", "deals"), "one at a time, are of a member"),
+        (("evt_none", "--rank", "company"), "one at a time, are of a member"),
         (("txn_none",), "nothing is known of txn_none"),
         (("crs_none",), "nothing is known of crs_none"),
     ],
