@@ -715,6 +715,7 @@ BY_MODEL: Mapping[str, Any] = {
         "monthly_limit_minor": None,
         "limit_currency": "USD",
         "origins": ["https://app.example.com"],
+        "second_person_publishes": False,
         "created_at": _AT,
     },
     "MemberTokenDocument": _TOKEN,

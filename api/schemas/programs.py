@@ -58,6 +58,7 @@ class ProgramDocument(Document):
     monthly_limit_minor: int | None
     limit_currency: str
     origins: list[str] = Field(description="Web pages of these origins may read with member tokens.")
+    second_person_publishes: bool = Field(description="Whether what one person proposes, another one publishes.")
     created_at: datetime
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import func, insert, select
 from temporalio.client import Client
 
 from connectors.checkpoints import CheckpointFile
+from domain import derived
 from domain.outbox import LANES, Kind, Lane, OutboxRow
 from relay.lanes import handlers
 from relay.relay import LEASE, Relay
@@ -27,13 +29,26 @@ from tests.storage.test_intake import POLICY
 ROOT = Path(__file__).parents[2]
 
 
-def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Kind, dict[str, Any]]:
-    """One row of every kind; both kinds of the lane "intake" concern the same parked events."""
+BADGE = {"badge": "first-deal"}
+
+
+def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Kind, Mapping[str, Any]]:
+    """One row of every kind; two kinds of the lane "intake" concern the same parked events."""
+    badge = derived.event(derived.BADGE_EARNED, "one", member_id, now(), BADGE)
     return {
         Kind.START_REWARD: {"reward_id": new_id("rwd")},
         Kind.START_ORDER: {"order_id": new_id("ord")},
         Kind.WAKE_REWARD: {"reward_id": new_id("rwd")},
         Kind.WAKE_ORDER: {"order_id": new_id("ord")},
+        Kind.START_CHALLENGE: {"challenge_id": new_id("chl")},
+        Kind.WAKE_CHALLENGE: {"challenge_id": new_id("chl")},
+        Kind.START_GRACE: {"grace_id": new_id("grc")},
+        Kind.WAKE_GRACE: {"grace_id": new_id("grc")},
+        Kind.START_CLOCK: {"policy": "daily"},
+        Kind.WAKE_CLOCK: {"policy": "weekly"},
+        Kind.DERIVED: derived.outbox_row(
+            "", derived.event(derived.BADGE_EARNED, "one", member_id, now(), BADGE)
+        ).payload,
         Kind.FETCH_OBJECT: {"connection_id": new_id("con"), "object_id": "1", "kind": "hubspot"},
         Kind.SCORE: {"member_id": member_id},
         Kind.NOTIFICATION: {"notification_id": notification_id},
@@ -88,12 +103,12 @@ async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
         decided = select(func.count()).select_from(decisions).where(decisions.c.program_id == program_id)
         earned = select(func.count()).select_from(transactions).where(transactions.c.program_id == program_id)
         states = select(events.c.state).where(events.c.program_id == program_id)
-        assert (await session.execute(decided)).scalar_one() == 2
+        assert (await session.execute(decided)).scalar_one() == 3  # the badge's event is one of them
         assert (await session.execute(earned)).scalar_one() == 2
         assert set((await session.execute(states)).scalars()) == {"decided"}
 
 
-def _workflow_ids(effects: dict[Kind, dict[str, Any]]) -> list[str]:
+def _workflow_ids(effects: dict[Kind, Mapping[str, Any]]) -> list[str]:
     return [f"order/{effects[Kind.START_ORDER]['order_id']}", f"reward/{effects[Kind.START_REWARD]['reward_id']}"]
 
 
