@@ -46,9 +46,7 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
         Kind.WAKE_GRACE: {"grace_id": new_id("grc")},
         Kind.START_CLOCK: {"policy": "daily"},
         Kind.WAKE_CLOCK: {"policy": "weekly"},
-        Kind.DERIVED: derived.outbox_row(
-            "", derived.event(derived.BADGE_EARNED, "one", member_id, now(), BADGE)
-        ).payload,
+        Kind.DERIVED: derived.outbox_row("", badge).payload,
         Kind.FETCH_OBJECT: {"connection_id": new_id("con"), "object_id": "1", "kind": "hubspot"},
         Kind.SCORE: {"member_id": member_id},
         Kind.NOTIFICATION: {"notification_id": notification_id},
