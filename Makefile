@@ -21,9 +21,9 @@ demo: $(INSTALLED) ## Show the main job for real: deals and courses become point
 
 test: check ## Check, then run every test on real servers
 	@$(TIMED) "Temporal server" 480 $(BIN)/python -m cli.embedded.temporal
-	@$(TIMED) "tests" 780 $(BIN)/pytest -n 2 --dist worksteal
+	@$(TIMED) "tests" 960 $(BIN)/pytest -n 2 --dist worksteal
 	@if [ -n "$$TEST_POSTGRES15_URL" ]; then TEST_DATABASE_URL="$$TEST_POSTGRES15_URL" \
-		$(TIMED) "storage tests on PostgreSQL 15" 180 $(BIN)/pytest -n 2 tests/storage; fi
+		$(TIMED) "storage tests on PostgreSQL 15" 240 $(BIN)/pytest -n 2 tests/storage; fi
 
 check: $(INSTALLED) ## Check format, style, types, layers, dead code and that the documentation is complete
 	@$(TIMED) "format" 5 $(BIN)/ruff format --check --quiet .

@@ -55,7 +55,10 @@ async def create(
 async def rewrite(
     session: AsyncSession, program_id: str, challenge_id: str, said: Mapping[str, Any], *, actor: str, now: datetime
 ) -> StoredChallenge:
-    """The draft is this from now on, and the actor's. Raises InvalidChallenge, IllegalChallenge if it was launched, LookupError."""
+    """The draft is this from now on, and the actor's.
+
+    Raises InvalidChallenge, IllegalChallenge if it was launched, LookupError.
+    """
     draft = await challenges.lock(session, program_id, challenge_id)
     challenge_after(draft.state, ChallengeEvent.LAUNCH)
     definition = _read(draft.key, said)
