@@ -99,9 +99,8 @@ class ChallengeActivities:
     async def settle_challenge(self, at: ChallengeAt) -> ChallengeStatus:
         """Nothing can come any more: standings are frozen, prizes paid, and everybody who took part is told."""
         async with self._database.begin() as session:
-            # Whoever has begun to take events in time ends first.
+            # Whoever has begun to take events in time ends first, and nobody begins before all is settled.
             await configurations.lock_alone(session, at.program_id)
-        async with self._database.begin() as session:
             stored = await challenges.lock(session, at.program_id, at.challenge_id)
             status = await _status(session, stored)
             if stored.state is ChallengeState.CLOSED and status.settles_at <= self._now(at):

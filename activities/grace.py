@@ -60,6 +60,8 @@ class GraceActivities:
             if window.state is GraceState.OPEN and window.reminded_at is None and policy is not None:
                 member = await members.get(session, at.program_id, window.member_id)
                 await grace.remind(session, window, policy, member.time_zone, as_of=self._now(at))
+            elif window.state is GraceState.OPEN and policy is None:
+                await grace.let_go(session, window, as_of=self._now(at))
             return status(await grace.get(session, at.program_id, at.grace_id))
 
     @activity.defn

@@ -428,7 +428,7 @@ def _taken(row: Mapping[str, Any], faults: tuple[str, ...]) -> Translated:
         return Translated(read(row), faults)
     except InvalidMember as error:
         bad = {fault.field for fault in error.faults}
-        if not bad & row.keys() - {"external_id", "name"}:
+        if not bad & row.keys() - {"external_id"}:
             raise
         kept = {name: value for name, value in row.items() if name not in bad}
         return _taken(kept, (*faults, *sorted(bad)))

@@ -476,18 +476,27 @@ def number_kept(claim: Claim, first: int | None) -> int | None:
 def adjudicate(challenge: Challenge, claims: Iterable[Claim], revisions: Mapping[str, int]) -> list[Claim]:
     """The claims after the places were given by the event's time; arrival decides between the same instants.
 
-    Whoever was paid and falls out is honoured while the budget of exceptions lasts, else displaced. Whoever gets in is
-    paid what the budget and the member's maximum leave. `revisions` are those of the claims' events, for new prizes.
+    Where each member counts once, the earliest claim is the one that does. Whoever was paid and falls out is honoured
+    while the budget of exceptions lasts, else displaced. Whoever gets in is paid what the budget and the member's
+    maximum leave. `revisions` are those of the claims' events, for new prizes.
     """
     assert challenge.first is not None, "only places are given"
     counted = [one for one in claims if one.state is not ClaimState.WITHDRAWN and one.number is not None]
     ordered = sorted(counted, key=lambda one: (one.occurred_at, one.number or 0))
-    inside, outside = ordered[: challenge.first], ordered[challenge.first :]
+    candidates, others = _first_of_each(ordered) if challenge.once else (ordered, [])
+    inside, outside = candidates[: challenge.first], [*candidates[challenge.first :], *others]
     spent = _Spent(challenge, inside)
     return [
         *(spent.let_in(one, n, revisions.get(one.event_id, 1)) for n, one in enumerate(inside, 1)),
         *(spent.put_out(one) for one in outside),
     ]
+
+
+def _first_of_each(ordered: Iterable[Claim]) -> tuple[list[Claim], list[Claim]]:
+    """Each member's first claim, and all others."""
+    firsts: dict[str, Claim] = {}
+    others = [one for one in ordered if firsts.setdefault(one.member_id, one) is not one]
+    return list(firsts.values()), others
 
 
 class _Spent:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.configuration import Award, EventType, Field, Rule
-from domain.events import MEMBER_ID, Event, Identity
+from domain.events import MEMBER_ID, Event, Identity, SourcePolicy
 from domain.outbox import Kind, Lane, OutboxRow
 
 SOURCE = "laurel"
@@ -73,6 +73,16 @@ RULES: Mapping[str, Rule] = {
         "laurel.challenge-prize", 0, CHALLENGE_PRIZE, "What a challenge promised", award=Award("event.points")
     )
 }
+
+
+# How what is derived is told: what is known already stays as it was told first.
+POLICY = SourcePolicy(amendments="ignore", is_laurel=True)
+
+
+def is_forged(found: Event, policy: SourcePolicy) -> bool:
+    """Whether somebody else tells what only Laurel can have found."""
+    is_ours = found.source == SOURCE or (found.type in EVENT_TYPES and found.retracts is None)
+    return is_ours and not policy.is_laurel
 
 
 def event(kind: str, name: str, member_id: str, occurred_at: datetime, data: Mapping[str, Any]) -> Event:

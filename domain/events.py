@@ -68,11 +68,12 @@ class SourcePolicy:
 
     `amendments` says what the same key with another fingerprint means: "redecide" (compensate and decide again),
     "ignore" (keep the first) or "conflict" (refuse). `fingerprint_fields` are the data fields that make the fact (None:
-    all of them).
+    all of them). `is_laurel` is true for what Laurel itself has found, which nobody else may tell.
     """
 
     amendments: str = "conflict"
     fingerprint_fields: tuple[str, ...] | None = None
+    is_laurel: bool = False
 
 
 class Told(NamedTuple):

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived
-from domain.events import Event, Identity, SourcePolicy
+from domain.events import Event, Identity
 from domain.outbox import ClaimedRow, Kind
 from domain.outcomes import REJECTED
 from domain.time import Clock
@@ -89,6 +89,6 @@ async def _decide(session: AsyncSession, program_id: str, event_ids: Sequence[st
 
 async def _record(session: AsyncSession, program_id: str, found: Event, as_of: datetime) -> None:
     """Tell a derived fact; one that is known already stays as it was told first."""
-    [outcome] = await intake.record(session, program_id, [found], SourcePolicy(amendments="ignore"), as_of=as_of)
+    [outcome] = await intake.record(session, program_id, [found], derived.POLICY, as_of=as_of)
     if outcome.status == REJECTED:
         raise ValueError(f"{found.external_id} was rejected: {outcome.detail}")

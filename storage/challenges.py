@@ -258,6 +258,7 @@ def claim_rows(program_id: str, claims: Iterable[Claim], *, as_of: datetime) -> 
         member_id = excluded.member_id, amount = excluded.amount, points = excluded.points, due = excluded.due,
         team = excluded.team,
         prize = excluded.prize, occurred_at = excluded.occurred_at,
+        number = COALESCE(challenge_claims.number, excluded.number),
         place = COALESCE(challenge_claims.place, excluded.place)"""
     return Rows(challenge_claims, _CLAIM, values, conflict, {"program_id": program_id, "recorded_at": as_of})
 

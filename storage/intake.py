@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import derived
 from domain.configuration import Configuration
 from domain.counters import CounterKey
 from domain.deciding import UNIT, counted_by_back_fill, keys_needed, person_at, plan, shared_needed
@@ -102,7 +103,7 @@ async def record_all(session: AsyncSession, program_id: str, told: Sequence[Told
     """
     if not 1 <= len(told) <= MAX_BATCH:
         raise ValueError(f"a batch holds 1 to {MAX_BATCH} events, not {len(told)}")
-    refused = [_unfit(event, as_of) for event, _ in told]
+    refused = [_unfit(event, policy, as_of) for event, policy in told]
     names = _names([event for (event, _), refusal in zip(told, refused, strict=True) if refusal is None])
     asked = *configurations.sharing(program_id), _resolving(program_id, names), SAVEPOINT
     _, present, found, _ = await run_together(session, *asked)
@@ -187,8 +188,11 @@ async def _own_names(session: AsyncSession, program_id: str, names: Collection[I
     return {Identity(MEMBER_ID, member): member for member in (await session.execute(query)).scalars()}
 
 
-def _unfit(event: Event, as_of: datetime) -> Outcome | None:
+def _unfit(event: Event, policy: SourcePolicy, as_of: datetime) -> Outcome | None:
     """Why no program takes it."""
+    if derived.is_forged(event, policy):
+        told = f"{event.type or 'an event'} of {event.source}: only Laurel itself tells this"
+        return Outcome(REJECTED, code="invalid_event_data", detail=told)
     if event.occurred_at > as_of + CLOCK_TOLERANCE:
         return Outcome(REJECTED, code="occurred_in_future", detail=f"occurred_at is after {as_of.isoformat()}")
     if detail := unfit(event):

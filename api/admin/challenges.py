@@ -26,6 +26,7 @@ STANDINGS_SHOWN = 20
 CLAIMS_SHOWN = 50
 PREVIEW_DAYS = (30, 90)
 LIVE_SECONDS = 5
+MAX_REASON = 500  # characters
 # Which field of the form says what a path of the definition says.
 FIELDS = {"goal": "goal_target", "when": "only_when", "multiplier": "pays_value", "bonus": "pays_value"}
 FIELDS |= {"audience": "audience_value", "prizes": "prize_1"}
@@ -76,6 +77,7 @@ async def edit(request: Request, challenge_id: ChallengeId) -> Response:
     stored = await _get(request, challenge_id)
     if stored.state is not ChallengeState.DRAFT:
         raise Problem("illegal_transition", "Only a draft can be written anew.")
+    _require_said(stored)
     return await _form(request, forms.filled(stored.definition, visit.program.time_zone), of=stored)
 
 
@@ -83,6 +85,7 @@ async def edit(request: Request, challenge_id: ChallengeId) -> Response:
 async def rewrite(request: Request, challenge_id: ChallengeId) -> Response:
     """Keep the draft as it is now."""
     visit, here = pages.visit(request), backends(request)
+    _require_said(await _get(request, challenge_id))
     try:
         said = forms.said(visit)
         async with here.database.begin() as session:
@@ -162,8 +165,10 @@ async def extend(request: Request, challenge_id: ChallengeId) -> Response:
 async def cancel(request: Request, challenge_id: ChallengeId) -> Response:
     """Let nothing count for it any more."""
     visit, here = pages.visit(request), backends(request)
-    if not visit.text("reason"):
-        return await _show(request, challenge_id, faults=["Say why it is cancelled."])
+    if not 1 <= len(visit.text("reason")) <= MAX_REASON:
+        return await _show(
+            request, challenge_id, faults=[f"Say why it is cancelled, in at most {MAX_REASON} characters."]
+        )
     async with here.database.begin() as session:
         await challenge_commands.cancel(
             session,
@@ -182,6 +187,12 @@ async def cancel(request: Request, challenge_id: ChallengeId) -> Response:
 async def _get(request: Request, challenge_id: str) -> StoredChallenge:
     async with backends(request).database.begin() as session:
         return await challenges.get(session, pages.visit(request).program.id, challenge_id)
+
+
+def _require_said(stored: StoredChallenge) -> None:
+    """Nothing of the draft would be lost by writing it anew in the form."""
+    if not forms.says_all(stored.definition):
+        raise Problem("illegal_transition", "This challenge says more than the form can: write it anew over the API.")
 
 
 async def _form(
@@ -225,7 +236,7 @@ def _faults(error: Missing | InvalidChallenge) -> dict[str, str]:
         return {error.field: error.message}
     told: dict[str, str] = {}
     for fault in error.faults:
-        name = str(fault.path[0]) if fault.path else "title"
+        name = str(fault.path[0]) if fault.path else "bonus"
         told.setdefault(FIELDS.get(name, name), fault.message)
     return told
 

@@ -1,6 +1,6 @@
 """The form of a challenge: what people fill in, as files would say it, and back.
 
-A form says less than a file can: what it cannot say (expressions of one's own) is shown as text and kept.
+A form says less than a file can. What it could not say in full is not written anew in it.
 """
 
 import json
@@ -36,6 +36,7 @@ _LOCAL = "%Y-%m-%dT%H:%M"
 _CHOSEN = re.compile(r'member\.(\w+) == ("(?:[^"\\]|\\.)*")')
 _WHOLE = ("first", "member_points", "budget_points", "late_hours")
 _SAID = ("title", "description", "event_types", "fairness", "stacking", "once", *_WHOLE)
+_TOLD = {*_SAID, "starts_at", "ends_at", "audience", "multiplier", "bonus", "when", "goal", "prizes"}
 _KEY = re.compile(r"[^a-z0-9]+")
 
 
@@ -70,11 +71,13 @@ def said(visit: Visit) -> dict[str, Any]:
         **whole,
     }
     if text("pays") in ("bonus", "multiplier"):
-        found[text("pays")] = text("pays_value") or None
+        found[text("pays")] = _needed(visit, "pays_value", "Say how much.")
     if text("only_when"):
         found["when"] = [
             {"name": text("only_when_name") or "what the challenge asks for", "expression": text("only_when")}
         ]
+    if text("goal_points"):
+        _needed(visit, "goal_target", "Say what is to be reached.")
     if (target := _whole(visit, "goal_target")) is not None:
         goal = {"target": target, "points": _whole(visit, "goal_points") or 0, "team": text("goal_team") or None}
         found["goal"] = {name: value for name, value in goal.items() if value is not None}
@@ -98,7 +101,7 @@ def instant(visit: Visit, name: str) -> datetime:
 def filled(challenge: Challenge, time_zone: str) -> dict[str, Any]:
     """The fields of the form as this challenge fills them."""
     told = write(challenge)
-    chosen = _CHOSEN.fullmatch(challenge.audience or "")
+    by, value = _chosen(challenge.audience)
     pays = "multiplier" if challenge.multiplier else "bonus" if challenge.bonus else "nothing"
     condition = challenge.when[0] if challenge.when else None
     prizes = {f"prize_{rank}": _prize(challenge, rank) for rank in range(1, PRIZES + 1)}
@@ -109,8 +112,8 @@ def filled(challenge: Challenge, time_zone: str) -> dict[str, Any]:
         },
         "starts_at": challenge.starts_at.astimezone(zone(time_zone)).strftime(_LOCAL),
         "ends_at": challenge.ends_at.astimezone(zone(time_zone)).strftime(_LOCAL),
-        "audience_by": chosen[1] if chosen else "expression" if challenge.audience else "",
-        "audience_value": json.loads(chosen[2]) if chosen else challenge.audience or "",
+        "audience_by": by,
+        "audience_value": value,
         "pays": pays,
         "pays_value": challenge.multiplier or challenge.bonus or "",
         "only_when": condition.expression if condition else "",
@@ -128,16 +131,46 @@ def as_sent(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return sent | {"event_types": list(form.get("event_types", ())), "once": sent.get("once") == "yes"}
 
 
+def says_all(challenge: Challenge) -> bool:
+    """Whether the form says all of the challenge."""
+    told = write(challenge, leave_out=("key", "version", "origin", "extended_to", "cancelled_at"), defaults=False)
+    goal = challenge.goal
+    return (
+        told.keys() <= _TOLD
+        and len(challenge.when) <= 1
+        and (goal is None or (goal.field is None and goal.streak is None))
+        and all(prize.first == prize.last <= PRIZES for prize in challenge.prizes)
+    )
+
+
+def _chosen(audience: str | None) -> tuple[str, str]:
+    """By which attribute an audience is chosen and which value it has; or that it is an expression, and which."""
+    found = _CHOSEN.fullmatch(audience or "")
+    if found is None or found[1] not in ATTRIBUTES:
+        return ("expression" if audience else ""), audience or ""
+    try:
+        return found[1], json.loads(found[2])
+    except ValueError:  # CEL writes some characters in another way
+        return "expression", audience or ""
+
+
+def _needed(visit: Visit, name: str, message: str) -> str:
+    if not (written := visit.text(name)):
+        raise Missing(name, message)
+    return written
+
+
 def _prize(challenge: Challenge, rank: int) -> int | None:
     return next((prize.points for prize in challenge.prizes if prize.first <= rank <= prize.last), None)
 
 
 def _audience(visit: Visit) -> str | None:
-    by, value = visit.text("audience_by"), visit.text("audience_value")
-    if not by:
+    by = visit.text("audience_by")
+    if not by and not visit.text("audience_value"):
         return None
-    if not value:
-        raise Missing("audience_value", "Say for whom it is, or choose everybody.")
+    if not by:
+        raise Missing("audience_value", "Choose by what, or leave it empty for everybody.")
+    value = _needed(visit, "audience_value", "Say for whom it is, or choose everybody.")
     return value if by == "expression" else f"member.{by} == {json.dumps(value, ensure_ascii=False)}"
 
 

@@ -110,9 +110,12 @@ async def read_form(request: Request) -> Form:
     """The fields that a form sends; raises Problem for what no form of ours is."""
     body = await bodies.read(request, FORM_BYTES)
     try:
-        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
         raise Problem("invalid_request", "the form cannot be read") from None
+    if any("\0" in value for values in form.values() for value in values):
+        raise Problem("invalid_request", "the form holds a character that no text has")
+    return form
 
 
 # -- Who comes in --------------------------------------------------------------------------------------------------

@@ -28,9 +28,18 @@ router = APIRouter(include_in_schema=False, route_class=Page)
 
 
 @router.get("/admin/members")
-async def list_members(request: Request, q: str = "") -> Response:
-    """Who is found by a part of the name, the e-mail or the external id."""
-    words = q.strip()[:100]
+async def list_members(request: Request) -> Response:
+    """The first by name."""
+    return await _found(request, "")
+
+
+@router.post("/admin/members")
+async def search_members(request: Request) -> Response:
+    """Who is found by a part of the name, the e-mail or the external id; a POST, so that no address holds them."""
+    return await _found(request, pages.visit(request).text("q")[:100])
+
+
+async def _found(request: Request, words: str) -> Response:
     async with backends(request).database.begin() as session:
         found = await members.search(session, pages.visit(request).program.id, words, SHOWN)
     return pages.render(request, "members.html", members=found, words=words, most=SHOWN)
@@ -84,7 +93,12 @@ async def _show(request: Request, member_id: str, faults: list[str] | None = Non
             "titles": {key: policy.title or key for key, policy in active.streaks.items()},
         }
     sent = {name: visit.text(name) for name in ("kind", "starts_on", "ends_on")}
-    told = {"faults": faults or [], "sent": {**sent, "kind": sent["kind"] or AbsenceKind.SICK}, "kinds": KINDS}
+    told = {
+        "faults": faults or [],
+        "sent": {**sent, "kind": sent["kind"] or AbsenceKind.SICK},
+        "kinds": KINDS,
+        "own_source": SOURCE,
+    }
     return pages.render(request, "member.html", 422 if faults else 200, **shown, **told)
 
 

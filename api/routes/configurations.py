@@ -117,7 +117,7 @@ async def withdraw_proposal(request: Request, proposal_id: ProposalId) -> Respon
 
 
 @router.post(
-    "/v1/configurations/{number:int}/rollback",
+    "/v1/configurations/{number:snapshot}/rollback",
     operation_id="roll_back_configuration",
     summary="Go back to an earlier configuration",
     **operation(

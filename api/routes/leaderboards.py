@@ -168,7 +168,7 @@ async def get_neighbourhood(request: Request, member_id: MemberId, query: Annota
 async def get_rank(request: Request, member_id: MemberId, query: Annotated[RankQuery, Query()]) -> Response:
     """Counted from the ledger, for those who want to know why; what was earned counts from when it took effect."""
     here, program_id = backends(request), caller(request).program_id
-    at, known_at = query.at or here.clock(), query.known_at or here.clock()
+    at, known_at = query.past(here.clock()), query.known_at or here.clock()
     async with here.database.begin() as session:
         found = await ranks.get(session, program_id, member_id, query.board, at=at, known_at=known_at)
         names = await _names(session, program_id, [found.above] if found.above else [])

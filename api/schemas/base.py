@@ -75,6 +75,8 @@ Int64 = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX), BeforeValidator(w
 
 
 # {name:any} in a path matches slashes and line breaks too, unlike {name:path}.
+# Of more digits than any number has, Python's own reading would fail.
+register_url_convertor("snapshot", type("SnapshotConvertor", (StringConvertor,), {"regex": "[0-9]{1,18}"})())
 register_url_convertor("any", type("AnyConvertor", (StringConvertor,), {"regex": "(?s:.+)"})())
 
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.problems import Problem
 from api.schemas.base import Instant
+from domain.events import EARLIEST
 
 
 class Moment(BaseModel):
@@ -17,6 +18,10 @@ class Moment(BaseModel):
     known_at: Instant | None = Field(
         None, description="What the book knew then; nothing recorded later counts. Default: now."
     )
+
+    def past(self, now: datetime) -> datetime:
+        """As of when, for answers that walk from day to day: a moment to come is now."""
+        return min(max(self.at or now, EARLIEST), now)
 
 
 class Between(BaseModel):

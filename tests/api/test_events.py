@@ -1,5 +1,9 @@
 """Events over HTTP: what each outcome is answered with, one by one and in batches."""
 
+from typing import Any
+
+import pytest
+
 from tests.api.conftest import Client
 from tests.api.facts import deal, retraction
 
@@ -105,3 +109,22 @@ async def test_a_cursor_holds_for_its_own_list_only(client: Client) -> None:
     answer = await client.get("/v1/events", state="parked", cursor=cursor)
 
     assert answer.json()["code"] == "invalid_cursor"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        deal(type="challenge.prize", data={"challenge": "sprint", "points": 1_000, "reason": "rank"}),
+        deal(type="streak.reached", source="laurel", external_id="streak.reached:daily:1"),
+        deal(source="laurel"),
+        retraction(deal(source="laurel", external_id="challenge.prize:sprint:1")),
+    ],
+)
+async def test_what_only_laurel_finds_nobody_else_tells(client: Client, forged: dict[str, Any]) -> None:
+    one = await client.post("/v1/events", forged)
+    many = await client.post("/v1/events/batch", {"events": [forged]})
+    dry = await client.post("/v1/events?dry_run=true", forged)
+
+    assert [answer.json()["code"] for answer in (one, dry)] == ["invalid_event_data"] * 2
+    assert many.json()["results"][0]["problem"]["code"] == "invalid_event_data"
+    assert (await client.get("/v1/events")).json()["items"] == []

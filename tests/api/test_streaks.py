@@ -82,3 +82,13 @@ async def test_a_streak_that_nobody_has_declared_is_not_found(walker: Client) ->
     answer = await walker.get(f"{await path(walker)}/swim")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_a_moment_to_come_is_now(walker: Client) -> None:
+    streaks = await path(walker)
+
+    now = (await walker.get(streaks, at="2026-03-04T12:00:00Z")).json()
+    answers = [await walker.get(streaks, at=at) for at in ("9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z")]
+
+    assert answers[0].json() == now
+    assert [answer.status_code for answer in answers] == [200, 200]

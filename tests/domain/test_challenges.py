@@ -1,6 +1,7 @@
 """Challenges on paper: who is among the first by the event's time, when one settles, and what follows it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -86,6 +87,18 @@ def test_deciding_again_changes_nothing(minutes: list[int], first: int) -> None:
 
     assert {one.event_id: one.place for one in again} == {one.event_id: one.place for one in once}
     assert sum(one.points for one in again) == sum(one.points for one in once)
+
+
+def test_whoever_counts_once_gets_one_place_by_the_earliest_claim() -> None:
+    claims = [
+        replace(one, member_id=who)
+        for one, who in zip(lent([4, 5, 1, 2], 2), ("ada", "cleo", "ben", "ben"), strict=True)
+    ]
+
+    decided = adjudicate(challenge(first=2, once=True), claims, {})
+
+    assert [(one.member_id, one.occurred_at.minute) for one in decided if one.place] == [("ben", 1), ("ada", 4)]
+    assert sum(one.points for one in decided) == 100
 
 
 def test_the_order_in_which_claims_are_read_does_not_matter() -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from domain import derived
 from domain.absences import AbsenceChange, AbsenceKind, Away
 from domain.connections import Connection
 from domain.derived import from_payload
@@ -188,7 +189,7 @@ class Company:
             found = [from_payload(payload) for payload in (await session.execute(rows)).scalars()]
             for start in range(0, len(found), 500):
                 some = found[start : start + 500]
-                await intake.record(session, self.id, some, SourcePolicy(amendments="ignore"), as_of=as_of)
+                await intake.record(session, self.id, some, derived.POLICY, as_of=as_of)
 
 
 async def found_company(engine: AsyncEngine) -> Company:

@@ -42,7 +42,9 @@ class Program:
         self.ada = ada
 
     async def take(self, *events: Any) -> None:
-        await intake.record(self.session, self.id, events, SourcePolicy(amendments="redecide"), as_of=NOW)
+        await intake.record(
+            self.session, self.id, events, SourcePolicy(amendments="redecide", is_laurel=True), as_of=NOW
+        )
 
     async def has(self, member: str = "") -> set[str]:
         return {one.badge for one in await badges.list_of(self.session, self.id, member or self.ada)}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from domain import derived
 from domain.derived import WORK_ANNIVERSARY, from_payload
 from domain.employment import Promotion
 from domain.events import SourcePolicy
@@ -70,7 +71,7 @@ class Company:
             found = (await session.execute(rows)).mappings().all()
             for row in found:
                 told = [from_payload(row["payload"])]
-                await intake.record(session, self.id, told, SourcePolicy(amendments="ignore"), as_of=self.now)
+                await intake.record(session, self.id, told, derived.POLICY, as_of=self.now)
 
     async def points(self, member_id: str) -> int:
         async with self.database.begin() as session:

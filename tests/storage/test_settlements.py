@@ -18,7 +18,7 @@ from storage.challenges import StoredChallenge
 from tests.challenges import ENDS_AT, claims, counted, days, effects, sprint, with_challenges
 from tests.programs import NOW, deal, make_member, make_program, retraction
 
-POLICY = SourcePolicy(amendments="redecide")
+POLICY = SourcePolicy(amendments="redecide", is_laurel=True)  # derived events are told as well
 
 
 async def program(session: AsyncSession, *names: str, **changes: Any) -> tuple[str, dict[str, str]]:
@@ -51,7 +51,7 @@ async def pay(session: AsyncSession, program_id: str) -> dict[str, int]:
     """Tell all derived facts as the relay does; what members have earned by prizes then."""
     for payload in await told(session, program_id):
         event = derived.from_payload(payload)
-        await intake.record(session, program_id, [event], SourcePolicy(amendments="ignore"), as_of=days(10))
+        await intake.record(session, program_id, [event], derived.POLICY, as_of=days(10))
     query = text("""SELECT m.external_id, sum(d.points) FROM decisions d JOIN events e ON e.id = d.event_id
         JOIN members m ON m.id = d.member_id WHERE e.type = 'challenge.prize' GROUP BY 1""")
     return {name: int(points) for name, points in await session.execute(query)}

@@ -148,3 +148,38 @@ async def test_a_challenge_of_another_program_is_not_there(
 
     assert [answer.status_code for answer in (*seen, *done)] == [404] * 7
     assert "draft" in (await visitor.get(path)).text
+
+
+async def test_what_the_form_cannot_say_is_not_written_anew_in_it(
+    make_client: MakeClient, sign_in: MakeVisitor
+) -> None:
+    client = await make_client()
+    visitor = await sign_in(client.program_id)
+    said = {"event_types": ["deal.won"], "starts_at": "2026-03-02T09:00:00Z", "ends_at": "2026-04-01T18:00:00Z"}
+    more = {"bonus": "50", "prizes": [{"first": 1, "last": 10, "points": 5}]}
+    made = (await client.post("/v1/challenges", {"key": "sprint", **said, **more})).json()
+    path = f"/admin/challenges/{made['id']}"
+
+    answers = [await visitor.get(f"{path}/edit"), await visitor.send(f"{path}/edit", **FILLED)]
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert "Rank 1 to 10" in (await visitor.get(path)).text
+
+
+@pytest.mark.parametrize("audience", ['member.status == "active"', 'member.role == "a\\\'b"'])
+async def test_an_audience_of_ones_own_is_shown_and_kept(visitor: Visitor, audience: str) -> None:
+    path = await written(visitor, audience_by="expression", audience_value=audience)
+
+    form = await visitor.get(f"{path}/edit")
+
+    assert '<option value="expression" selected>' in form.text
+
+
+@pytest.mark.parametrize(
+    "half", [{"audience_value": "Sales"}, {"goal_points": "5"}, {"pays_value": ""}, {"audience_by": "role"}]
+)
+async def test_what_is_half_filled_in_is_asked_for(visitor: Visitor, half: dict[str, str]) -> None:
+    refused = await visitor.send("/admin/challenges/new", **FILLED | half)
+
+    assert refused.status_code == 422
+    assert "fault-text" in refused.text

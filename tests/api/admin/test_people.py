@@ -49,7 +49,7 @@ async def test_members_are_found_by_a_part_of_what_they_are_called(
 ) -> None:
     path = await ada(client)
 
-    page = await visitor.get(f"/admin/members?q={words}")
+    page = await visitor.send("/admin/members", q=words)
 
     assert (path in page.text) is found
 
@@ -90,5 +90,5 @@ async def test_members_of_another_program_are_not_there(
 
     assert answers[0].status_code == 404
     assert await absences(client) == []
-    assert path not in (await stranger.get("/admin/members?q=ada")).text
+    assert path not in (await stranger.send("/admin/members", q="ada")).text
     assert answers[1].status_code == 404
