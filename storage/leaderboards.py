@@ -45,6 +45,11 @@ AROUND = 5  # places above and below a member
 MAX_PAGE = 101  # places: a page, and one more that tells whether another follows
 REBUILD_PAGE = 1_000  # standings read and written at once; a script's calls take no more than 7,999 arguments
 UNLINK_PAGE = 500  # keys
+BUILDING_SECONDS = 86_400  # a rebuild that takes longer is made again
+
+# KEYS: what a rebuild has left at its beginning, and what says that boards are built. ARGV: as what. What Redis lost
+# meanwhile was lost with the first.
+_FINISH = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('SET', KEYS[2], ARGV[1]) end"
 
 # KEYS: the hash of standings. ARGV: the prefix of boards, the day of the boards, and as JSON of each standing: member,
 # version, and its places, each a board, points as written and an entry. Places name boards, so all keys share a hash
@@ -337,8 +342,10 @@ async def rebuild(session: AsyncSession, redis: Redis, program_id: str, *, as_of
 async def refresh(session: AsyncSession, redis: Redis, on: Scheme) -> int:
     """Give everybody the places of today's boards, leaving those of boards and periods that are over; how many that is.
 
-    Nothing is emptied: readers see each member on the old boards or on the new ones.
+    Nothing is emptied: readers see each member on the old boards or on the new ones. Boards that Redis lost meanwhile
+    do not count as built.
     """
+    await redis.set(_building_key(on.program_id), "1", ex=BUILDING_SECONDS)
     count, writing = 0, None
     try:
         async for standings in pages(session, on):  # a page is read while the one before is written
@@ -351,7 +358,8 @@ async def refresh(session: AsyncSession, redis: Redis, on: Scheme) -> int:
     finally:
         if writing:
             writing.cancel()
-    await redis.set(_built_key(on.program_id), shape(on.boards.values(), on.today))
+    keys = [_building_key(on.program_id), _built_key(on.program_id)]
+    await _run(redis, _FINISH, keys, [shape(on.boards.values(), on.today)])
     return count
 
 
@@ -359,6 +367,10 @@ async def is_built(redis: Redis, on: Scheme) -> bool:
     """Whether the program's boards were built since Redis was last emptied, as they are defined and for today."""
     built = await redis.get(_built_key(on.program_id))
     return built is not None and _text(built) == shape(on.boards.values(), on.today)
+
+
+def _building_key(program_id: str) -> str:
+    return f"{_prefix(program_id)}building"
 
 
 def _built_key(program_id: str) -> str:

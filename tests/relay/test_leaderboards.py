@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -51,6 +52,24 @@ async def test_boards_that_redis_has_lost_come_back_by_themselves(
     assert (first, again) == (1, 1)
     assert len(whole) == 1
     assert await leaderboards.top(redis, program_id, company, 10) == whole
+
+
+async def test_boards_that_redis_loses_while_they_are_made_are_made_again(
+    pool: Database, program_id: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boards, write = Boards(pool, redis, clock=lambda: NOW), leaderboards.write
+
+    async def write_and_lose(*page: Any) -> None:
+        await write(*page)
+        await redis.flushdb()
+
+    monkeypatch.setattr(leaderboards, "write", write_and_lose)
+    await boards.heal()
+    monkeypatch.undo()
+    await boards.heal()
+
+    company = (await on_now(pool, program_id)).ranking("company")
+    assert len(await leaderboards.top(redis, program_id, company, 10)) == 1
 
 
 async def test_boards_that_stand_are_left_alone(pool: Database, program_id: str, redis: Redis) -> None:
