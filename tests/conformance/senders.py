@@ -14,7 +14,6 @@ from activities.bamboohr import BambooHRActivities
 from activities.hubspot import HubSpotActivities
 from domain import derived
 from domain.connections import Connection
-from domain.events import SourcePolicy
 from domain.notices import ObjectToFetch
 from domain.outbox import Kind
 from sandbox.bamboohr.company import Company, Employee
@@ -256,10 +255,11 @@ class BambooHRSender:
         async with self.database.begin() as session:
             found = select(tables.outbox.c.payload).where(tables.outbox.c.kind == Kind.DERIVED)
             told = (await session.execute(found.order_by(tables.outbox.c.id))).scalars().all()
-        policy = SourcePolicy(amendments="ignore")
         for payload in told:
             event = derived.from_payload(payload)
-            await intake.record_batch(self.database, self.connection.program_id, [event], policy, as_of=self.now)
+            await intake.record_batch(
+                self.database, self.connection.program_id, [event], derived.POLICY, as_of=self.now
+            )
 
     def _notify(self, employee: Employee) -> Outgoing:
         self._told += 1
