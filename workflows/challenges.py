@@ -1,18 +1,16 @@
 """The story of a challenge, from its launch to the prizes."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio import workflow
 
 from activities.challenges import ChallengeActivities, ChallengeAt, ChallengeStatus, CheckpointAt
 from domain.challenges import CHALLENGE_ENDED, ChallengeState
+from workflows import runs
+from workflows.bells import Bell
 from workflows.retries import SQL, described
 from workflows.starts import STATUS, Subject
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 Step = Callable[[ChallengeActivities, ChallengeAt], Awaitable[ChallengeStatus]]
 
@@ -28,13 +26,13 @@ class ChallengeWorkflow:
     @workflow.init
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._woken = False
+        self._bell = Bell()
         self._shown = workflow.info().typed_search_attributes.get(STATUS)
 
     @workflow.signal
     async def wake(self, outbox_id: int) -> None:
         """Something about the challenge was committed."""
-        self._woken = True
+        self._bell.ring()
 
     @workflow.run
     async def run(self, subject: Subject) -> str:
@@ -42,7 +40,7 @@ class ChallengeWorkflow:
         while challenge.state not in CHALLENGE_ENDED:
             self._show(challenge)
             challenge = await self._continue(challenge)
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(subject)
         self._show(challenge)
         return challenge.state
@@ -61,7 +59,7 @@ class ChallengeWorkflow:
         for at, checkpoint in challenge.checkpoints:
             if at < workflow.now():  # it was told before, or the challenge was launched later than that
                 continue
-            if await self._wait(at, f"for the checkpoint {checkpoint}"):
+            if await self._bell.wait_until(at, f"for the checkpoint {checkpoint}"):
                 return await self._step(ChallengeActivities.read_challenge, "Read what was changed")
             await workflow.execute_activity_method(
                 ChallengeActivities.tell_checkpoint,
@@ -71,7 +69,7 @@ class ChallengeWorkflow:
         return await self._at(challenge.ends_at, "for the end", ChallengeActivities.close_challenge, "Close it")
 
     async def _at(self, moment: datetime, for_what: str, step: Step, summary: str) -> ChallengeStatus:
-        if await self._wait(moment, for_what):
+        if await self._bell.wait_until(moment, for_what):
             return await self._step(ChallengeActivities.read_challenge, "Read what was changed")
         return await self._step(step, summary)
 
@@ -80,14 +78,6 @@ class ChallengeWorkflow:
 
     def _moment(self) -> ChallengeAt:
         return ChallengeAt(self._subject.program_id, self._subject.id, workflow.now())
-
-    async def _wait(self, until: datetime, for_what: str) -> bool:
-        """Until somebody wakes it, or that moment: whether it was woken."""
-        left = max(until - workflow.now(), timedelta())
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._woken, timeout=left, timeout_summary=f"Wait {for_what}")
-        woken, self._woken = self._woken, False
-        return woken
 
     def _show(self, challenge: ChallengeStatus) -> None:
         if challenge.state != self._shown:

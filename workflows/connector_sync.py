@@ -7,11 +7,9 @@ from temporalio import workflow
 from activities.bamboohr import BambooHRActivities
 from activities.syncs import SyncActivities, SyncAt
 from domain.syncs import PageSynced, Sync, SyncPlan
+from workflows import runs
 from workflows.queues import BY_KIND
 from workflows.retries import SQL_BOUNDED, SYNC, described
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class ConnectorSyncWorkflow:
         while plan.place is not None:
             plan = plan.after(await self._page(plan))
             workflow.set_current_details(f"{plan.done:,} records read")
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(replace(run, plan=plan))
         await self._end(plan)
         return plan.done

@@ -8,10 +8,8 @@ from temporalio.exceptions import ActivityError
 
 from activities.employment import EmploymentActivities, EmploymentPage
 from domain.employment import PageSettled
+from workflows import runs
 from workflows.retries import SQL_BOUNDED, described
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class EmploymentWorkflow:
             if page.after is None:
                 left.pop(0)
             workflow.set_current_details(f"{done:,} members told, {len(left):,} programs left")
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(EmploymentRun(as_of, left, after, done))
         return done
 

@@ -8,11 +8,9 @@ from temporalio.exceptions import ActivityError
 
 from activities.expiry import DueAt, ExpiryActivities, PageAt, PageDone
 from domain.expiry import Due, Turns
+from workflows import runs
 from workflows.retries import SQL_BOUNDED, described
 from workflows.starts import EXPIRY_EVERY
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class PointsExpiryWorkflow:
         while turns:
             done += await self._take(turns, as_of)
             workflow.set_current_details(f"{done:,} done, {len(turns.left):,} duties left")
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(ExpiryRun(as_of, turns.left, done))
         return done
 

@@ -1,18 +1,15 @@
 """The story of a grace window: a streak that is worth protecting has missed a period, and is not lost yet."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import datetime, timedelta
 
 from temporalio import workflow
 
 from activities.grace import GraceActivities, GraceAt, GraceStatus
 from domain.grace import GraceState
+from workflows import runs
+from workflows.bells import Bell
 from workflows.retries import SQL, described
 from workflows.starts import STATUS, Subject
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 Step = Callable[[GraceActivities, GraceAt], Awaitable[GraceStatus]]
 
@@ -28,12 +25,12 @@ class GraceWindowWorkflow:
     @workflow.init
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._woken = False
+        self._bell = Bell()
 
     @workflow.signal
     async def wake(self, outbox_id: int) -> None:
         """Something about the window was committed."""
-        self._woken = True
+        self._bell.ring()
 
     @workflow.run
     async def run(self, subject: Subject) -> str:
@@ -41,7 +38,7 @@ class GraceWindowWorkflow:
         while window.state is GraceState.OPEN:
             workflow.set_current_details(f"{window.about}: open until {window.ends_at:%Y-%m-%d %H:%M} UTC")
             window = await self._continue(window)
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(subject)
         workflow.upsert_search_attributes([STATUS.value_set(window.state)])
         workflow.set_current_details(f"{window.about}: {window.state}")
@@ -49,21 +46,13 @@ class GraceWindowWorkflow:
 
     async def _continue(self, window: GraceStatus) -> GraceStatus:
         if window.remind_at is not None and workflow.now() < window.ends_at:
-            if await self._wait(window.remind_at, "for what saves the streak, until the reminder"):
+            if await self._bell.wait_until(window.remind_at, "for what saves the streak, until the reminder"):
                 return await self._step(GraceActivities.read_grace, "Read what has come")
             return await self._step(GraceActivities.remind_of_grace, "Remind the member")
-        if await self._wait(window.ends_at, "for what saves the streak, until the window ends"):
+        if await self._bell.wait_until(window.ends_at, "for what saves the streak, until the window ends"):
             return await self._step(GraceActivities.read_grace, "Read what has come")
         return await self._step(GraceActivities.end_grace, "Look whether the streak is kept")
 
     async def _step(self, step: Step, summary: str) -> GraceStatus:
         at = GraceAt(self._subject.program_id, self._subject.id, workflow.now())
         return await workflow.execute_activity_method(step, at, **described(SQL, summary))
-
-    async def _wait(self, until: datetime, for_what: str) -> bool:
-        """Until somebody wakes it, or that moment: whether it was woken."""
-        left = max(until - workflow.now(), timedelta())
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._woken, timeout=left, timeout_summary=f"Wait {for_what}")
-        woken, self._woken = self._woken, False
-        return woken

@@ -1,7 +1,6 @@
 """The story of an order, from its hold to the card that arrived or the points that came back."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -9,11 +8,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from activities.orders import WRONG_REALM, OrderActivities, OrderAt, OrderStatus, OrderToReview
 from domain.orders import ENDED, SAME_ADDRESS, Delivery, OrderState
+from workflows import runs
+from workflows.bells import Bell
 from workflows.retries import SQL, VENDOR, described
 from workflows.starts import STATUS, Subject
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 # How long to wait before looking again without being woken: half the time waited so far, within these bounds.
 FIRST_LOOK = timedelta(seconds=30)
@@ -45,14 +43,14 @@ class OrderWorkflow:
     @workflow.init
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._woken = False
+        self._bell = Bell()
         self._marked = workflow.info().typed_search_attributes.get(STATUS)
         self._away_since: datetime | None = None
 
     @workflow.signal
     async def wake(self, outbox_id: int) -> None:
         """Something about the order was committed."""
-        self._woken = True
+        self._bell.ring()
 
     @workflow.run
     async def run(self, subject: Subject) -> str:
@@ -67,7 +65,7 @@ class OrderWorkflow:
                 order = await self._without_vendor(order, error)
             else:
                 self._away_since = None
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(subject)
         self._show(order)
         self._mark(order)
@@ -185,10 +183,7 @@ class OrderWorkflow:
         if not on_its_way or waited >= FIRST_LOOK:
             self._mark(order)
         timeout = long or min(max(waited / 2, FIRST_LOOK), LAST_LOOK)
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._woken, timeout=timeout, timeout_summary=f"Wait {for_what}")
-        woken, self._woken = self._woken, False
-        return woken
+        return await self._bell.wait(timeout, for_what)
 
     def _show(self, order: OrderStatus) -> None:
         because = f" ({order.reason})" if order.reason else ""

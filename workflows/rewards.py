@@ -1,18 +1,16 @@
 """The story of a reward, from unlocked to ordered, or to the end of its offer."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
 
 from activities.rewards import RewardActivities, RewardAt, RewardStatus
 from domain.rewards import REWARD_ENDED, RewardState
+from workflows import runs
+from workflows.bells import Bell
 from workflows.retries import SQL, described
 from workflows.starts import STATUS, Subject
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 # What stands in the way of an automatic order may pass: a day's limit, a vendor that is not connected.
 TRY_AGAIN = timedelta(hours=1)
@@ -31,13 +29,13 @@ class RewardWorkflow:
     @workflow.init
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._woken = False
+        self._bell = Bell()
         self._shown = workflow.info().typed_search_attributes.get(STATUS)
 
     @workflow.signal
     async def wake(self, outbox_id: int) -> None:
         """Something about the reward was committed."""
-        self._woken = True
+        self._bell.ring()
 
     @workflow.run
     async def run(self, subject: Subject) -> str:
@@ -45,7 +43,7 @@ class RewardWorkflow:
         while reward.state not in REWARD_ENDED:
             self._show(reward)
             reward = await self._continue(reward)
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(subject)
         self._show(reward)
         return reward.state
@@ -57,30 +55,22 @@ class RewardWorkflow:
             return await self._step(RewardActivities.offer_reward, "Ask the member to choose")
         ordered = await self._step(RewardActivities.order_reward, "Order it for the member")
         if ordered.state is RewardState.UNLOCKED:
-            await self._wait(workflow.now() + TRY_AGAIN, "until it may be ordered")
+            await self._bell.wait_until(workflow.now() + TRY_AGAIN, "until it may be ordered")
         return ordered
 
     async def _until_chosen(self, offer: RewardStatus) -> RewardStatus:
         assert offer.expires_at is not None, "an offer has an end"
         if offer.remind_at is not None and workflow.now() < offer.remind_at:
-            if await self._wait(offer.remind_at, "for the member's choice, until the reminder"):
+            if await self._bell.wait_until(offer.remind_at, "for the member's choice, until the reminder"):
                 return await self._step(RewardActivities.read_reward, "Read what was chosen")
             return await self._step(RewardActivities.remind_of_reward, "Remind the member")
-        if await self._wait(offer.expires_at, "for the member's choice, until the offer expires"):
+        if await self._bell.wait_until(offer.expires_at, "for the member's choice, until the offer expires"):
             return await self._step(RewardActivities.read_reward, "Read what was chosen")
         return await self._step(RewardActivities.expire_reward, "Let the offer expire")
 
     async def _step(self, step: Step, summary: str) -> RewardStatus:
         at = RewardAt(self._subject.program_id, self._subject.id, workflow.now())
         return await workflow.execute_activity_method(step, at, **described(SQL, summary))
-
-    async def _wait(self, until: datetime, for_what: str) -> bool:
-        """Until somebody wakes it, or that moment: whether it was woken."""
-        left = max(until - workflow.now(), timedelta())
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._woken, timeout=left, timeout_summary=f"Wait {for_what}")
-        woken, self._woken = self._woken, False
-        return woken
 
     def _show(self, reward: RewardStatus) -> None:
         if reward.state != self._shown:

@@ -8,10 +8,8 @@ from temporalio.exceptions import ActivityError
 
 from activities.settling import SettleAt, SettlingActivities
 from domain.settling import Settled, SettleDue
+from workflows import runs
 from workflows.retries import SQL_BOUNDED, described
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class LeaderboardSettleWorkflow:
             if settled.more:
                 left.append(due)
             workflow.set_current_details(f"{done:,} settled, {len(left):,} boards and ladders left")
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(SettleRun(as_of, left, done))
         return done
 

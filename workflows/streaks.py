@@ -1,16 +1,14 @@
 """The story of a streak clock: what time does to the streaks of one policy."""
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
 
 from activities.streaks import ClockAt, PageSettled, StreakActivities
+from workflows import runs
+from workflows.bells import Bell
 from workflows.retries import SQL, described
 from workflows.starts import Subject
-
-# A new run begins beyond this many events, so that none is slow to replay.
-MAX_HISTORY_EVENTS = 400
 
 # Streaks that began meanwhile may have an earlier deadline than those that were known: nobody tells the clock.
 LONGEST_WAIT = timedelta(hours=1)
@@ -30,12 +28,12 @@ class StreakClockWorkflow:
     @workflow.init
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._woken = False
+        self._bell = Bell()
 
     @workflow.signal
     async def wake(self, outbox_id: int) -> None:
         """The policy has changed, or deadlines have come all at once."""
-        self._woken = True
+        self._bell.ring()
 
     @workflow.run
     async def run(self, subject: Subject) -> str:
@@ -45,7 +43,7 @@ class StreakClockWorkflow:
                 return RETIRED
             if not page.more:
                 await self._wait(page.next_deadline_at)
-            if workflow.info().get_current_history_length() > MAX_HISTORY_EVENTS:
+            if runs.is_long():
                 workflow.continue_as_new(subject)
 
     async def _settle(self) -> PageSettled:
@@ -58,8 +56,4 @@ class StreakClockWorkflow:
         workflow.set_current_details(
             f"The next deadline is {f'{next_at:%Y-%m-%d %H:%M} UTC' if next_at else 'unknown'}"
         )
-        with suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._woken, timeout=max(left, SHORTEST_WAIT), timeout_summary="Wait for the next deadline"
-            )
-        self._woken = False
+        await self._bell.wait(max(left, SHORTEST_WAIT), "for the next deadline")

@@ -27,8 +27,7 @@ from storage.keyring import Keyring
 from tests.histories import recording
 from tests.programs import make_program
 from tests.sandboxes import running
-from workflows import connector_sync as story
-from workflows import retries
+from workflows import retries, runs
 from workflows.connector_sync import ConnectorSyncWorkflow, SyncRun
 from workflows.queues import BAMBOOHR, LAUREL
 
@@ -160,7 +159,7 @@ async def test_a_run_that_fails_leaves_the_cursor_where_it_was(world: World, mon
 
 async def test_a_long_sync_goes_on_where_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bamboohr, "PAGE", 1)
-    monkeypatch.setattr(story, "MAX_HISTORY_EVENTS", 20)
+    monkeypatch.setattr(runs, "MAX_HISTORY_EVENTS", 20)
     for n in range(5):
         world.hire(f"e{n}")
 

@@ -16,7 +16,7 @@ from storage.database import Database
 from storage.game_tables import employment_facts
 from tests.histories import recording
 from tests.programs import make_member, make_program
-from workflows import employment as story
+from workflows import runs
 from workflows.employment import EmploymentRun, EmploymentWorkflow
 from workflows.queues import LAUREL
 
@@ -80,7 +80,7 @@ async def test_a_long_employment_run_goes_on_where_it_was(
     namespace_client: Client, opened: Database, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(employment, "PAGE", 1)
-    monkeypatch.setattr(story, "MAX_HISTORY_EVENTS", 20)
+    monkeypatch.setattr(runs, "MAX_HISTORY_EVENTS", 20)
     program_id = await make_company(opened, 6)
 
     assert await run(namespace_client, EmploymentRun(AS_OF, [program_id]), request.node.name) == 6

@@ -14,7 +14,7 @@ from storage import expiry
 from storage.database import Database
 from tests.histories import recording
 from tests.storage import expiring
-from workflows import expiry as story
+from workflows import runs
 from workflows.expiry import ExpiryRun, PointsExpiryWorkflow
 from workflows.queues import LAUREL
 
@@ -63,7 +63,7 @@ async def test_a_long_run_goes_on_where_it_was(
     namespace_client: Client, opened: Database, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(expiry, "PAGE", 2)
-    monkeypatch.setattr(story, "MAX_HISTORY_EVENTS", 20)
+    monkeypatch.setattr(runs, "MAX_HISTORY_EVENTS", 20)
     program_id = await expiring.make(opened, members=6)
 
     done = await run(namespace_client, ExpiryRun(expiring.DUE), request.node.name)

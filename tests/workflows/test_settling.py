@@ -17,7 +17,7 @@ from storage import board_snapshots, configurations, intake, leaderboards, tiers
 from storage.database import Database
 from tests.histories import recording
 from tests.programs import NOW, SAMPLE, deal, make_member, make_program
-from workflows import settling as story
+from workflows import runs
 from workflows.queues import LAUREL
 from workflows.settling import LeaderboardSettleWorkflow, SettleRun
 
@@ -93,7 +93,7 @@ async def test_what_has_ended_everywhere_is_settled_once(
 async def test_a_long_run_goes_on_page_by_page(
     namespace_client: Client, program_id: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(story, "MAX_HISTORY_EVENTS", 8)
+    monkeypatch.setattr(runs, "MAX_HISTORY_EVENTS", 8)
     monkeypatch.setattr(tiers, "SETTLE_PAGE", 1)
 
     assert await run(namespace_client, SettleRun(AT), request.node.name) == 4
