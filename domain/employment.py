@@ -53,8 +53,9 @@ class TellingState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """One telling of a fact, the n-th of its key: what was said, and what became of it."""
+    """One telling of a fact, the n-th of its key: of whom it was said, what, and what became of it."""
 
+    member_id: str
     type: str
     name: str
     n: int
@@ -122,25 +123,26 @@ def _data(promotion: Promotion) -> dict[str, Any]:
     return data | ({"before": promotion.before} if promotion.before else {})
 
 
-def settle(holds: Sequence[Fact], known: Sequence[Telling], *, since: date) -> Settlement:
-    """What to tell and to withdraw. A fact from before `since` is told only in place of one that did not hold.
+def settle(member_id: str, holds: Sequence[Fact], known: Sequence[Telling], *, since: date) -> Settlement:
+    """What to tell the member and to withdraw. A fact from before `since` is told only in place of a wrong one.
 
-    What was told in an employment that is over is not told again.
+    `known` is what was told of the person, also as somebody else who turned out to be this member: of what was told
+    twice the first one stays. What was told in an employment that is over is not told again.
     """
-    by_key = {fact.key: fact for fact in holds}
-    standing = {one.key: one for one in known if one.state is TellingState.STANDING}
-    wrong = {key: one for key, one in standing.items() if key not in by_key or by_key[key].data != one.data}
-    mistaken = {one.key for one in known if one.state is TellingState.WITHDRAWN} | wrong.keys()
-    settled = [(one.key, one.data) for one in known if one.state is TellingState.CLOSED]
-    due = [
-        fact
-        for key, fact in by_key.items()
-        if (key in wrong or key not in standing)
-        and (fact.on >= since or key in mistaken)
-        and (key, fact.data) not in settled
-    ]
-    told = (Telling(fact.type, fact.name, _times(known, fact.key) + 1, fact.data) for fact in due)
-    return Settlement(tuple(told), tuple(wrong.values()))
+    by_key = {fact.key: fact.data for fact in holds}
+    kept = [(one.key, one.data) for one in known if one.state is TellingState.CLOSED]
+    wrong = []
+    for one in known:
+        if one.state is not TellingState.STANDING:
+            continue
+        if by_key.get(one.key) == one.data and (one.key, one.data) not in kept:
+            kept.append((one.key, one.data))
+        else:
+            wrong.append(one)
+    mistaken = {one.key for one in known if one.state is TellingState.WITHDRAWN} | {one.key for one in wrong}
+    due = [one for one in holds if (one.key, one.data) not in kept and (one.on >= since or one.key in mistaken)]
+    told = (Telling(member_id, one.type, one.name, _times(known, one.key) + 1, one.data) for one in due)
+    return Settlement(tuple(told), tuple(wrong))
 
 
 def _times(known: Sequence[Telling], key: Key) -> int:
@@ -152,18 +154,18 @@ def since(begins_on: date, today: date) -> date:
     return max(begins_on, today - LATE)
 
 
-def event(telling: Telling, member_id: str, time_zone: str) -> Event:
+def event(telling: Telling, time_zone: str) -> Event:
     """The derived event of a telling, at the beginning of its day where the member is."""
-    return derived.event(telling.type, _name(telling, member_id), member_id, _begins(telling, time_zone), telling.data)
+    return derived.event(telling.type, _name(telling), telling.member_id, _begins(telling, time_zone), telling.data)
 
 
-def retraction(telling: Telling, member_id: str, at: datetime) -> Event:
+def retraction(telling: Telling, at: datetime) -> Event:
     """What takes the telling back."""
-    return derived.retraction(telling.type, _name(telling, member_id), member_id, at)
+    return derived.retraction(telling.type, _name(telling), telling.member_id, at)
 
 
-def _name(telling: Telling, member_id: str) -> str:
-    return f"{member_id}:{telling.name}" + (f":{telling.n}" if telling.n > 1 else "")
+def _name(telling: Telling) -> str:
+    return f"{telling.member_id}:{telling.name}" + (f":{telling.n}" if telling.n > 1 else "")
 
 
 def _begins(telling: Telling, time_zone: str) -> datetime:

@@ -1,7 +1,8 @@
 """What is told of employment, set by set: what holds is compared with what was told, under the members' locks.
 
 A telling is a row and an outbox row of one transaction, so it is told once; nothing that was told is changed but by
-ending it.
+ending it. What an alias was told counts as told to the member that it turned out to be; the rows stay the alias's, so
+that each has their own again when the merge is undone.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived, employment
@@ -26,8 +27,8 @@ PAGE = 500  # members
 OF_DATES = (derived.WORK_ANNIVERSARY, derived.PROBATION_ENDED)
 OF_PROMOTIONS = (derived.MEMBER_PROMOTED,)
 
-_OF_MEMBER = ("id", "time_zone", "hired_on", "probation_ends_on", "created_at")
-_COLUMNS = ("member_id", "type", "name", "n", "state", "data", "told_at", "ended_at")
+_TELLING = ("member_id", "type", "name", "n", "data", "state")
+_COLUMNS = (*_TELLING, "told_at", "ended_at")
 _ENDED = "ON CONFLICT (member_id, type, name, n) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at"
 
 
@@ -80,9 +81,10 @@ async def settle_promotions(
 
 async def close(session: AsyncSession, program_id: str, member_ids: Collection[str], *, now: datetime) -> None:
     """These members have left: what was told of their employment stays as it is, whatever their dates become."""
+    everybody = select(members.c.id).where(members.c.program_id == program_id, _is_one_of(member_ids))
     own = update(employment_facts).where(
         employment_facts.c.program_id == program_id,
-        employment_facts.c.member_id.in_(member_ids),
+        employment_facts.c.member_id.in_(everybody),
         employment_facts.c.state == TellingState.STANDING,
     )
     await session.execute(own.values(state=TellingState.CLOSED, ended_at=now))
@@ -118,7 +120,10 @@ async def _plan(
     as_of: datetime,
 ) -> dict[str, Settlement]:
     known = await _list_tellings(session, program_id, [one.id for one in concerned], types)
-    found = {one.id: employment.settle(holds(one), known.get(one.id, ()), since=one.since(as_of)) for one in concerned}
+    found = {
+        one.id: employment.settle(one.id, holds(one), known.get(one.id, ()), since=one.since(as_of))
+        for one in concerned
+    }
     return {member_id: settlement for member_id, settlement in found.items() if settlement}
 
 
@@ -126,25 +131,41 @@ async def _list(
     session: AsyncSession, program_id: str, which: Any, *, limit: int, lock: bool = False
 ) -> list[Employed]:
     """Members who are employed, in the order of their ids."""
-    own = select(*(members.c[name] for name in _OF_MEMBER)).where(
+    dates = _date("hired_on"), _date("probation_ends_on")
+    own = select(members.c.id, members.c.time_zone, *dates, members.c.created_at).where(
         members.c.program_id == program_id, members.c.status != MemberStatus.LEFT, members.c.merged_into.is_(None)
     )
     own = own.where(which).order_by(members.c.id).limit(limit)
     return [Employed(*row) for row in await session.execute(own.with_for_update(key_share=True) if lock else own)]
 
 
-async def _list_tellings(
-    session: AsyncSession, program_id: str, member_ids: Sequence[str], types: Collection[str]
-) -> dict[str, list[Telling]]:
-    columns = (employment_facts.c[name] for name in ("member_id", "type", "name", "n", "data", "state"))
-    own = select(*columns).where(
-        employment_facts.c.program_id == program_id,
-        employment_facts.c.member_id.in_(member_ids),
-        employment_facts.c.type.in_(types),
+def _date(name: str) -> ColumnElement[date]:
+    """The member's date; for want of one, that of somebody who turned out to be the member and has not left."""
+    alias = members.alias()
+    theirs = select(func.min(alias.c[name])).where(
+        alias.c.program_id == members.c.program_id,
+        alias.c.merged_into == members.c.id,
+        alias.c.status != MemberStatus.LEFT,
     )
+    return func.coalesce(members.c[name], theirs.scalar_subquery())
+
+
+def _is_one_of(member_ids: Collection[str]) -> ColumnElement[bool]:
+    """These members, and whoever turned out to be one of them."""
+    return or_(members.c.id.in_(member_ids), members.c.merged_into.in_(member_ids))
+
+
+async def _list_tellings(
+    session: AsyncSession, program_id: str, member_ids: Collection[str], types: Collection[str]
+) -> dict[str, list[Telling]]:
+    """By member, what was told of them and of whoever turned out to be them, the first first."""
+    of = employment_facts.c
+    whose = func.coalesce(members.c.merged_into, members.c.id)
+    own = select(whose, *(of[name] for name in _TELLING)).join(members, members.c.id == of.member_id)
+    own = own.where(members.c.program_id == program_id, _is_one_of(member_ids), of.type.in_(types))
     found: dict[str, list[Telling]] = {}
-    for member_id, type_, name, n, data, state in await session.execute(own):
-        found.setdefault(member_id, []).append(Telling(type_, name, n, data, TellingState(state)))
+    for row in await session.execute(own.order_by(of.told_at, of.member_id, of.n)):
+        found.setdefault(row[0], []).append(Telling(*row[1:-1], TellingState(row[-1])))
     return found
 
 
@@ -157,22 +178,21 @@ async def _write(
 ) -> None:
     told, withdrawn, effects = [], [], []
     for member_id, settlement in settled.items():
-        zone = concerned[member_id].time_zone
-        withdrawn += [_row(member_id, one, TellingState.WITHDRAWN, as_of) for one in settlement.withdrawn]
-        told += [_row(member_id, one, TellingState.STANDING, as_of) for one in settlement.told]
-        effects += _effects(program_id, member_id, zone, settlement, as_of)
+        withdrawn += [_row(one, TellingState.WITHDRAWN, as_of) for one in settlement.withdrawn]
+        told += [_row(one, TellingState.STANDING, as_of) for one in settlement.told]
+        effects += _effects(program_id, concerned[member_id].time_zone, settlement, as_of)
     # Those that end go first: of each fact one telling stands at most.
     await sets.insert(session, Rows(employment_facts, _COLUMNS, withdrawn, _ENDED, {"program_id": program_id}))
     await sets.insert(session, Rows(employment_facts, _COLUMNS, told, "", {"program_id": program_id}))
     await outbox.add(session, effects, now=as_of)
 
 
-def _row(member_id: str, telling: Telling, state: TellingState, at: datetime) -> tuple[object, ...]:
+def _row(telling: Telling, state: TellingState, at: datetime) -> tuple[object, ...]:
     ended_at = None if state is TellingState.STANDING else at
-    return member_id, telling.type, telling.name, telling.n, state, telling.data, at, ended_at
+    return telling.member_id, telling.type, telling.name, telling.n, telling.data, state, at, ended_at
 
 
-def _effects(program_id: str, member_id: str, zone: str, settlement: Settlement, at: datetime) -> list[OutboxRow]:
-    gone = [employment.retraction(one, member_id, at) for one in settlement.withdrawn]
-    told = [employment.event(one, member_id, zone) for one in settlement.told]
+def _effects(program_id: str, zone: str, settlement: Settlement, at: datetime) -> list[OutboxRow]:
+    gone = [employment.retraction(one, at) for one in settlement.withdrawn]
+    told = [employment.event(one, zone) for one in settlement.told]
     return [derived.outbox_row(program_id, event) for event in (*gone, *told)]

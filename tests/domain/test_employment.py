@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain import employment
 from domain.derived import MEMBER_PROMOTED, PROBATION_ENDED, WORK_ANNIVERSARY
-from domain.employment import LATE, Fact, Promotion, Telling, TellingState, facts_of_dates, settle
+from domain.employment import LATE, Fact, Promotion, Settlement, Telling, TellingState, facts_of_dates, settle
 
 TODAY = date(2026, 3, 10)
 SINCE = TODAY - LATE
@@ -24,7 +24,7 @@ class Told:
 
     def run(self, holds: list[Fact], since: date = SINCE) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """What is told and what is taken back now, each as name and day."""
-        found = settle(holds, self.tellings, since=since)
+        found = settle("mem_1", holds, self.tellings, since=since)
         gone = [replace(one, state=TellingState.WITHDRAWN) for one in found.withdrawn]
         kept = [one for one in self.tellings if one not in found.withdrawn]
         self.tellings = [*kept, *gone, *found.told]
@@ -104,7 +104,7 @@ def test_a_correction_that_is_corrected_is_told_under_another_name() -> None:
     for on in (date(2020, 3, 10), date(2020, 3, 9), date(2020, 3, 10)):
         told.run(hired(on))
 
-    names = [employment.event(one, "mem_1", "UTC").external_id for one in told.tellings]
+    names = [employment.event(one, "UTC").external_id for one in told.tellings]
 
     assert told.standing == [("6", "2026-03-10")]
     assert len(set(names)) == 3
@@ -150,6 +150,15 @@ def test_who_comes_back_with_the_old_day_of_hire_is_not_told_of_the_same_anniver
     assert told.run(hired(date(2020, 3, 10), TODAY + timedelta(days=5))) == ([], [])
 
 
+def test_of_what_was_told_as_two_members_the_first_stays() -> None:
+    [fact] = facts_of_dates(None, TODAY, TODAY)
+    ours, theirs = (Telling(whose, fact.type, fact.name, 1, fact.data) for whose in ("mem_1", "mem_2"))
+    closed = replace(theirs, state=TellingState.CLOSED)
+
+    assert settle("mem_1", [fact], [theirs, ours], since=SINCE) == Settlement((), (ours,))
+    assert settle("mem_1", [fact], [ours, closed], since=SINCE) == Settlement((), (ours,))
+
+
 @given(st.lists(st.tuples(DAYS, st.integers(0, 40)), min_size=1, max_size=8))
 def test_after_every_run_each_year_is_told_at_most_once_and_only_as_it_is(runs: list[tuple[date, int]]) -> None:
     """Whatever the day of hire is corrected to, and however often somebody looks."""
@@ -166,9 +175,9 @@ def test_after_every_run_each_year_is_told_at_most_once_and_only_as_it_is(runs: 
 
 def test_facts_are_events_at_the_beginning_of_their_day_where_the_member_is() -> None:
     [fact] = facts_of_dates(None, TODAY, TODAY)
-    telling = Telling(fact.type, fact.name, 1, fact.data)
+    telling = Telling("mem_1", fact.type, fact.name, 1, fact.data)
 
-    event = employment.event(telling, "mem_1", "America/New_York")
+    event = employment.event(telling, "America/New_York")
 
     assert (event.type, event.occurred_at) == (PROBATION_ENDED, datetime(2026, 3, 10, 4, tzinfo=UTC))
     assert (event.external_id, event.data) == ("probation.ended:mem_1:probation", {"on": "2026-03-10"})

@@ -13,8 +13,9 @@ from domain.derived import WORK_ANNIVERSARY, from_payload
 from domain.employment import Promotion
 from domain.events import SourcePolicy
 from domain.member_changes import read
+from domain.merges import Merge
 from domain.outbox import Kind
-from storage import employment, intake, member_changes, members, streaks, tables
+from storage import employment, intake, member_changes, members, merges, streaks, tables
 from storage.database import Database
 from tests.programs import SAMPLE, apply, course, make_member, make_program
 
@@ -72,6 +73,18 @@ class Company:
             for row in found:
                 told = [from_payload(row["payload"])]
                 await intake.record(session, self.id, told, derived.POLICY, as_of=self.now)
+
+    async def merge(self, source: str, destination: str) -> Merge:
+        async with self.database.begin() as session:
+            both = {"source": source, "destination": destination}
+            merged = await merges.merge(session, self.id, **both, actor="hr", reason="the same person", as_of=self.now)
+        assert isinstance(merged, Merge)
+        return merged
+
+    async def part(self, merged: Merge) -> None:
+        async with self.database.begin() as session:
+            undone = await merges.undo(session, self.id, merged.id, actor="hr", reason="two people", as_of=self.now)
+        assert isinstance(undone, Merge)
 
     async def points(self, member_id: str) -> int:
         async with self.database.begin() as session:
@@ -241,3 +254,75 @@ async def test_the_streak_of_who_leaves_ends_without_grace(company: Company) -> 
         found = {one: dict(await streaks.list_of(session, company.id, one))["learning"] for one in (ada, bob)}
 
     assert (found[ada].state, found[bob].state, found[ada].longest) == ("broken", "at_risk", 2)
+
+
+# -- Members who turn out to be one --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("date_of_the_other", [date(2021, 3, 10), None])
+async def test_what_was_told_of_whoever_turned_out_to_be_another_is_not_told_again(
+    company: Company, date_of_the_other: date | None
+) -> None:
+    ada = await company.member("ada", hired_on=date(2021, 3, 10), probation_ends_on=date(2026, 3, 10))
+    await company.run()
+    twin = await company.member("twin", hired_on=date_of_the_other)
+
+    await company.merge(ada, twin)
+    again = await company.run(timedelta(hours=6))
+    a_year_later = await company.run(YEAR)
+
+    assert (again, a_year_later, await company.points(twin)) == (0, 1, 530 + 600)
+
+
+async def test_what_both_were_told_counts_once_and_for_each_again_if_they_are_two(company: Company) -> None:
+    ada = await company.member("ada", hired_on=date(2021, 3, 10))
+    twin = await company.member("twin", hired_on=date(2021, 3, 10))
+    await company.run()
+
+    merged = await company.merge(ada, twin)
+    together = [await company.run(), await company.run(), await company.points(twin)]
+    await company.part(merged)
+    apart = [await company.run(), await company.run()]
+
+    assert (together, apart) == ([1, 0, 500], [1, 0])
+    assert (await company.points(ada), await company.points(twin)) == (500, 500)
+
+
+async def test_another_day_of_hire_of_who_they_are_now_takes_the_place_of_what_was_told(company: Company) -> None:
+    ada = await company.member("ada", hired_on=date(2021, 3, 10))
+    await company.run()
+    twin = await company.member("twin", hired_on=date(2023, 3, 10))
+
+    await company.merge(ada, twin)
+    done = [await company.run(), await company.run()]
+
+    assert (done, await company.points(twin)) == ([1, 0], 300)
+
+
+async def test_a_promotion_that_was_told_before_a_merge_is_told_once_and_can_be_taken_back(company: Company) -> None:
+    promotion = Promotion(date(2026, 3, 9), "Lead", "Engineer")
+    ada, twin = await company.member("ada"), await company.member("twin")
+
+    async def settle(member_id: str, *promotions: Promotion) -> int:
+        async with company.database.begin() as session:
+            await employment.settle_promotions(session, company.id, {member_id: promotions}, as_of=company.now)
+        await company.tell()
+        return await company.points(member_id)
+
+    before = await settle(ada, promotion)
+    await company.merge(ada, twin)
+
+    assert (before, await settle(twin, promotion), await settle(twin)) == (70, 70, 0)
+
+
+async def test_who_leaves_after_a_merge_keeps_what_the_alias_was_given(company: Company) -> None:
+    ada = await company.member("ada", hired_on=date(2021, 3, 10))
+    await company.run()
+    twin = await company.member("twin", hired_on=date(2021, 3, 10))
+    await company.merge(ada, twin)
+
+    await company.change(external_id="twin", status="left")
+    await company.change(external_id="twin", status="active", hired_on="2026-03-11")
+    done = await company.run(timedelta(days=2))
+
+    assert (done, await company.points(twin)) == (0, 500)
