@@ -160,12 +160,13 @@ async def _list_tellings(
 ) -> dict[str, list[Telling]]:
     """By member, what was told of them and of whoever turned out to be them, the first first."""
     of = employment_facts.c
-    whose = func.coalesce(members.c.merged_into, members.c.id)
+    whose = func.coalesce(members.c.merged_into, members.c.id).label("whose")
     own = select(whose, *(of[name] for name in _TELLING)).join(members, members.c.id == of.member_id)
     own = own.where(members.c.program_id == program_id, _is_one_of(member_ids), of.type.in_(types))
     found: dict[str, list[Telling]] = {}
-    for row in await session.execute(own.order_by(of.told_at, of.member_id, of.n)):
-        found.setdefault(row[0], []).append(Telling(*row[1:-1], TellingState(row[-1])))
+    for row in (await session.execute(own.order_by(of.told_at, of.member_id, of.n))).mappings():
+        told = {name: row[name] for name in _TELLING} | {"state": TellingState(row["state"])}
+        found.setdefault(row["whose"], []).append(Telling(**told))
     return found
 
 
