@@ -262,6 +262,14 @@ class Settings(BaseSettings):
         description="Requests that one API key, or one connection's system, may make in a minute, over all API "
         "processes; beyond it they get 429.",
     )
+    admin_requests_per_minute: int = Field(
+        600,
+        ge=1,
+        le=10_000_000,
+        description="Requests to the pages of administrators that one person who is signed in, or one address from "
+        "which somebody signs in, may make in a minute, over all API processes. Danger: behind a proxy on another "
+        "machine, all addresses are the proxy's.",
+    )
     tremendous_requests_per_second: float = Field(
         10.0,
         gt=0,

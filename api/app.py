@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 import runtime
 from api import operations, problems
+from api.admin import pages
 from api.auth import Authentication, Keys
 from api.backends import Backends
 from api.charts import read_chart
@@ -133,6 +134,7 @@ def _lifespan(
             writer,
             cursors,
             allowance,
+            Allowance(settings.redis_url, settings.admin_requests_per_minute, clock),
             chart,
             signer,
             live,
@@ -161,7 +163,7 @@ def _tell(changed: Changed, changes: BalanceChanges, live: Live) -> None:
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     """FastAPI's own validation concerns parameters only: bodies are parsed by api.bodies."""
     assert isinstance(error, RequestValidationError)
-    return problems.answer(_faults(error), request.scope["path"])
+    return _say(_faults(error), request)
 
 
 async def _refuse_socket(websocket: WebSocket, error: Exception) -> None:
@@ -178,9 +180,14 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.scope["path"]
     if error.status_code == 405:
-        return problems.answer(Problem("method_not_allowed", headers={"Allow": ", ".join(_allowed(path))}), path)
+        return _say(Problem("method_not_allowed", headers={"Allow": ", ".join(_allowed(path))}), request)
     code = "not_found" if error.status_code == 404 else "internal_error"
-    return problems.answer(Problem(code, headers=error.headers), path)
+    return _say(Problem(code, headers=error.headers), request)
+
+
+def _say(problem: Problem, request: Request) -> Response:
+    path = request.scope["path"]
+    return pages.fault(request, problem) if pages.are_at(path) else problems.answer(problem, path)
 
 
 def _allowed(path: str) -> list[str]:

@@ -32,6 +32,7 @@ class Backends:
     writer: Writer
     cursors: Cursors
     allowance: Allowance
+    admin_allowance: Allowance
     chart: Chart
     signer: TokenSigner
     live: Live

@@ -1,12 +1,13 @@
 """Answers that may take minutes: they begin before they are known, and blanks keep the line awake until they are.
 
-JSON may begin with blanks, so callers read such an answer like any other. What is known within PROMPT_SECONDS is
-answered as usual, problems included; what fails later breaks the connection off, for its status has been told. A caller
-who leaves takes its question along. Few are worked out at once, so that some connections to the database are left.
+JSON and HTML may begin with blanks, so callers read such an answer like any other. What is known within PROMPT_SECONDS
+is answered as usual, problems included; what fails later breaks the connection off, for its status has been told. A
+caller who leaves takes its question along. Few are worked out at once, so that some connections to the database are
+left.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request, Response
@@ -22,7 +23,7 @@ AT_ONCE = 3
 MAX_WAITING = 20  # those at work included
 RETRY_AFTER_SECONDS = 30
 
-Handle = Callable[[Request], Awaitable[Response]]
+Work = Callable[[], Awaitable[Response]]
 
 
 class LongAnswers:
@@ -32,19 +33,25 @@ class LongAnswers:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 
-    async def answer(self, handle: Handle, request: Request) -> Response:
-        """What `handle` answers, or the beginning of it; raises Problem overloaded."""
-        if self._waiting >= MAX_WAITING:
-            raise Problem("overloaded", "too many reports are asked for", retry_after_seconds=RETRY_AFTER_SECONDS)
-        working = asyncio.create_task(self._work(handle, request))
-        await asyncio.wait((working,), timeout=PROMPT_SECONDS)
-        return working.result() if working.done() else Late(working)
+    async def answer(
+        self, work: Work, media_type: str = "application/json", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """What the work answers, or the beginning of it; raises Problem overloaded.
 
-    async def _work(self, handle: Handle, request: Request) -> Response:
+        The body of the request has been read: while an answer is late, only the caller's leaving is listened for.
+        """
+        if self._waiting >= MAX_WAITING:
+            detail = "too many reports and previews are asked for"
+            raise Problem("overloaded", detail, retry_after_seconds=RETRY_AFTER_SECONDS)
+        working = asyncio.create_task(self._take_turn(work))
+        await asyncio.wait((working,), timeout=PROMPT_SECONDS)
+        return working.result() if working.done() else Late(working, media_type, headers)
+
+    async def _take_turn(self, work: Work) -> Response:
         self._waiting += 1
         try:
             async with asyncio.timeout(LONGEST_SECONDS), self._turns:
-                return await handle(request)
+                return await work()
         finally:
             self._waiting -= 1
 
@@ -52,8 +59,8 @@ class LongAnswers:
 class Late(Response):
     """Blanks, and then what the task answers."""
 
-    def __init__(self, working: asyncio.Task[Response]) -> None:
-        super().__init__(media_type="application/json")
+    def __init__(self, working: asyncio.Task[Response], media_type: str, headers: Mapping[str, str] | None) -> None:
+        super().__init__(headers=headers, media_type=media_type)
         del self.headers["content-length"]
         self._working = working
 
@@ -85,6 +92,6 @@ class LongOperation(Operation):
 
         async def patient(request: Request) -> Response:
             answers: LongAnswers = request.app.state.backends.long_answers
-            return await answers.answer(handle, request)
+            return await answers.answer(lambda: handle(request))
 
         return patient

@@ -32,6 +32,7 @@ from domain.rewards import IllegalReward
 from storage.configurations import CadenceChanged, UnitInUse
 from storage.failures import is_transient
 from storage.keyring import CannotOpen
+from storage.previews import TooMuch
 from storage.proposals import TooManyProposals
 from storage.publishing import NotSound
 
@@ -422,11 +423,14 @@ class Problem(Exception):
 
 def answer(problem: Problem, instance: str | None = None) -> Response:
     """The problem as a response."""
-    headers = dict(problem.headers)
-    if problem.retry_after_seconds is not None:
-        headers["Retry-After"] = str(problem.retry_after_seconds)
     body = orjson.dumps(problem.as_json(instance))
-    return Response(body, problem.kind.status, headers, MEDIA_TYPE)
+    return Response(body, problem.kind.status, headers_of(problem), MEDIA_TYPE)
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """What goes with the problem, however it is told."""
+    wait = problem.retry_after_seconds
+    return problem.headers | ({} if wait is None else {"Retry-After": str(wait)})
 
 
 def of(error: Exception) -> Problem:
@@ -445,6 +449,8 @@ def of(error: Exception) -> Problem:
         return Problem("illegal_transition", str(error))
     if isinstance(error, NeedsSecondPerson):
         return Problem("needs_second_person", str(error))
+    if isinstance(error, TooMuch):
+        return Problem("preview_too_large", str(error))
     if isinstance(error, KeyTaken):
         return Problem("challenge_key_taken", str(error))
     if isinstance(error, InvalidMember):

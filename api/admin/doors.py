@@ -5,21 +5,21 @@ from fastapi.responses import RedirectResponse
 
 from api import sites
 from api.admin import pages
-from api.admin.pages import Page
+from api.admin.pages import HOME, Door, Page
 from api.backends import backends
 from domain import sign_ins
 from domain.sign_ins import LinkSpent
 from storage import sign_ins as stored_sign_ins
 
 FILES = {name: name for name in ("palette.css", "base.css", "admin.css", "admin.js", "htmx.min.js", "laurel.svg")}
-FIRST_PAGE = "/admin/challenges"
+FIRST_PAGE = f"{HOME}/challenges"
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=Door)
 inside = APIRouter(include_in_schema=False, route_class=Page)
-sites.serve_files(router, "/admin/files", FILES)
+sites.serve_files(router, f"{HOME}/files", FILES)
 
 
-@router.get("/admin")
+@router.get(HOME)
 async def begin(request: Request) -> Response:
     """The first page."""
     return RedirectResponse(FIRST_PAGE, pages.SEE_OTHER, headers=pages.SENT)
@@ -34,6 +34,7 @@ async def show_door(request: Request) -> Response:
 @router.post(pages.ENTRANCE)
 async def enter(request: Request) -> Response:
     """Spend the link and sign in."""
+    await pages.spend_at_door(request)
     here, form = backends(request), await pages.read_form(request)
     link = (form.get("link") or [""])[-1].strip().rpartition("#")[2]
     try:

@@ -15,6 +15,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import ClientDisconnect
 
 from api import bodies, problems, sites
 from api.backends import backends
@@ -27,13 +28,32 @@ from storage import programs
 from storage import sign_ins as stored_sign_ins
 
 COOKIE = "laurel_admin"
-ENTRANCE = "/admin/enter"
+HOME = "/admin"
+ENTRANCE = f"{HOME}/enter"
 FORM_BYTES = 64 * 1024
 MAX_FIELDS = 200
 SEE_OTHER = 303
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 SENT = sites.headers(forms="'self'") | {"Cache-Control": "no-store"}
+
+# What these mean for a person, and what to do.
+_WORDS = {
+    "not_found": ("There is nothing here", "The address is wrong, or what it showed is not in this program."),
+    "method_not_allowed": ("This cannot be opened here", "It is the address of a button, not of a page."),
+    "forbidden": ("This form is out of date", "Load its page anew, and fill it in again."),
+    "body_too_large": ("This is too much text", "Shorten it, and send it again."),
+    "request_timeout": ("The form took too long to arrive", "Send it again."),
+    "rate_limited": ("Too many requests in one minute", "Nothing was changed."),
+    "overloaded": ("Too many people ask for this at once", "Nothing was changed."),
+    "database_unavailable": ("Laurel cannot answer just now", "It may be over in a moment."),
+    "internal_error": ("Something went wrong", "If it goes on, tell whoever runs Laurel when it happened."),
+    "illegal_transition": ("This is not possible any more", ""),
+    "needs_second_person": ("A second person is needed", ""),
+    "preview_too_large": ("Too much has happened for a preview", ""),
+}
+# Statuses whose details are written for people who use pages too.
+_TOLD = (400, 409, 422)
 
 Form = Mapping[str, list[str]]
 
@@ -54,22 +74,35 @@ class Visit:
         return (self.form.get(name) or [""])[-1].strip()
 
 
-class Page(APIRoute):
-    """A route for who is signed in: it finds the visit as `visit(request)`."""
+class Door(APIRoute):
+    """A route for whoever comes: what goes wrong is told as a page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
-        async def guarded(request: Request) -> Response:
+        async def told(request: Request) -> Response:
             try:
-                request.scope["visit"] = await _admit(request)
+                await self.admit(request)
                 return await handle(request)
             except _SignedOut:
                 return redirect(request, ENTRANCE)
+            except ClientDisconnect:
+                raise
             except Exception as error:
-                return fault(problems.of(error))
+                return fault(request, problems.of(error))
 
-        return guarded
+        return told
+
+    async def admit(self, request: Request) -> None:
+        """Everybody comes in."""
+
+
+class Page(Door):
+    """A route for who is signed in: it finds the visit as `visit(request)`."""
+
+    async def admit(self, request: Request) -> None:
+        """Raises _SignedOut or Problem for whoever does not come in."""
+        request.scope["visit"] = await _admit(request)
 
 
 def visit(request: Request) -> Visit:
@@ -92,18 +125,43 @@ def render_plain(name: str, status: int = 200, **shown: Any) -> Response:
     return HTMLResponse(_TEMPLATES.get_template(name).render(**shown), status_code=status, headers=SENT)
 
 
-def fault(problem: Problem) -> Response:
-    """The problem in words, for a person."""
-    if problem.kind.status >= 500:
+def fault(request: Request, problem: Problem) -> Response:
+    """The problem in words, for a person: a page with a way back, or a line for the page that asked for a part."""
+    status = problem.kind.status
+    if status >= 500:
         log.error("page failed", code=problem.kind.code, exc_info=True)
-    return render_plain("fault.html", problem.kind.status, title=problem.kind.title, detail=problem.detail)
+    title, advice = _WORDS.get(problem.kind.code, (problem.kind.title, ""))
+    told = {"title": title, "advice": advice, "detail": problem.detail if status in _TOLD else ""}
+    template = "fault_line.html" if is_part(request) else "fault.html"
+    page = _TEMPLATES.get_template(template).render(**told, wait_seconds=problem.retry_after_seconds)
+    return HTMLResponse(page, status, headers=SENT | problems.headers_of(problem))
 
 
 def redirect(request: Request, path: str) -> Response:
     """On to the page that shows what was done."""
-    if "hx-request" in request.headers:  # the whole page is to change, not a part of it
+    if is_part(request):  # the whole page is to change
         return Response(status_code=204, headers=SENT | {"HX-Redirect": path})
     return RedirectResponse(path, SEE_OTHER, headers=SENT)
+
+
+def is_part(request: Request) -> bool:
+    """Whether a page asks for a part of itself."""
+    return "hx-request" in request.headers
+
+
+def are_at(path: str) -> bool:
+    """Whether people are answered here, with pages."""
+    return path == HOME or path.startswith(f"{HOME}/")
+
+
+async def spend(request: Request, kind: str, caller_id: str) -> None:
+    """Take one request of those that this caller may make in a minute; raises Problem rate_limited."""
+    await backends(request).admin_allowance.spend(request.scope, kind, caller_id)
+
+
+async def spend_at_door(request: Request) -> None:
+    """The same for somebody who is known by an address alone."""
+    await spend(request, "address", f"address:{request.client.host if request.client else ''}")
 
 
 async def read_form(request: Request) -> Form:
@@ -131,9 +189,11 @@ async def _admit(request: Request) -> Visit:
         raise _SignedOut
     async with here.database.begin() as session:
         signed_in = await stored_sign_ins.find_session(session, token, now=here.clock())
-        if signed_in is None:
-            raise _SignedOut
-        program = await programs.get(session, signed_in.program_id)
+        program = await programs.get(session, signed_in.program_id) if signed_in else None
+    if signed_in is None or program is None:
+        await spend_at_door(request)
+        raise _SignedOut
+    await spend(request, "session", f"{signed_in.program_id}:{signed_in.actor}")
     form: Form = {}
     if request.method != "GET":
         form = await read_form(request)
@@ -150,6 +210,10 @@ def _moment(at: datetime | None, time_zone: str) -> str:
     return at.astimezone(zone(time_zone)).strftime("%-d %b %Y, %H:%M") if at else ""
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
 def _number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
@@ -157,4 +221,4 @@ def _number(value: int | None) -> str:
 _TEMPLATES = Environment(
     loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_TEMPLATES.filters.update(moment=_moment, number=_number)
+_TEMPLATES.filters.update(moment=_moment, number=_number, sentence=_sentence)

@@ -10,7 +10,6 @@ from api.answers import answer
 from api.auth import caller
 from api.backends import backends
 from api.operations import Operation, operation
-from api.problems import Problem
 from api.routes.challenges import TEXT
 from api.schemas.base import Strict
 from api.schemas.challenges import ChallengeText, invalid_challenge
@@ -18,7 +17,6 @@ from domain.previews import Preview
 from domain.scopes import Scope
 from storage import challenge_commands, previews
 from storage.challenge_commands import InvalidChallenge
-from storage.previews import TooMuch
 
 router = APIRouter(route_class=Operation, tags=["challenges"])
 
@@ -50,12 +48,15 @@ async def preview_challenge(request: Request) -> Response:
     """
     wanted = bodies.parse(PreviewBody, await bodies.read_json(request))
     program_id, here = caller(request).program_id, backends(request)
-    async with here.database.snapshot() as session:
-        try:
-            said = await challenge_commands.check(session, program_id, wanted.challenge.said())
-            found = await previews.of_challenge(session, program_id, said, days=wanted.days, as_of=here.clock())
-        except InvalidChallenge as invalid:
-            raise invalid_challenge(invalid.faults) from None
-        except TooMuch as error:
-            raise Problem("preview_too_large", str(error)) from None
-    return answer(found)
+    try:
+        async with here.database.begin() as session:
+            challenge = await challenge_commands.check(session, program_id, wanted.challenge.said())
+    except InvalidChallenge as invalid:
+        raise invalid_challenge(invalid.faults) from None
+
+    async def look_back() -> Response:
+        async with here.database.snapshot() as session:
+            found = await previews.of_challenge(session, program_id, challenge, days=wanted.days, as_of=here.clock())
+        return answer(found)
+
+    return await here.long_answers.answer(look_back)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import orjson
@@ -17,6 +17,7 @@ from storage.database import with_driver
 from tests.api.conftest import Client
 from tests.api.test_live import serving
 from tests.api.test_member_tokens import ada_of
+from tests.api.test_previews import CHALLENGE
 
 PATH = "/v1/reports/trial-balance"
 
@@ -57,15 +58,17 @@ async def test_a_report_may_take_longer_than_other_statements_and_shows_that_it_
     monkeypatch.setattr(long_answers, "BLANK_SECONDS", 0.2)
     await ada_of(client)
     prompt = (await client.get(PATH)).json()
-    async with serving(settings) as url, asking(url, client) as http:
-        async with nothing_is_read(owner):
-            asked = asyncio.create_task(http.get(PATH))
-            await asyncio.sleep(1)
-        answer = await asked
+    async with serving(settings) as url, asking(url, client) as http, AsyncExitStack() as lock:
+        await lock.enter_async_context(nothing_is_read(owner))
+        async with http.stream("GET", PATH) as answer:
+            body, chunks = b"", answer.aiter_raw()
+            while len(body) < 3:
+                body += await anext(chunks)
+            await lock.aclose()
+            rest = [chunk async for chunk in chunks]
 
-    assert answer.status_code == 200
-    assert answer.content.startswith(b"   ")
-    assert orjson.loads(answer.content) == prompt
+    assert (answer.status_code, body.strip()) == (200, b"")
+    assert orjson.loads(b"".join(rest)) == prompt
 
 
 async def test_a_report_that_takes_too_long_is_broken_off(
@@ -110,3 +113,23 @@ async def test_few_reports_are_made_at_once_and_not_many_wait(
     assert (one_more.status_code, one_more.json()["code"]) == (503, "overloaded")
     assert working == 2
     assert statuses == [200] * 4
+
+
+async def test_previews_take_their_turns_with_reports_and_one_with_faults_waits_for_none(
+    settings: Settings, client: Client, owner: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_answers, "AT_ONCE", 1)
+    wanted = {"challenge": CHALLENGE, "days": 30}
+    async with serving(settings) as url, asking(url, client) as http:
+        async with nothing_is_read(owner):
+            report = asyncio.create_task(http.get(PATH))
+            while await reports_at_work(owner) < 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            preview = asyncio.create_task(http.post("/v1/challenges/preview", json=wanted))
+            faulty = await http.post("/v1/challenges/preview", json=wanted | {"challenge": CHALLENGE | {"first": 0}})
+            waited = not preview.done()
+        answers = await asyncio.gather(report, preview)
+
+    assert faulty.status_code == 422
+    assert waited
+    assert [answer.status_code for answer in answers] == [200, 200]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api import long_answers
 from domain.scopes import Scope
 from storage import previews
 from tests.api.conftest import Client, MakeClient
@@ -84,3 +85,14 @@ async def test_it_has_a_scope_of_its_own(make_client: MakeClient) -> None:
     answer = await client.post("/v1/challenges/preview", {"challenge": CHALLENGE, "days": 30})
 
     assert answer.status_code == 403
+
+
+async def test_no_more_previews_are_made_than_other_long_answers(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_answers, "MAX_WAITING", 0)
+
+    answer = await client.post("/v1/challenges/preview", {"challenge": CHALLENGE, "days": 30})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+    assert answer.headers["retry-after"] == "30"
