@@ -3,12 +3,14 @@
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.testing import TimeSkipper
 from temporalio.worker import Worker
 
 from activities.bamboohr import BambooHRActivities
@@ -16,6 +18,7 @@ from activities.listing import activities_of
 from activities.syncs import SyncActivities
 from connectors import bamboohr
 from connectors.bamboohr import BambooHRs
+from connectors.breakers import Breaker
 from domain.connections import Connection
 from domain.syncs import Sync, SyncCursor
 from sandbox.bamboohr import create_app
@@ -54,8 +57,9 @@ class World:
         return employee
 
     async def run(self, name: str = "", full: bool = False) -> int:
+        """How many records a run read; its waits before it tries again are skipped."""
         id = f"sync/{uuid.uuid4().hex}"
-        handle = await self._client.start_workflow(
+        handle = await TimeSkipper(self._client).client.start_workflow(
             ConnectorSyncWorkflow.run, SyncRun(self.sync, full), id=id, task_queue=LAUREL.name
         )
         done = await handle.result()
@@ -133,7 +137,8 @@ async def test_a_later_run_reads_what_changed(world: World, request: pytest.Fixt
     assert (after.full_at, after.changed_at) == (first.full_at, ada.last_changed.replace(microsecond=0))
 
 
-async def test_bamboohr_is_away_for_a_while_and_the_run_goes_on(world: World) -> None:
+async def test_bamboohr_is_away_for_a_while_and_the_run_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bamboohr, "Breaker", partial(Breaker, open_seconds=0.5))
     world.hire("ada")
     world.app.state.faults.append(Fault(kind="server_error", times=5))
 
