@@ -1,6 +1,5 @@
 """The steps of a challenge: opened, half way, its last day, closed, settled; each at its time, whoever asks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,13 +7,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from domain.challenges import ChallengeEvent, ChallengeState, Checkpoint, Standing, checkpoints, ordinal, settles_at
-from domain.notifications import Telling
+from domain.notifications import CHALLENGE_SETTLED, Telling
 from domain.time import Clock
 from storage import challenges, configurations, notifications, programs, settlements
 from storage.challenges import StoredChallenge
 from storage.database import Database
 
-TOLD_AT_ONCE = 500  # people, of one page of standings
+TOLD_AT_ONCE = 500  # people, in one transaction
+
+NOBODY_YET = "Nobody has completed anything yet."
+NOBODY = "Nobody has completed anything."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +75,14 @@ class ChallengeActivities:
 
     @activity.defn
     async def tell_checkpoint(self, checkpoint: CheckpointAt) -> ChallengeStatus:
-        """Administrators, and whoever takes part, are told where they stand; once for each checkpoint."""
+        """Whoever takes part, and administrators, are told where they stand; once for each checkpoint."""
         at, name = checkpoint.at, checkpoint.checkpoint
         async with self._database.begin() as session:
             stored = await challenges.get(session, at.program_id, at.challenge_id)
-            if stored.state is ChallengeState.OPEN:
-                told = "has come half way" if name is Checkpoint.HALF_TIME else "ends in a day"
-                first = await challenges.list_standings(session, stored, "members", limit=1)
-                body = _leads(first) if first else "Nobody has completed anything yet."
-                kind = f"challenge_{name}"
-                await _tell_administrators(session, stored, kind, f"{_title(stored)} {told}", body, at)
-                await self._tell_everybody(session, stored, kind, f"{_title(stored)} {told}", at)
-            return await _status(session, stored)
+        if stored.state is ChallengeState.OPEN:
+            told = "has come half way" if name is Checkpoint.HALF_TIME else "ends in a day"
+            await self._tell_everybody(stored, f"challenge_{name}", told, NOBODY_YET, at)
+        return await self.read_challenge(at)
 
     @activity.defn
     async def close_challenge(self, at: ChallengeAt) -> ChallengeStatus:
@@ -97,7 +95,7 @@ class ChallengeActivities:
 
     @activity.defn
     async def settle_challenge(self, at: ChallengeAt) -> ChallengeStatus:
-        """Nothing can come any more: standings are frozen, prizes paid, and everybody who took part is told."""
+        """Nothing can come any more: standings are frozen, and prizes are paid."""
         async with self._database.begin() as session:
             # Whoever has begun to take events in time ends first, and nobody begins before all is settled.
             await configurations.lock_alone(session, at.program_id)
@@ -105,22 +103,37 @@ class ChallengeActivities:
             status = await _status(session, stored)
             if stored.state is ChallengeState.CLOSED and status.settles_at <= self._now(at):
                 stored = await settlements.settle(session, stored, now=self._now(at))
-                subject = f"{_title(stored)} is settled"
-                first = await challenges.list_standings(session, stored, "members", limit=1)
-                body = _leads(first) if first else "Nobody has completed anything."
-                await _tell_administrators(session, stored, "challenge_settled", subject, body, at)
-                await self._tell_everybody(session, stored, "challenge_settled", subject, at)
             return await _status(session, stored)
 
+    @activity.defn
+    async def tell_settled(self, at: ChallengeAt) -> ChallengeStatus:
+        """Whoever took part in a settled challenge, and administrators, are told how it ended; once."""
+        async with self._database.begin() as session:
+            stored = await challenges.get(session, at.program_id, at.challenge_id)
+        assert stored.state is ChallengeState.SETTLED, "final standings are told"
+        await self._tell_everybody(stored, CHALLENGE_SETTLED, "is settled", NOBODY, at)
+        return await self.read_challenge(at)
+
     async def _tell_everybody(
-        self, session: AsyncSession, stored: StoredChallenge, kind: str, subject: str, at: ChallengeAt
+        self, stored: StoredChallenge, kind: str, told: str, nobody: str, at: ChallengeAt
     ) -> None:
-        """Whoever has a place in the standings learns it, page by page."""
-        after = 0
-        while page := await challenges.list_standings(session, stored, "members", after=after, limit=TOLD_AT_ONCE):
+        """Whoever has a place learns it, page by page; administrators come last: that they know says that all do.
+
+        What is left undone is done by the next try, which tells nobody twice.
+        """
+        subject = f"{_title(stored)} {told}"
+        async with self._database.begin() as session:
+            if await notifications.was_told(session, stored.program_id, kind, stored.id):
+                return
+            standings = await challenges.list_standings(session, stored, "members", limit=None)
+        for n in range(0, len(standings), TOLD_AT_ONCE):
+            page = standings[n : n + TOLD_AT_ONCE]
             tellings = [Telling(one.member_id, subject, _place(one), f"{stored.id}/{one.member_id}") for one in page]
-            await notifications.tell_all(session, stored.program_id, kind, tellings, now=self._now(at))
-            after = page[-1].rank
+            async with self._database.begin() as session:
+                await notifications.tell_all(session, stored.program_id, kind, tellings, now=self._now(at))
+        async with self._database.begin() as session:
+            body = _leads(standings[0]) if standings else nobody
+            await _tell_administrators(session, stored, kind, subject, body, at)
 
     def _now(self, at: ChallengeAt) -> datetime:
         """The book's time: never before the workflow's, never before the process's."""
@@ -160,8 +173,8 @@ def _title(stored: StoredChallenge) -> str:
     return stored.definition.title or stored.key
 
 
-def _leads(first: Sequence[Standing]) -> str:
-    return f"{first[0].member_id} is first with {first[0].amount}."
+def _leads(first: Standing) -> str:
+    return f"{first.member_id} is first with {first.amount}."
 
 
 def _place(one: Standing) -> str:

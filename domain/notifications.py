@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+# What administrators are told of a challenge when everybody who took part has been told how it ended.
+CHALLENGE_SETTLED = "challenge_settled"
+
 
 @dataclass(frozen=True, slots=True)
 class Telling:

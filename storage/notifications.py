@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notifications import Notification, Telling
@@ -47,6 +47,12 @@ async def tell_all(
     effects = [OutboxRow(program_id, Lane.NOTIFY, Kind.NOTIFICATION, {"notification_id": id}) for (id,) in told]
     await outbox.add(session, effects, now=now)
     return len(told)
+
+
+async def was_told(session: AsyncSession, program_id: str, kind: str, reference: str) -> bool:
+    """Whether this kind was told of this reference already."""
+    own = notifications.c.program_id == program_id, notifications.c.kind == kind, notifications.c.reference == reference
+    return bool(await session.scalar(select(exists().where(*own))))
 
 
 async def get(session: AsyncSession, program_id: str, notification_id: str) -> Notification:

@@ -4,10 +4,9 @@ Whatever arrived in time has been committed before: `configurations.lock_alone` 
 Prizes are derived events, so that they are decided, explained and taken back like any other.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived
@@ -29,7 +28,6 @@ from storage.challenges import StoredChallenge
 from storage.game_tables import challenge_claims
 from storage.hot_path import run
 from storage.sets import array, texts
-from storage.tables import events
 
 _GIVE = """UPDATE challenge_claims SET place = n.place, state = n.state, points = n.points, prize = n.prize
     FROM unnest(CAST(%(events)s AS text[]), CAST(%(places)s AS int[]), CAST(%(states)s AS text[]),
@@ -52,25 +50,27 @@ async def settle(session: AsyncSession, stored: StoredChallenge, *, now: datetim
 
 async def _give_places(session: AsyncSession, stored: StoredChallenge, now: datetime) -> list[OutboxRow]:
     """Places by the event's time, instead of those that were lent by arrival; what changes is paid or taken back."""
-    lent = {claim.event_id: claim for claim in await _numbered(session, stored)}
-    revisions = await _revisions(session, stored.program_id, list(lent))
+    numbered = await _numbered(session, stored)
+    lent = {claim.event_id: claim for claim, _ in numbered}
+    revisions = {claim.event_id: revision for claim, revision in numbered}
     given = adjudicate(stored.definition, lent.values(), revisions)
-    await _write(session, stored, given)
+    await _write(session, stored, [claim for claim in given if claim != lent[claim.event_id]])
     await _count(session, stored.program_id, stored.definition, given)
     return [row for claim in given for row in _changed(stored.program_id, lent[claim.event_id], claim, now)]
 
 
-async def _numbered(session: AsyncSession, stored: StoredChallenge) -> list[Claim]:
-    columns = [challenge_claims.c[name] for name in Claim.__dataclass_fields__]
-    own = challenge_claims.c.program_id == stored.program_id, challenge_claims.c.challenge == stored.key
-    chosen = select(*columns).where(*own, challenge_claims.c.number.is_not(None)).order_by(challenge_claims.c.number)
-    rows = await session.execute(chosen.with_for_update(key_share=True))
-    return [Claim(**row | {"state": ClaimState(row["state"])}) for row in map(dict, rows.mappings())]
+_CLAIM = tuple(Claim.__dataclass_fields__)
+_NUMBERED = f"""SELECT e.revision, {", ".join(f"c.{name}" for name in _CLAIM)} FROM challenge_claims c
+    JOIN events e ON e.program_id = c.program_id AND e.id = c.event_id
+    WHERE c.program_id = %(program_id)s AND c.challenge = %(challenge)s AND c.number IS NOT NULL
+    ORDER BY c.number FOR NO KEY UPDATE OF c"""
 
 
-async def _revisions(session: AsyncSession, program_id: str, event_ids: Collection[str]) -> dict[str, int]:
-    own = select(events.c.id, events.c.revision).where(events.c.program_id == program_id, events.c.id.in_(event_ids))
-    return {row.id: row.revision for row in await session.execute(own)}
+async def _numbered(session: AsyncSession, stored: StoredChallenge) -> list[tuple[Claim, int]]:
+    """The claims that have numbers, as they came, each with its event's revision."""
+    found = await run(session, _NUMBERED, {"program_id": stored.program_id, "challenge": stored.key})
+    rows = [(dict(zip(_CLAIM, values, strict=True)), revision) for revision, *values in found]
+    return [(Claim(**row | {"state": ClaimState(row["state"])}), revision) for row, revision in rows]
 
 
 async def _write(session: AsyncSession, stored: StoredChallenge, given: Sequence[Claim]) -> None:

@@ -5,20 +5,24 @@ Pages go by id, so that a reader can go on where it stopped.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, select, text, tuple_
+from sqlalchemy import Column, ColumnElement, Row, Table, exists, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.grace import GraceState, GraceWindow
 from domain.grace import about as about_grace
+from domain.notifications import CHALLENGE_SETTLED
 from domain.orders import ENDED
 from domain.orders import about as about_order
 from domain.rewards import about as about_reward
 from domain.vendors import Money
 from storage.game_tables import challenges, grace_windows
-from storage.tables import connections, notices, orders, rewards
+from storage.tables import connections, notices, notifications, orders, rewards
+
+# For so long after its settlement it is looked whether everybody knows how a challenge has ended.
+TELLING = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,13 @@ async def list_rewards(
 async def list_challenges(
     session: AsyncSession, *, before: datetime, after: Unfinished | None, limit: int
 ) -> Sequence[Unfinished]:
-    """Challenges that were launched and are neither settled nor cancelled, made before the instant, by id."""
+    """Challenges that run, or of whose end not everybody was told yet, made before the instant, by id."""
     columns = (challenges.c.program_id, challenges.c.key)
     running = challenges.c.state.in_(("scheduled", "open", "closed"))
-    found = await _page(session, challenges, columns, running, before, after, limit)
+    of_it = notifications.c.program_id == challenges.c.program_id, notifications.c.reference == challenges.c.id
+    everybody_knows = exists().where(*of_it, notifications.c.kind == CHALLENGE_SETTLED)
+    lately = challenges.c.settled_at > before - TELLING
+    found = await _page(session, challenges, columns, running | (lately & ~everybody_knows), before, after, limit)
     return [Unfinished(row.program_id, row.id, f"Challenge {row.key}") for row in found]
 
 

@@ -1,7 +1,7 @@
 """The story of a challenge, from its launch to the prizes."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
@@ -9,8 +9,11 @@ from activities.challenges import ChallengeActivities, ChallengeAt, ChallengeSta
 from domain.challenges import CHALLENGE_ENDED, ChallengeState
 from workflows import runs
 from workflows.bells import Bell
-from workflows.retries import SQL, described
+from workflows.retries import SQL_LONG, described
 from workflows.starts import STATUS, Subject
+
+# A checkpoint that passed longer ago was told, or the challenge was launched later than that.
+LATELY = timedelta(hours=1)
 
 Step = Callable[[ChallengeActivities, ChallengeAt], Awaitable[ChallengeStatus]]
 
@@ -18,7 +21,7 @@ Step = Callable[[ChallengeActivities, ChallengeAt], Awaitable[ChallengeStatus]]
 @workflow.defn
 class ChallengeWorkflow:
     """A challenge opens at its start, is spoken of half way and on its last day, closes at its end, and is settled
-    when nothing can come late any more.
+    when nothing can come late any more. Then everybody who took part is told.
 
     It may be extended or cancelled meanwhile, by a command that commits a row. Signals only wake: each step reads it.
     """
@@ -43,6 +46,8 @@ class ChallengeWorkflow:
             if runs.is_long():
                 workflow.continue_as_new(subject)
         self._show(challenge)
+        if challenge.state is ChallengeState.SETTLED:
+            await self._step(ChallengeActivities.tell_settled, "Tell everybody how it ended")
         return challenge.state
 
     async def _continue(self, challenge: ChallengeStatus) -> ChallengeStatus:
@@ -57,14 +62,14 @@ class ChallengeWorkflow:
     async def _run_its_course(self, challenge: ChallengeStatus) -> ChallengeStatus:
         """Until the end, or until it has become another challenge."""
         for at, checkpoint in challenge.checkpoints:
-            if at < workflow.now():  # it was told before, or the challenge was launched later than that
+            if at < workflow.now() - LATELY:
                 continue
             if await self._bell.wait_until(at, f"for the checkpoint {checkpoint}"):
                 return await self._step(ChallengeActivities.read_challenge, "Read what was changed")
             await workflow.execute_activity_method(
                 ChallengeActivities.tell_checkpoint,
                 CheckpointAt(self._moment(), checkpoint),
-                **described(SQL, f"Tell the checkpoint {checkpoint}"),
+                **described(SQL_LONG, f"Tell the checkpoint {checkpoint}"),
             )
         return await self._at(challenge.ends_at, "for the end", ChallengeActivities.close_challenge, "Close it")
 
@@ -74,7 +79,7 @@ class ChallengeWorkflow:
         return await self._step(step, summary)
 
     async def _step(self, step: Step, summary: str) -> ChallengeStatus:
-        return await workflow.execute_activity_method(step, self._moment(), **described(SQL, summary))
+        return await workflow.execute_activity_method(step, self._moment(), **described(SQL_LONG, summary))
 
     def _moment(self) -> ChallengeAt:
         return ChallengeAt(self._subject.program_id, self._subject.id, workflow.now())

@@ -25,7 +25,15 @@ SQL = ActivityConfig(
     retry_policy=QUICKLY,
 )
 
-# The same for what the next run of a schedule will do as well: a fault in one program is not everybody's.
+# Transactions in which everybody has a part, or as many as there are pages of people.
+SQL_LONG = ActivityConfig(
+    task_queue=LAUREL.name,
+    start_to_close_timeout=timedelta(minutes=15),
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
+    retry_policy=QUICKLY,
+)
+
+# Short ones for what the next run of a schedule will do as well: a fault in one program is not everybody's.
 SQL_BOUNDED = ActivityConfig(
     task_queue=LAUREL.name,
     start_to_close_timeout=timedelta(minutes=2),
