@@ -6,7 +6,7 @@ those who report to them.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,12 +16,15 @@ from temporalio.exceptions import ApplicationError
 from activities.outside import retried
 from connectors import bamboohr
 from connectors.bamboohr import BambooHRs, Employee, Wanted
-from domain.absences import AbsenceChange, AbsenceStatus
+from connectors.errors import AnswerTooLong
+from domain.absences import AbsenceChange, AbsenceResult, AbsenceStatus
 from domain.connections import Connection
+from domain.employment import Promotion
 from domain.events import Identity
 from domain.member_changes import MemberChange, MemberResult
+from domain.members import EMAIL
 from domain.notices import ObjectToFetch
-from domain.syncs import PageSynced, Place, Stage, Sync, SyncPlan
+from domain.syncs import PageSynced, Place, Stage, Sync, SyncPlan, Window
 from domain.time import Clock
 from storage import absences, connections, employment, hris, member_changes, notices
 from storage.database import Database
@@ -31,9 +34,8 @@ from storage.keyring import Keyring
 
 # Times that one activity asks again because more notices came meanwhile.
 ROUNDS_MAX = 20
-# Time off is asked for from so long ago to so far ahead, by months.
+# Time off is asked for from so long ago to so far ahead, by windows.
 BEHIND, AHEAD = timedelta(days=100), timedelta(days=365)
-MONTH = timedelta(days=31)
 # Employees whose holidays one page writes.
 HOLIDAYS_PAGE = 100
 
@@ -112,51 +114,63 @@ class BambooHRActivities:
 
     async def _time_off(self, connection: Connection, plan: SyncPlan, after: str | None) -> PageSynced:
         today = plan.as_of.date()
-        first = date.fromisoformat(after) if after else today - BEHIND
+        window = Window.at(after or str(today - BEHIND))
         client = await self._bamboohrs.of(connection)
-        requests = await client.list_time_off(first, first + MONTH)
+        try:
+            requests = await client.list_time_off(window.first, window.last)
+        except AnswerTooLong as error:
+            if window.days > 1:
+                return PageSynced(0, Place(Stage.TIME_OFF, str(window.shorter)))
+            # What is known of that day stays, and the next run asks again.
+            log.error("time off left out", connection=connection.id, day=str(window.first), reason=str(error))
+            requests = []
         found = [bamboohr.absence(connection.name, one) for one in requests]
         await self._keep(connection, [one for one in found if one is not None])
-        following = first + MONTH
-        if following <= today + AHEAD:
-            return PageSynced(len(requests), Place(Stage.TIME_OFF, following.isoformat()))
+        if window.following.first <= today + AHEAD:
+            return PageSynced(len(requests), Place(Stage.TIME_OFF, str(window.following)))
         return PageSynced(len(requests), Place(Stage.HOLIDAYS) if plan.is_full else None)
 
     async def _holidays(self, connection: Connection, plan: SyncPlan, after: str | None) -> PageSynced:
-        today = plan.as_of.date()
+        """A company that shows no holiday at all says nothing of those that were known."""
+        days = plan.as_of.date() - BEHIND, plan.as_of.date() + AHEAD
         client = await self._bamboohrs.of(connection)
-        days_off = await client.list_holidays(today - BEHIND, today + AHEAD)
+        days_off = await client.list_holidays(*days)
+        if not days_off:
+            return PageSynced(0, None)
+        of = connection.program_id, connection.name
         async with self._database.begin() as session:
-            ids = await hris.list_employee_ids(
-                session, connection.program_id, connection.name, after=after or "", limit=HOLIDAYS_PAGE
-            )
+            ids = await hris.list_employee_ids(session, *of, after=after or "", limit=HOLIDAYS_PAGE)
+            known = await hris.list_absences(session, *of, bamboohr.HOLIDAY, ids, days)
         found = [bamboohr.holiday(connection.name, day_off, one) for one in ids for day_off in days_off]
-        await self._keep(connection, [one for one in found if one is not None])
-        more = bool(days_off) and len(ids) == HOLIDAYS_PAGE
-        return PageSynced(len(ids), Place(Stage.HOLIDAYS, ids[-1]) if more else None)
+        told = {one.external_id: one for one in found if one is not None}
+        gone = (AbsenceChange(connection.name, one, None) for one in sorted(known - told.keys()))
+        await self._keep(connection, [*told.values(), *gone])
+        return PageSynced(len(ids), Place(Stage.HOLIDAYS, ids[-1]) if len(ids) == HOLIDAYS_PAGE else None)
 
     # -- Employees -------------------------------------------------------------------------------------------------
 
     async def _fetch(self, connection: Connection, ids: Collection[str]) -> Answers:
-        """These employees, and with them whoever they report to and is not known here."""
+        """These employees, with them their other records, and whoever they report to and is not known here."""
         client, wanted = await self._bamboohrs.of(connection), Wanted.by(connection)
         found: dict[str, Employee | None] = {}
         asked = list(ids)
         while asked:
             for one in asked:
                 found[one] = await client.get_employee(one, wanted)
-            asked = await self._unknown_managers(connection, found)
+            asked = await self._left_to_ask(connection, found)
         employees = [one for one in found.values() if one is not None]
         return Answers(employees, [one for one, employee in found.items() if employee is None])
 
-    async def _unknown_managers(self, connection: Connection, found: dict[str, Employee | None]) -> list[str]:
-        managers = {one.manager_id for one in found.values() if one and one.manager_id} - found.keys()
-        names = {bamboohr.identity(connection.name, one): one for one in managers if one}
-        if not names:
-            return []
+    async def _left_to_ask(self, connection: Connection, found: Mapping[str, Employee | None]) -> list[str]:
+        employees = [one for one in found.values() if one is not None]
+        managers = {bamboohr.identity(connection.name, one.manager_id) for one in employees if one.manager_id}
+        names = {bamboohr.identity(connection.name, one) for one in found}
+        names |= {name for one in employees for name in bamboohr.names_of(connection.name, one)}
         async with self._database.begin() as session:
-            known = await hris.find_known(session, connection.program_id, names)
-        return sorted(one for name, one in names.items() if name not in known)
+            known = await hris.find_known(session, connection.program_id, managers)
+            records = await hris.list_records(session, connection.program_id, connection.name, names)
+        unknown = {name.external_id for name in managers - known.keys()}
+        return sorted(one for one in (unknown | records) - found.keys() if one.isdecimal())
 
     async def _take(self, connection: Connection, answers: Answers, handled: tuple[str, int] | None = None) -> None:
         """What was answered is known here, and the notices that asked for it are handled, in one transaction."""
@@ -176,7 +190,10 @@ class BambooHRActivities:
 
     async def _keep(self, connection: Connection, changes: Sequence[AbsenceChange]) -> None:
         now = self._clock()
-        results = await absences.import_all(self._database, connection.program_id, changes, as_of=now)
+        results: list[AbsenceResult] = []
+        for start in range(0, len(changes), absences.MAX_IMPORT):
+            some = changes[start : start + absences.MAX_IMPORT]
+            results += await absences.import_all(self._database, connection.program_id, some, as_of=now)
         failed = sum(result.status is AbsenceStatus.FAILED for result in results)
         log.info("absences read", connection=connection.id, count=len(results), of_nobody_known=failed)
 
@@ -186,10 +203,10 @@ class BambooHRActivities:
 
 @dataclass(frozen=True, slots=True)
 class _Translation:
-    """The changes that answers come to, and the employees whom they are about, by external id."""
+    """The changes that answers come to, and the promotions of those who are concerned, by external id."""
 
     changes: Sequence[MemberChange]
-    employees: Mapping[str, Employee]
+    promotions: Mapping[str, Sequence[Promotion]]
 
 
 async def _write(session: AsyncSession, connection: Connection, answers: Answers, now: datetime) -> list[MemberResult]:
@@ -209,28 +226,60 @@ def _names(connection: str, employee: Employee) -> list[Identity]:
 
 
 def _translate(connection: Connection, answers: Answers, known: Mapping[Identity, KnownMember]) -> _Translation:
-    """Whoever left before anybody knew them here is no member."""
-    external_ids = {one.id: found for one in answers.employees if (found := _external_id(connection.name, one, known))}
-    external_ids |= {name.external_id: one.external_id for name, one in known.items() if name.source == connection.name}
-    wanted, changes, employees = Wanted.by(connection), [], {}
-    for one in answers.employees:
-        if one.id not in external_ids:
-            continue
-        manager = external_ids.get(one.manager_id) if one.manager_id else None
-        translated = bamboohr.translate(connection.name, one, external_ids[one.id], manager, wanted)
+    """Of a person's records the newest that has not left says who they are, else the newest."""
+    whose = {name.external_id: one.external_id for name, one in known.items() if name.source == connection.name}
+    people = _people(connection.name, answers.employees, known)
+    whose |= {record.id: external_id for external_id, records in people.items() for record in records}
+    owners = {name: one.external_id for name, one in known.items() if name.source == EMAIL}
+    changes = []
+    for external_id, records in people.items():
+        one = _with_own_address(connection, max(records, key=_counts), external_id, owners)
+        manager = whose.get(one.manager_id) if one.manager_id else None
+        translated = bamboohr.translate(connection.name, one, external_id, manager, Wanted.by(connection))
         if translated.faults:
             log.warning("fields left out", connection=connection.id, employee=one.id, fields=translated.faults)
         changes.append(translated.change)
-        employees[external_ids[one.id]] = one
-    changes += [bamboohr.left(external_ids[one]) for one in answers.gone if one in external_ids]
-    return _Translation(changes, employees)
+    gone = {whose[one] for one in answers.gone if one in whose} - people.keys()
+    promotions = {one: [told for record in records for told in record.promotions] for one, records in people.items()}
+    return _Translation([*changes, *(bamboohr.left(one) for one in sorted(gone))], promotions)
 
 
-def _external_id(connection: str, employee: Employee, known: Mapping[Identity, KnownMember]) -> str | None:
-    for name in bamboohr.names_of(connection, employee):
+def _people(
+    connection: str, employees: Sequence[Employee], known: Mapping[Identity, KnownMember]
+) -> dict[str, list[Employee]]:
+    """The records of each member, by external id; whoever left before anybody knew them is no member.
+
+    A record that is new belongs to who has its address, unless they are employed by another record: two may share one.
+    """
+    found: dict[str, list[Employee]] = {}
+    for one in sorted(employees, key=lambda one: bamboohr.identity(connection, one.id) not in known):
+        name = bamboohr.identity(connection, one.id)
+        sharing = known.get(bamboohr.address(one) or name)
         if name in known:
-            return known[name].external_id
-    return None if employee.has_left else bamboohr.external_id_of_new(connection, employee.id)
+            external_id = known[name].external_id
+        elif sharing and all(record.has_left for record in found.get(sharing.external_id, ())):
+            external_id = sharing.external_id
+        elif not one.has_left:
+            external_id = bamboohr.external_id_of_new(connection, one.id)
+        else:
+            continue
+        found.setdefault(external_id, []).append(one)
+    return found
+
+
+def _counts(record: Employee) -> tuple[bool, int]:
+    return not record.has_left, int(record.id)
+
+
+def _with_own_address(
+    connection: Connection, employee: Employee, external_id: str, owners: dict[Identity, str]
+) -> Employee:
+    """An address that is somebody else's must not keep the employee out."""
+    name = bamboohr.address(employee)
+    if name is None or owners.setdefault(name, external_id) == external_id:
+        return employee
+    log.warning("fields left out", connection=connection.id, employee=employee.id, fields=("email",))
+    return bamboohr.without_address(employee)
 
 
 async def _settle_promotions(
@@ -242,9 +291,7 @@ async def _settle_promotions(
 ) -> None:
     if Wanted.by(connection).promotion_reason is None:
         return
-    of = translated.employees
-    found = {
-        one.member_id: of[one.external_id].promotions for one in results if one.member_id and one.external_id in of
-    }
+    of = translated.promotions
+    found = {one.member_id: of[one.external_id] for one in results if one.member_id and one.external_id in of}
     if found:
         await employment.settle_promotions(session, connection.program_id, found, as_of=now)

@@ -8,26 +8,30 @@ for.
 import base64
 import hashlib
 import hmac
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 
+import structlog
 from babel import Locale
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from connectors.breakers import Breaker
-from connectors.errors import BadSignature, GarbledAnswer, MalformedNotice, Rejected, StaleNotice
-from connectors.http import Answer, Outside
+from connectors.errors import AnswerTooLong, BadSignature, GarbledAnswer, MalformedNotice, Rejected, StaleNotice
+from connectors.http import Answer, Bounds, Outside
 from connectors.sources import Request, load_json, require_json, require_size
 from domain.absences import AbsenceChange, AbsenceKind, Away, InvalidAbsence
 from domain.connections import Connection
 from domain.employment import Promotion
 from domain.events import Identity, SourcePolicy
 from domain.member_changes import InvalidMember, MemberChange, countries, read
-from domain.members import MemberStatus
+from domain.members import EMAIL, MemberStatus
 from domain.notices import Matters, Notice
 
 KIND = "bamboohr"
@@ -36,9 +40,11 @@ PASSWORD = "x"  # any will do: the key is the user name
 
 BODY_MAX_BYTES = 2**20
 WINDOW = timedelta(minutes=5)
+DAY = timedelta(days=1)
 TIMESTAMP_MAX_DIGITS = 12
 CHANGED_FIELDS_MAX = 400
 PAGE = 25  # employees, each of up to three requests
+BOUNDS = Bounds()
 
 FIELDS = (
     "firstName", "lastName", "preferredName", "workEmail", "jobTitle", "department", "location", "country", "hireDate",
@@ -51,6 +57,8 @@ _NO_DAY = "0000-00-00"
 _DAYS = {"hired_on", "probation_ends_on"}
 
 _Model = TypeVar("_Model")
+
+log = structlog.get_logger()
 
 # -- Notices -------------------------------------------------------------------------------------------------------
 
@@ -214,14 +222,16 @@ class _ChangedAnswer(BaseModel):
 
 
 class JobRow(BaseModel):
-    date: date
+    """A title from a day on; a row may have no day, or none that there is."""
+
+    on: str | None = Field(alias="date")
     title: str | None = Field(None, alias="jobTitle")
 
 
 class PayRow(BaseModel):
     """Of a change of pay only its day and reason are read."""
 
-    date: Annotated[str, Field(alias="startDate")]
+    on: str | None = Field(alias="startDate")
     reason: str | None = None
 
 
@@ -257,10 +267,11 @@ class Out(BaseModel):
 _EMPLOYEE: TypeAdapter[Mapping[str, str | None]] = TypeAdapter(_Fields)
 _LIST = TypeAdapter(_ListAnswer)
 _CHANGED = TypeAdapter(_ChangedAnswer)
+_ROWS = TypeAdapter(list[Any])
 _JOBS = TypeAdapter(list[JobRow])
 _PAY = TypeAdapter(list[PayRow])
-_TIME_OFF = TypeAdapter(list[TimeOff])
-_OUT = TypeAdapter(list[Out])
+_TIME_OFF = TypeAdapter(TimeOff)
+_OUT = TypeAdapter(Out)
 
 
 class BambooHR:
@@ -269,7 +280,7 @@ class BambooHR:
     def __init__(self, api_key: str, breaker: Breaker, base_url: str) -> None:
         credentials = base64.b64encode(f"{api_key}:{PASSWORD}".encode()).decode()
         headers = {"authorization": f"Basic {credentials}", "accept": "application/json"}
-        self._outside = Outside(base_url, headers=headers, breaker=breaker)
+        self._outside = Outside(base_url, headers=headers, breaker=breaker, bounds=BOUNDS)
 
     async def aclose(self) -> None:
         await self._outside.aclose()
@@ -309,14 +320,23 @@ class BambooHR:
         return tuple(promotions(jobs, pay, reason))
 
     async def list_time_off(self, first: date, last: date) -> list[TimeOff]:
-        """Requests of any status that touch these days."""
+        """Requests of any status that touch these days; raises AnswerTooLong if they are too many for one answer."""
         params = {"start": first.isoformat(), "end": last.isoformat(), "excludeNote": "1"}
-        return _read(_TIME_OFF, await self._outside.read("/api/v1/time_off/requests", params))
+        return _rows(_TIME_OFF, await self._outside.read("/api/v1/time_off/requests", params))
 
     async def list_holidays(self, first: date, last: date) -> list[Out]:
-        """The company's holidays that touch these days."""
+        """The company's holidays that touch these days.
+
+        They come with everybody's time off, so they are asked for in halves while that is more than an answer carries.
+        """
         params = {"start": first.isoformat(), "end": last.isoformat()}
-        out = _read(_OUT, await self._outside.read("/api/v1/time_off/whos_out", params))
+        try:
+            out = _rows(_OUT, await self._outside.read("/api/v1/time_off/whos_out", params))
+        except AnswerTooLong:
+            if first == last:
+                raise
+            middle = first + (last - first) // 2
+            return [*await self.list_holidays(first, middle), *await self.list_holidays(middle + DAY, last)]
         return [one for one in out if one.kind == "holiday"]
 
 
@@ -359,6 +379,17 @@ def _read(model: TypeAdapter[_Model], answer: Answer) -> _Model:
         raise GarbledAnswer(answer.system, f"an answer of another shape: {fields[:500]}") from None
 
 
+def _rows(model: TypeAdapter[_Model], answer: Answer) -> list[_Model]:
+    """The rows that can be read: one that cannot must not keep the others out."""
+    rows, found = _read(_ROWS, answer), []
+    for row in rows:
+        with suppress(ValidationError):
+            found.append(model.validate_python(row))
+    if len(found) < len(rows):
+        log.warning("rows left out", system=answer.system, count=len(rows) - len(found))
+    return found
+
+
 # -- Members -------------------------------------------------------------------------------------------------------
 
 
@@ -369,8 +400,18 @@ def identity(connection: str, employee_id: str) -> Identity:
 
 def names_of(connection: str, employee: Employee) -> list[Identity]:
     """The names by which the employee may be known already, the surest first."""
+    return [identity(connection, employee.id), *filter(None, [address(employee)])]
+
+
+def address(employee: Employee) -> Identity | None:
+    """The e-mail address as a name."""
     email = employee.fields.get("workEmail")
-    return [identity(connection, employee.id), *([Identity("email", email.lower())] if email else [])]
+    return Identity(EMAIL, email.lower()) if email else None
+
+
+def without_address(employee: Employee) -> Employee:
+    """The employee with an address that is not shown."""
+    return replace(employee, fields={name: value for name, value in employee.fields.items() if name != "workEmail"})
 
 
 def external_id_of_new(connection: str, employee_id: str) -> str:
@@ -396,7 +437,7 @@ def translate(connection: str, employee: Employee, external_id: str, manager: st
     row["identities"] = [{"source": connection, "external_id": employee.id}]
     if name := _full_name(employee):
         row["name"] = name
-    if "status" in employee.fields:
+    if employee.fields.get("status"):
         row["status"] = MemberStatus.LEFT if employee.has_left else MemberStatus.ACTIVE
     if "supervisorEId" in employee.fields:
         row["manager"] = manager
@@ -439,15 +480,28 @@ def _full_name(employee: Employee) -> str:
     return f"{known.get('preferredName') or known.get('firstName') or ''} {known.get('lastName') or ''}".strip()
 
 
+# Names in use beside those of CLDR.
+_ALSO_CALLED = {
+    "czech republic": "CZ", "hong kong": "HK", "ivory coast": "CI", "macau": "MO", "macedonia": "MK", "swaziland": "SZ",
+    "turkey": "TR", "united states of america": "US",
+}  # fmt: skip
+
+
 @lru_cache(maxsize=1)
 def _countries_by_name() -> dict[str, str]:
     known = countries()
-    return {name.casefold(): code for code, name in Locale("en").territories.items() if code in known}
+    return _ALSO_CALLED | {_folded(name): code for code, name in Locale("en").territories.items() if code in known}
 
 
 def _country_code(name: str) -> str:
     """BambooHR gives a country's English name; one that nobody knows stays as it is, for the reader to refuse."""
-    return _countries_by_name().get(name.casefold(), name)
+    return _countries_by_name().get(_folded(name), name)
+
+
+def _folded(name: str) -> str:
+    """The name in small letters without accents and what is in brackets."""
+    letters = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return re.sub(r"\s*\(.*\)", "", letters).replace("&", "and").replace("\u2019", "'").casefold().strip()
 
 
 def left(external_id: str) -> MemberChange:
@@ -457,16 +511,24 @@ def left(external_id: str) -> MemberChange:
 
 def promotions(jobs: Sequence[JobRow], pay: Sequence[PayRow], reason: str) -> Iterable[Promotion]:
     """The changes of title on days on which pay changed for this reason; a first title is no promotion."""
-    days = {row.date for row in pay if (row.reason or "").casefold() == reason.casefold()}
-    ordered = sorted(jobs, key=lambda row: row.date)
+    days = {row.on for row in pay if (row.reason or "").casefold() == reason.casefold()}
+    ordered = sorted(jobs, key=lambda row: row.on or "")
     for before, after in pairwise(ordered):
-        if after.title and after.title != before.title and after.date.isoformat() in days:
-            yield Promotion(after.date, after.title, before.title)
+        if after.on in days and after.title and after.title != before.title and (on := _day(after.on)):
+            yield Promotion(on, after.title, before.title)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None
 
 
 # -- Absences ------------------------------------------------------------------------------------------------------
 
 APPROVED = "approved"
+HOLIDAY = "holiday:"  # begins what an absence by a holiday is called, and the employee's id ends it
 _KINDS = {
     AbsenceKind.PARENTAL: ("parental", "maternity", "paternity", "adoption", "elternzeit"),
     AbsenceKind.SICK: ("sick", "illness", "medical", "krank"),
@@ -491,7 +553,7 @@ def holiday(connection: str, day_off: Out, employee_id: str) -> AbsenceChange | 
         away = Away(identity(connection, employee_id), AbsenceKind.HOLIDAY, day_off.start, day_off.end)
     except InvalidAbsence:
         return None
-    return AbsenceChange(connection, f"holiday:{day_off.id}:{day_off.start}:{employee_id}", away)
+    return AbsenceChange(connection, f"{HOLIDAY}{day_off.id}:{day_off.start}:{employee_id}", away)
 
 
 def _kind(type_name: str) -> AbsenceKind:

@@ -6,6 +6,7 @@ OutsideError
 │   └── BreakerOpen        we stopped asking for a while: nothing was sent
 ├── Ambiguous              a write was sent and its outcome is unknown: look it up by key before anything else
 ├── GarbledAnswer          a read was answered with something that cannot be understood
+│   └── AnswerTooLong      with more bytes than are taken: ask for less at once
 └── Rejected               they understood the request and refuse it: sending it again changes nothing
     ├── Unauthorized       the connection's credentials are refused, whatever the request
     └── FundsMissing       the request is good, the account behind it lacks the money
@@ -49,6 +50,10 @@ class Ambiguous(OutsideError):
 
 
 class GarbledAnswer(OutsideError):
+    pass
+
+
+class AnswerTooLong(GarbledAnswer):
     pass
 
 

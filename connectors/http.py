@@ -20,6 +20,7 @@ from prometheus_client import Counter, Histogram
 from connectors.breakers import Breaker
 from connectors.errors import (
     Ambiguous,
+    AnswerTooLong,
     BreakerOpen,
     GarbledAnswer,
     OutsideError,
@@ -165,7 +166,7 @@ class Outside:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > self._bounds.answer_bytes:
-                    raise GarbledAnswer(self.system, f"an answer beyond {self._bounds.answer_bytes} bytes")
+                    raise AnswerTooLong(self.system, f"an answer beyond {self._bounds.answer_bytes} bytes")
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(self.system, response.status_code, headers, bytes(body))
         finally:

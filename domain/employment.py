@@ -129,19 +129,22 @@ def settle(member_id: str, holds: Sequence[Fact], known: Sequence[Telling], *, s
     `known` is what was told of the person, also as somebody else who turned out to be this member: of what was told
     twice the first one stays. What was told in an employment that is over is not told again.
     """
-    by_key = {fact.key: fact.data for fact in holds}
+    by_key = {fact.key: fact for fact in holds}
     kept = [(one.key, one.data) for one in known if one.state is TellingState.CLOSED]
     wrong = []
     for one in known:
         if one.state is not TellingState.STANDING:
             continue
-        if by_key.get(one.key) == one.data and (one.key, one.data) not in kept:
+        fact = by_key.get(one.key)
+        if fact and fact.data == one.data and (one.key, one.data) not in kept:
             kept.append((one.key, one.data))
         else:
             wrong.append(one)
     mistaken = {one.key for one in known if one.state is TellingState.WITHDRAWN} | {one.key for one in wrong}
-    due = [one for one in holds if (one.key, one.data) not in kept and (one.on >= since or one.key in mistaken)]
-    told = (Telling(member_id, one.type, one.name, _times(known, one.key) + 1, one.data) for one in due)
+    due = [
+        fact for key, fact in by_key.items() if (key, fact.data) not in kept and (fact.on >= since or key in mistaken)
+    ]
+    told = (Telling(member_id, fact.type, fact.name, _times(known, fact.key) + 1, fact.data) for fact in due)
     return Settlement(tuple(told), tuple(wrong))
 
 

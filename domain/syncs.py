@@ -1,13 +1,15 @@
 """Syncs: runs that read what an outside system has, page by page, from where the last one has got to."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 # A full run at least so often: what no notice told of, and no change was listed for, is put right by it.
 FULL_EVERY = timedelta(days=1)
 # Their clock may be behind ours by so much; what is read twice changes nothing.
 CLOCKS_DIFFER = timedelta(minutes=10)
+# What is read by days is read so many at once, unless that is more than an answer carries.
+WINDOW_DAYS = 31
 
 
 class Stage(StrEnum):
@@ -43,6 +45,37 @@ class Place:
 
     stage: Stage
     after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """So many days that are read at once, from the first on; as text it is a place."""
+
+    first: date
+    days: int = WINDOW_DAYS
+
+    @classmethod
+    def at(cls, place: str) -> "Window":
+        """The window that begins at the place; of WINDOW_DAYS if it says nothing else."""
+        first, _, days = place.partition("/")
+        return cls(date.fromisoformat(first), int(days or WINDOW_DAYS))
+
+    def __str__(self) -> str:
+        return f"{self.first}/{self.days}"
+
+    @property
+    def last(self) -> date:
+        return self.first + timedelta(days=self.days - 1)
+
+    @property
+    def shorter(self) -> "Window":
+        """The first half of it."""
+        return replace(self, days=self.days // 2)
+
+    @property
+    def following(self) -> "Window":
+        """The one after it; a window that was shortened grows again."""
+        return Window(self.first + timedelta(days=self.days), min(self.days * 2, WINDOW_DAYS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +116,13 @@ def begin(sync: Sync, cursor: SyncCursor | None, *, full: bool, as_of: datetime)
 
 
 def end(plan: SyncPlan, cursor: SyncCursor | None) -> SyncCursor:
-    """How far the connection is read once the plan is done. It never goes back."""
-    if cursor is None or plan.is_full:
-        changed_at = plan.as_of - CLOCKS_DIFFER
-        return SyncCursor(max(changed_at, cursor.changed_at) if cursor else changed_at, plan.as_of, plan.as_of)
+    """How far the connection is read once the plan is done. It never goes back.
+
+    A run of everybody does not hear of who was deleted: after it, changes are read from where they were read to before.
+    """
+    if cursor is None:
+        return SyncCursor(plan.as_of - CLOCKS_DIFFER, plan.as_of, plan.as_of)
+    if plan.is_full:
+        return replace(cursor, full_at=plan.as_of, synced_at=plan.as_of)
     changed_at = max(plan.latest or cursor.changed_at, cursor.changed_at)
     return SyncCursor(changed_at, cursor.full_at, max(plan.as_of, cursor.synced_at))

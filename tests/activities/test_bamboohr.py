@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
+from structlog.testing import capture_logs
 from temporalio.exceptions import ApplicationError
 
 from activities.bamboohr import BambooHRActivities
 from connectors import bamboohr
 from connectors.bamboohr import BambooHRs
+from connectors.http import Bounds
 from domain import syncs as sync_rules
 from domain.connections import Connection
 from domain.events import Identity
 from domain.members import Member
+from domain.merges import Merge
 from domain.notices import Matters, Notice, ObjectToFetch
 from domain.outbox import ClaimedRow
 from domain.syncs import Stage, Sync, SyncPlan
@@ -27,7 +30,8 @@ from sandbox.bamboohr.app import API_KEY
 from sandbox.bamboohr.company import Employee
 from sandbox.bamboohr.control import Promotion, promoted
 from sandbox.bamboohr.faults import Fault
-from storage import connections, members, notices, programs, syncs, tables
+from storage import absences as storage_absences
+from storage import connections, members, merges, notices, programs, syncs, tables
 from storage.database import Database
 from storage.game_tables import absences
 from storage.keyring import Keyring
@@ -96,6 +100,16 @@ class World:
         async with self.database.begin() as session:
             await syncs.keep_cursor(session, self.sync, sync_rules.end(plan, cursor))
         return plan
+
+    async def merge(self, source: Employee, destination: Employee) -> None:
+        """HR says that two records are one person's."""
+        both = {"source": (await self.member(source)).id, "destination": (await self.member(destination)).id}
+        async with self.database.begin() as session:
+            why = "the same person"
+            done = await merges.merge(
+                session, self.connection.program_id, **both, actor="hr", reason=why, as_of=self.now
+            )
+        assert isinstance(done, Merge)
 
     async def find(self, employee: Employee) -> Member | None:
         name = Identity(self.connection.name, employee.id)
@@ -263,6 +277,95 @@ async def test_the_same_employee_read_at_once_is_one_member(world: World) -> Non
     assert found == [f"people:{ada.id}"]
 
 
+# -- Several records of one person ---------------------------------------------------------------------------------
+
+
+async def test_who_is_deleted_and_created_again_stays_however_late_the_deletion_is_told(world: World) -> None:
+    ada = world.hire()
+    await world.fetch(ada)
+    world.company.delete(ada)
+    again = world.hire(hireDate="2026-03-10")
+
+    await world.fetch(again)
+    await world.fetch(ada)
+
+    member = await world.member(again)
+    assert (member.id, member.status, str(member.hired_on)) == ((await world.member(ada)).id, "active", "2026-03-10")
+
+
+async def test_who_has_two_records_is_who_the_one_says_that_has_not_left(world: World) -> None:
+    old, new = world.hire(), world.hire(firstName="Addie", workEmail="addie@example.com", hireDate="2026-03-02")
+    await world.read()
+    await world.merge(old, new)
+    world.company.terminate(old, "2026-03-09")
+
+    for read in (world.fetch(old), world.fetch(new), world.read(full=True)):
+        await read
+
+    member = await world.member(old)
+    assert (member.name, member.status, str(member.hired_on)) == ("Addie Example", "active", "2026-03-02")
+    assert member.id == (await world.member(new)).id
+
+
+async def test_promotions_of_all_records_of_a_person_are_theirs(world: World) -> None:
+    old, new = world.hire(), world.hire(firstName="Addie", workEmail="addie@example.com")
+    await world.read()
+    promoted(world.company, old.id, Promotion(on=NOW.date(), title="Lead"))
+    await world.fetch(old)
+    await world.merge(old, new)
+
+    await world.fetch(new)
+    await world.read(full=True)
+
+    assert await world.points(new) == 70
+
+
+async def test_an_address_that_is_somebody_elses_is_left_out_and_the_rest_is_taken(world: World) -> None:
+    ada, bob = world.hire(), world.hire(firstName="Bob", workEmail="bob@example.com")
+    await world.read()
+
+    world.company.edit(bob, {"workEmail": "ada@example.com"})
+    world.company.terminate(bob, "2026-03-09")
+    await world.fetch(bob)
+
+    assert (await world.member(bob)).status == "left"
+    assert ((await world.member(ada)).email, (await world.member(ada)).status) == ("ada@example.com", "active")
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_two_who_share_an_address_are_two_members(world: World, at_once: bool) -> None:
+    ada, bob = world.hire(), world.hire(firstName="Bob")
+
+    for read in (world.read(),) if at_once else (world.fetch(ada), world.fetch(bob), world.fetch(ada)):
+        await read
+
+    both = await world.member(ada), await world.member(bob)
+    assert [(one.name, one.email) for one in both] == [("Ada Example", "ada@example.com"), ("Bob Example", None)]
+
+
+async def test_managers_who_manage_each_other_are_members_all_the_same(world: World) -> None:
+    ada = world.hire(supervisor="Bob Example")
+    bob = world.hire(firstName="Bob", workEmail="bob@example.com", supervisor="Ada Example")
+    own = world.hire(firstName="Own", workEmail="own@example.com", supervisor="Own Example")
+
+    await world.read()
+    await world.fetch(bob)
+
+    assert all([await world.find(one) for one in (ada, bob, own)])
+    assert (await world.member(own)).manager_id is None
+
+
+async def test_a_row_that_cannot_be_read_does_not_keep_its_employee_out(world: World) -> None:
+    ada = world.hire()
+    ada.tables["jobInfo"].append({"id": "7", "employeeId": ada.id, "date": "0000-00-00", "jobTitle": "Trainee"})
+    ada.tables["compensation"].append({"id": "8", "employeeId": ada.id, "startDate": "", "reason": "Promotion"})
+    promoted(world.company, ada.id, Promotion(on=NOW.date(), title="Lead"))
+
+    await world.fetch(ada)
+
+    assert await world.points(ada) == 70
+
+
 # -- Promotions ----------------------------------------------------------------------------------------------------
 
 
@@ -373,6 +476,21 @@ async def test_a_deleted_record_is_listed_as_changed(world: World) -> None:
     assert (await world.member(ada)).status == "left"
 
 
+async def test_who_is_deleted_between_two_runs_has_left_even_if_the_second_reads_everything(world: World) -> None:
+    ada = world.hire()
+    ada.last_changed = NOW - timedelta(hours=2)
+    await world.read()
+    world.company.delete(ada)
+    ada.last_changed = NOW + timedelta(minutes=30)
+
+    world.now += timedelta(days=1)
+    full = await world.read()
+    world.now += timedelta(hours=1)
+    await world.read()
+
+    assert (full.is_full, (await world.member(ada)).status) == (True, "left")
+
+
 async def test_a_page_that_is_read_twice_changes_nothing(world: World) -> None:
     ada = world.hire()
     plan = sync_rules.begin(world.sync, None, full=True, as_of=NOW)
@@ -438,6 +556,85 @@ async def test_time_off_that_is_moved_or_canceled_moves_or_ends_the_absence(worl
     assert await world.away() == [("pto", "2026-04-06", "2026-04-08", str(moved.id))]
 
 
+async def test_time_off_that_was_taken_and_is_canceled_then_is_none(world: World) -> None:
+    ada = world.hire()
+    taken = world.company.request_time_off(ada, start="2026-03-02", end="2026-03-04", type="PTO", status="approved")
+    await world.read()
+
+    taken.status = "canceled"
+    await world.read()
+
+    assert await world.away() == []
+
+
+async def test_time_off_that_overlaps_another_or_lasts_for_hours_is_an_absence_of_its_own(world: World) -> None:
+    ada = world.hire()
+    for start, end, unit in (("2026-04-06", "2026-04-10", "days"), ("2026-04-08", "2026-04-08", "hours")):
+        world.company.request_time_off(ada, start=start, end=end, unit=unit, type="PTO", status="approved")
+
+    await world.read()
+
+    assert [one[1:3] for one in await world.away()] == [("2026-04-06", "2026-04-10"), ("2026-04-08", "2026-04-08")]
+
+
+async def test_more_requests_than_one_import_takes_are_taken_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_absences, "MAX_IMPORT", 2)
+    monkeypatch.setattr(storage_absences, "MAX_ROWS", 2)
+    ada = world.hire()
+    for day in range(1, 6):
+        on = f"2026-04-0{day}"
+        world.company.request_time_off(ada, start=on, end=on, type="PTO", status="approved")
+
+    await world.read()
+
+    assert len(await world.away()) == 5
+
+
+async def test_more_time_off_than_an_answer_carries_is_read_in_shorter_windows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bamboohr, "BOUNDS", Bounds(answer_bytes=2_000))
+    ada = world.hire()
+    days = [f"2026-{month:02}-{day:02}" for month in (1, 4, 8) for day in (1, 2, 3, 10, 20)]
+    for day in days:
+        world.company.request_time_off(ada, start=day, end=day, type="PTO", status="approved")
+
+    await world.read()
+
+    assert [one[1] for one in await world.away()] == days
+
+
+async def test_a_day_whose_time_off_no_answer_carries_is_named_and_the_rest_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bamboohr, "BOUNDS", Bounds(answer_bytes=2_000))
+    ada = world.hire()
+    for day in ("2026-04-01", "2026-04-03", "2026-09-01", *["2026-04-02"] * 9):
+        world.company.request_time_off(ada, start=day, end=day, type="PTO", status="approved")
+
+    with capture_logs() as lines:
+        plan = await world.read()
+
+    assert (plan.place, [one[1] for one in await world.away()]) == (None, ["2026-04-01", "2026-04-03", "2026-09-01"])
+    assert [(line["day"], line["log_level"]) for line in lines if line["event"] == "time off left out"] == [
+        ("2026-04-02", "error")
+    ]
+
+
+async def test_a_request_that_cannot_be_read_does_not_keep_the_others_out(world: World) -> None:
+    ada = world.hire()
+    for start in ("2026-04-01", "2026-04-02"):
+        world.company.request_time_off(ada, start=start, end="2026-04-02", type="PTO", status="approved")
+    unreadable = world.company.request_time_off(
+        ada, start="2026-04-03", end="2026-04-03", type="PTO", status="approved"
+    )
+    unreadable.status = None
+
+    await world.read()
+
+    assert len(await world.away()) == 2
+
+
 async def test_sick_leave_that_is_entered_late_is_read_by_the_next_run(world: World) -> None:
     ada = world.hire()
     await world.read()
@@ -459,6 +656,38 @@ async def test_holidays_of_the_company_are_absences_of_its_members(world: World)
     assert await world.away() == [
         ("holiday", "2026-05-04", "2026-05-04", f"holiday:7:2026-05-04:{one.id}") for one in (ada, bob)
     ]
+
+
+async def test_holidays_are_read_in_parts_if_one_answer_cannot_carry_who_is_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = world.hire()
+    for day in ("2026-04-01", "2026-05-04", "2026-09-01"):
+        world.company.holidays.append({"id": 7, "type": "holiday", "name": "Day", "start": day, "end": day})
+    for n in range(40):
+        on = (NOW + timedelta(days=5 * n)).date().isoformat()
+        world.company.request_time_off(ada, start=on, end=on, type="PTO", status="requested")
+        world.company.time_off[max(world.company.time_off)].status = "approved"
+    monkeypatch.setattr(bamboohr, "BOUNDS", Bounds(answer_bytes=3_000))
+
+    await world.read()
+
+    assert [one[1] for one in await world.away() if one[0] == "holiday"] == ["2026-04-01", "2026-05-04", "2026-09-01"]
+
+
+async def test_a_holiday_is_where_it_was_moved_to_and_stays_if_none_is_shown(world: World) -> None:
+    world.hire()
+    holiday = {"id": 7, "type": "holiday", "name": "Founders' day", "start": "2026-05-04", "end": "2026-05-04"}
+    world.company.holidays.append(holiday)
+    await world.read()
+
+    world.company.holidays[:] = [holiday | {"start": "2026-05-05", "end": "2026-05-05"}]
+    await world.read(full=True)
+    moved = [one[1] for one in await world.away()]
+    world.company.holidays.clear()
+    await world.read(full=True)
+
+    assert (moved, [one[1] for one in await world.away()]) == (["2026-05-05"], ["2026-05-05"])
 
 
 # -- Cursors -------------------------------------------------------------------------------------------------------

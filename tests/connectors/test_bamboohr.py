@@ -251,8 +251,9 @@ def test_what_bamboohr_does_not_show_is_left_as_it_is() -> None:
     assert change.identities == (Identity("people", "7"),)
 
 
-def test_who_is_shown_without_name_and_status_keeps_theirs() -> None:
-    change = translate("people", Employee("7", {"department": "Sales"}), "people:7", None, WANTED).change
+@pytest.mark.parametrize("status", [{}, {"status": None}, {"status": ""}])
+def test_who_is_shown_without_name_and_status_keeps_theirs(status: dict[str, str | None]) -> None:
+    change = translate("people", Employee("7", {"department": "Sales"} | status), "people:7", None, WANTED).change
 
     assert change.values == {"department": "Sales"}
 
@@ -263,6 +264,10 @@ def test_who_is_shown_without_name_and_status_keeps_theirs() -> None:
         ({"country": "Germany"}, {"country": "DE"}),
         ({"country": "united states"}, {"country": "US"}),
         ({"country": "GB"}, {"country": "GB"}),
+        ({"country": "Bosnia and Herzegovina"}, {"country": "BA"}),
+        ({"country": "Cote d'Ivoire"}, {"country": "CI"}),
+        ({"country": "Czech Republic"}, {"country": "CZ"}),
+        ({"country": "Myanmar"}, {"country": "MM"}),
         ({"country": None}, {"country": None}),
         ({"hireDate": "0000-00-00"}, {"hired_on": None}),
         ({"hireDate": "2024-02-29"}, {"hired_on": date(2024, 2, 29)}),
@@ -270,6 +275,7 @@ def test_who_is_shown_without_name_and_status_keeps_theirs() -> None:
         ({"customZone": "Asia/Tokyo"}, {"time_zone": "Asia/Tokyo"}),
         ({"customZone": None}, {}),
         ({"status": "Inactive"}, {"status": "left"}),
+        ({"hireDate": "2030-01-01"}, {"hired_on": date(2030, 1, 1)}),
         ({"preferredName": "Addie"}, {"name": "Addie Example"}),
     ],
 )

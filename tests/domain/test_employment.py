@@ -130,6 +130,13 @@ def test_a_promotion_that_was_none_is_taken_back() -> None:
     )
 
 
+def test_two_promotions_on_one_day_are_told_as_the_last_of_them() -> None:
+    both = [Promotion(TODAY, "Senior", "Engineer"), Promotion(TODAY, "Lead", "Senior")]
+    found = settle("mem_1", employment.facts_of_promotions(both, TODAY), [], since=SINCE)
+
+    assert [one.data["role"] for one in found.told] == ["Lead"]
+
+
 def test_who_is_hired_again_begins_anew_and_keeps_what_was_told() -> None:
     told = Told()
     told.run(hired(date(2020, 3, 10)))
