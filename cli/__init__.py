@@ -8,11 +8,11 @@ def main() -> None:
     from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError
 
-    from cli.commands import app
+    from cli.commands import app_for
     from cli.errors import CommandFailed, settings_fault
 
     try:
-        app()
+        app_for(next(iter(sys.argv[1:]), None))()
     except CommandFailed as error:
         sys.exit(f"laurel: {error}")
     except ValidationError as error:

@@ -15,8 +15,9 @@ from domain.scopes import Scope
 from settings import Settings
 from storage import api_keys, programs
 
-app = typer.Typer(name="programs", help="Programs: the tenants of this deployment.", no_args_is_help=True)
-first = typer.Typer()
+noun = typer.Typer(name="programs", help="Programs: the tenants of this deployment.", no_args_is_help=True)
+app = typer.Typer()
+app.add_typer(noun)
 
 FIRST_KEY = "administrator"
 
@@ -34,12 +35,12 @@ async def choose(session: AsyncSession, wanted: str | None) -> Program:
     raise CommandFailed(f"{what}; give --program with one of: {named}")
 
 
-@app.callback()
+@noun.callback()
 def group() -> None:
     """Hold the commands below this name, even while there is only one."""
 
 
-@first.command()
+@app.command()
 def init(
     name: Annotated[str, typer.Option(help="What the program is called, usually the company's name.")],
     live: Annotated[
@@ -74,7 +75,7 @@ async def _init(settings: Settings, name: str, kind: ProgramKind, time_zone: str
         return program, key
 
 
-@app.command("origins")
+@noun.command("origins")
 def set_origins(
     allowed: Annotated[list[str] | None, typer.Argument(help="Origins, such as https://app.example.com.")] = None,
     program: InProgram = None,
@@ -92,7 +93,7 @@ async def _set_origins(settings: Settings, wanted: str | None, allowed: list[str
             raise CommandFailed(str(error)) from None
 
 
-@app.command("set")
+@noun.command("set")
 def set_program(
     second_person_publishes: Annotated[
         bool,
@@ -113,7 +114,7 @@ async def _set_publishing(settings: Settings, wanted: str | None, second_person:
         await programs.set_publishing(session, program.id, second_person=second_person)
 
 
-@app.command("list")
+@noun.command("list")
 def list_programs(json: Json = False) -> None:
     """List every program, oldest first."""
     found = asyncio.run(_list(Settings()))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.commands import app
+from cli.commands import app_for
 
 Laurel = Callable[..., Result]
 
@@ -19,6 +19,6 @@ def laurel(monkeypatch: pytest.MonkeyPatch, database_url: str, owner_url: str, r
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str, input: str | None = None) -> Result:
-        return CliRunner().invoke(app, list(arguments), input=input)
+        return CliRunner().invoke(app_for(arguments[0]), list(arguments), input=input)
 
     return run

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from cli.commands import app
+from cli.commands import app_for
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 INTRODUCTION = """\
@@ -36,7 +36,7 @@ def page() -> str:
 
 
 def every_command() -> list[tuple[str, Any]]:
-    return list(commands(typer.main.get_command(app), "laurel"))
+    return list(commands(typer.main.get_command(app_for()), "laurel"))
 
 
 def _section(path: str, command: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from cli.commands import app
+from cli.commands import app_for
 from tests.docs.pages import ROOT, code, named, pages
 
 _COMMAND = re.compile(r"\blaurel ((?:[a-z]+ ?)+)")
@@ -36,7 +36,7 @@ def commands() -> set[str]:
             found.add(f"{words} {name}".strip())
             walk(command, f"{words} {name}".strip())
 
-    walk(typer.main.get_command(app), "")
+    walk(typer.main.get_command(app_for()), "")
     return found
 
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from cli.commands import app
+from cli.commands import app_for
 from tests.eventually import GIVE_UP_SECONDS, PAUSE_SECONDS
 from tests.journeys.conftest import RunningStack, running_stack
 
@@ -87,9 +87,10 @@ class Reader:
 def laurel(command: str) -> str:
     """Run in this process, because to start each anew takes longer than all that it does."""
     awaited = next((word for start, word in AWAITED.items() if command.startswith(start)), "")
+    words = shlex.split(command)[1:]
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while True:
-        done = CliRunner().invoke(app, shlex.split(command)[1:])
+        done = CliRunner().invoke(app_for(words[0]), words)
         assert done.exit_code == 0, f"{command}\n{done.output}\n{done.exception}"
         if awaited in done.stdout:
             return done.stdout
