@@ -5,7 +5,7 @@ event's time places are only lent until the late window closes: then they are gi
 is told as prizes and retractions of prizes. States and arrows are drawn in docs/states.md.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
@@ -16,20 +16,23 @@ from typing import Any, Final, NamedTuple
 import cel
 
 from domain import derived
-from domain.configuration import Calendar, Condition, Period, Rounding, Stacking
-from domain.counters import NOTHING, CounterKey, Counts, Used
+from domain.configuration import Calendar, Condition, Rounding, Stacking
+from domain.counters import NOTHING, CounterKey, Counts, Used, lifetime_key
 from domain.derived import STREAK_REACHED
 from domain.events import Event
 from domain.expressions import ExpressionError, evaluate
 from domain.game import Challenge, Fairness
-from domain.time import LIFETIME_ON, zone
+from domain.time import zone
 
 MAX_BONUS = 1_000_000_000  # points by one challenge for one event
 MAX_MULTIPLIER = 1_000
 
+NO_PLACE: Final = 0  # the number of a completion that the close gave no place
+
 _IN_FLIGHT = timedelta(minutes=1)
 
 _PREFIX = "challenge:"
+_EXCEPTIONS = ":exceptions"
 _MODES = {
     Rounding.FLOOR: ROUND_FLOOR,
     Rounding.CEILING: ROUND_CEILING,
@@ -142,12 +145,12 @@ def name_of(key: str) -> str:
 
 def exceptions_name(key: str) -> str:
     """What was honoured beyond the places is counted under this."""
-    return f"{name_of(key)}:exceptions"
+    return name_of(key) + _EXCEPTIONS
 
 
 def counter(challenge: Challenge) -> CounterKey:
     """What is counted of it: completions that were numbered or paid, and points."""
-    return name_of(challenge.key), Period.LIFETIME.value, LIFETIME_ON
+    return lifetime_key(name_of(challenge.key))
 
 
 def watched(challenge: Challenge) -> tuple[str, ...]:
@@ -180,7 +183,11 @@ def moves(
 
 def given_back(moved: Counts) -> Counts:
     """What taking back moves of the counters of all members: budgets get their points back, numbers stay given."""
-    return {key: (0 if key[0].startswith(_PREFIX) else uses, total) for key, (uses, total) in moved.items()}
+    return {key: (0 if _gives_numbers(key) else uses, total) for key, (uses, total) in moved.items()}
+
+
+def _gives_numbers(key: CounterKey) -> bool:
+    return key[0].startswith(_PREFIX) and not key[0].endswith(_EXCEPTIONS)
 
 
 def watching(known: Iterable[Challenge], event_type: str) -> tuple[Challenge, ...]:
@@ -189,14 +196,30 @@ def watching(known: Iterable[Challenge], event_type: str) -> tuple[Challenge, ..
     return tuple(sorted(found, key=lambda one: (one.priority, one.key)))
 
 
-def keys(watching: Iterable[Challenge], occurred_at: datetime, counts: Callable[[Challenge], bool]) -> list[CounterKey]:
+def keys(
+    watching: Iterable[Challenge],
+    occurred_at: datetime,
+    decided_at: datetime,
+    known: Collection[str],
+    counts: Callable[[Challenge], bool],
+) -> list[CounterKey]:
     """The counters of those that an event of then may complete: what is over asks for none."""
-    return [counter(one) for one in watching if counts(one) and may_hold(one, occurred_at)]
+    return [
+        counter(one)
+        for one in watching
+        if counts(one) and _outside(one, occurred_at, decided_at, one.key in known) is None
+    ]
 
 
-def may_hold(challenge: Challenge, occurred_at: datetime) -> bool:
-    """Whether something that occurred then can complete it."""
-    return challenge.cancelled_at is None and challenge.starts_at <= occurred_at < challenge.until
+def _outside(challenge: Challenge, occurred_at: datetime, decided_at: datetime, known: bool) -> str | None:
+    """Which bound in time the event lies outside of; one that is `known` has completed it before, and still may."""
+    if challenge.cancelled_at is not None and not known:
+        return "cancelled"
+    if not challenge.starts_at <= occurred_at < challenge.until:
+        return "outside its window"
+    if decided_at >= challenge.known_until and not known:
+        return "known too late"
+    return None
 
 
 def texts(challenge: Challenge) -> list[str]:
@@ -253,12 +276,8 @@ def _judge(
 
 def _missed(challenge: Challenge, event: Event, decided_at: datetime, known: bool) -> str | None:
     """Which bound of the challenge itself the event lies outside of."""
-    if challenge.cancelled_at is not None:
-        return "cancelled"
-    if not challenge.starts_at <= event.occurred_at < challenge.until:
-        return "outside its window"
-    if not known and decided_at >= challenge.known_until:
-        return "known too late"
+    if (outside := _outside(challenge, event.occurred_at, decided_at, known)) is not None:
+        return outside
     goal = challenge.goal
     if goal and goal.streak and (event.data["streak"] != goal.streak or event.data["length"] < goal.target):
         return "the streak of its goal"
@@ -332,6 +351,8 @@ def _limit(challenge: Challenge, made: Completion, used: Used, known: int | None
     by_member, by_all = used.by_member.get(key, NOTHING), used.by_all.get(key, NOTHING)
     if challenge.once and by_member[0]:
         return made._replace(refused=Refusal.ONCE)
+    if known == NO_PLACE:
+        return made._replace(refused=Refusal.PLACES)
     number = known or (by_all[0] + 1 if counts_all(challenge) else None)
     made = made._replace(number=number, lent=challenge.first is not None and challenge.fairness is Fairness.EVENT_TIME)
     if challenge.first is not None and number is not None and number > challenge.first:
@@ -387,7 +408,7 @@ def told(challenge: Challenge, made: Completion) -> str:
     refusals = {
         Refusal.ONCE: "it was completed before, and counts once for each member",
         Refusal.OUTWEIGHED: "another challenge pays for this event",
-        Refusal.PLACES: f"{_places(challenge)} taken; yours was the {ordinal(made.number or 0)}",
+        Refusal.PLACES: f"{_places(challenge)} taken{_came(made.number)}",
         Refusal.MEMBER_POINTS: f"the {challenge.member_points} points for one member were had",
         Refusal.BUDGET: f"its budget of {challenge.budget_points} points is spent",
     }
@@ -401,6 +422,10 @@ def told(challenge: Challenge, made: Completion) -> str:
 
 def _places(challenge: Challenge) -> str:
     return "the only place was" if challenge.first == 1 else f"the {challenge.first} places were"
+
+
+def _came(number: int | None) -> str:
+    return " by others at the close" if number is None else f"; yours was the {ordinal(number)}"
 
 
 def ordinal(n: int) -> str:
@@ -441,36 +466,60 @@ class Claim:
     prize: str | None = None
 
 
-def claim(made: Completion, first: int | None, event: Event, event_id: str, member_id: str, revision: int) -> Claim:
-    """The claim that a completion makes."""
-    beyond = made.refused is Refusal.PLACES
+def claim(made: Completion, first: int | None, before: Claim, revision: int) -> Claim:
+    """The claim that a completion makes of what its event had before; number and place stay what they were at first."""
+    number = before.number or made.number
+    now = replace(before, number=number, amount=made.amount, points=made.points, due=made.rounded, team=made.team)
+    if made.refused is Refusal.PLACES:
+        return _beyond(now, before, revision)
     placed = first is not None and not made.lent and made.refused is None
-    return Claim(
-        made.challenge,
-        event_id,
-        member_id,
-        event.occurred_at,
-        made.number,
-        made.number if placed else None,
-        ClaimState.BEYOND if beyond else ClaimState.STANDING,
-        made.amount,
-        made.points,
-        made.rounded,
-        made.team,
-        place_prize(made.challenge, event_id, revision) if made.lent and made.points else None,
+    return replace(
+        now,
+        place=before.place or (number if placed else None),
+        state=ClaimState.STANDING,
+        prize=place_prize(now, revision) if made.lent and made.points else None,
     )
 
 
-def place_prize(key: str, event_id: str, revision: int) -> str:
+def _beyond(now: Claim, before: Claim, revision: int) -> Claim:
+    """A completion without a place: what the close has made of it stays, an exception of no more than it is worth."""
+    if before.state is ClaimState.HONOURED and now.due:
+        points = min(before.points, now.due)
+        prize = before.prize if points == before.points else place_prize(now, revision)
+        return replace(now, points=points, prize=prize)
+    displaced = before.state is ClaimState.DISPLACED
+    return replace(now, state=before.state if displaced else ClaimState.BEYOND, prize=None)
+
+
+def withdrawn(before: Claim) -> Claim:
+    """The claim once its event does not complete the challenge any more; its number stays taken."""
+    return replace(before, state=ClaimState.WITHDRAWN, points=0, prize=None)
+
+
+def as_claimed(moved: Counts, claims: Collection[Claim]) -> Counts:
+    """What a decision's moves of the counters of all members have become: the close may have given points anew."""
+    if not claims:
+        return moved
+    now = dict(moved)
+    for one in claims:
+        key = lifetime_key(name_of(one.challenge))
+        if key in now:
+            now[key] = now[key][0], one.points if one.state is ClaimState.STANDING else 0
+        if one.state is ClaimState.HONOURED:
+            now[lifetime_key(exceptions_name(one.challenge))] = 1, one.points
+    return now
+
+
+def place_prize(claim: Claim, revision: int) -> str:
     """What the prize for a place by the event's time is called."""
-    return f"{key}:place:{event_id}:{revision}"
+    return f"{claim.challenge}:place:{claim.event_id}:{revision}"
 
 
-def number_kept(claim: Claim, first: int | None) -> int | None:
+def number_kept(claim: Claim, challenge: Challenge, *, is_settled: bool) -> int | None:
     """The number by which the claim's event is decided again: what the close has decided stays decided."""
-    if claim.state is ClaimState.DISPLACED and first is not None:
-        return first + (claim.number or 1)
-    return claim.place or claim.number
+    if is_settled and challenge.fairness is Fairness.EVENT_TIME:
+        return claim.place or NO_PLACE
+    return claim.number
 
 
 def adjudicate(challenge: Challenge, claims: Iterable[Claim], revisions: Mapping[str, int]) -> list[Claim]:
@@ -521,7 +570,7 @@ class _Spent:
         )
         self._all += points
         self._by_member[claim.member_id] = had + points
-        prize = place_prize(claim.challenge, claim.event_id, revision) if points else None
+        prize = place_prize(claim, revision) if points else None
         return replace(claim, place=place, state=ClaimState.STANDING, points=points, prize=prize)
 
     def put_out(self, claim: Claim) -> Claim:
@@ -531,7 +580,7 @@ class _Spent:
         if exceptions is not None and self._exceptions + claim.points <= exceptions:
             self._exceptions += claim.points
             return replace(claim, state=ClaimState.HONOURED)
-        return replace(claim, state=ClaimState.DISPLACED, points=0)
+        return replace(claim, state=ClaimState.DISPLACED, points=0, prize=None)
 
 
 def _left(limit: int | None, spent: int, wanted: int) -> int:

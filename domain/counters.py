@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from domain.configuration import Budget, Cap, Group, Period, Rule
-from domain.time import period_on
+from domain.configuration import Budget, Cap, Group, Period, Rule, RuleState
+from domain.time import LIFETIME_ON, period_on
 
 # What is counted, the period's kind and its first day.
 CounterKey = tuple[str, str, date]
@@ -22,6 +22,11 @@ def counter_key(name: str, period: Period, at: datetime, time_zone: str) -> Coun
     return name, period.value, period_on(period, at, time_zone)
 
 
+def lifetime_key(name: str) -> CounterKey:
+    """The counter that never begins anew."""
+    return name, Period.LIFETIME.value, LIFETIME_ON
+
+
 def counter_keys_back(name: str, days: int, at: datetime, time_zone: str) -> list[CounterKey]:
     """The counters of the instant's day and of those before it, so many in all."""
     today = period_on(Period.DAY, at, time_zone)
@@ -29,8 +34,10 @@ def counter_keys_back(name: str, days: int, at: datetime, time_zone: str) -> lis
 
 
 def name_of(counted: Rule | Group) -> str:
-    """What the use of a rule's or a group's caps and budgets is counted under."""
-    return f"{'rule' if isinstance(counted, Rule) else 'group'}:{counted.key}"
+    """What the use of a rule's or a group's caps and budgets is counted under; a shadow has used nothing of a rule's."""
+    if isinstance(counted, Group):
+        return f"group:{counted.key}"
+    return f"{'shadow' if counted.state is RuleState.SHADOW else 'rule'}:{counted.key}"
 
 
 class Used(NamedTuple):

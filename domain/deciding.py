@@ -4,7 +4,7 @@ A decision keeps its verdict and its inputs; running `decide` again on them give
 cannot be re-derived. Deciding a batch is deciding its events one by one, each on the Standing that the last one left.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ MAX_CROSSINGS = 100  # of one milestone by one event
 UNIT = "points"  # what events earn unless their rules say otherwise
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
 _NONE: Mapping[Any, Any] = {}
 
 
@@ -82,7 +83,7 @@ class Verdict(NamedTuple):
     It counts for the streak policies in `marks`, each for so much.
 
     `moved` are the member's counters, `shared` those of all members together. `shadows` are rules that are only tried:
-    what each would have paid alone. `arithmetic` is what groups did, by rule. A named tuple, as one is made for every
+    what each would have paid alone, within limits that it uses up by itself. `arithmetic` is what groups did, by rule. A named tuple, as one is made for every
     event.
     """
 
@@ -139,7 +140,7 @@ class Plan:
     weighing: Weighing | None
     read: tuple[Aggregate, ...]
     counted: tuple[Aggregate, ...]
-    # What counts the use of caps, in which periods, and the rules whose awards it counts.
+    # What counts the use of caps, of shadows too, in which periods, and the rules whose awards it counts.
     capped: tuple[tuple[str, Period, tuple[str, ...]], ...]
     budgeted: tuple[tuple[Rule, Budget], ...]
     # The fields of event and member that its expressions name, None for all: to show them all costs more than to
@@ -180,10 +181,10 @@ def _make_plan(configuration: Configuration, event_type: str) -> Plan:
     names = sorted(set().union(*map(totals_used, texts)) if texts else set())
     read = tuple(configuration.aggregates[name] for name in names if name in configuration.aggregates)
     counted = tuple(a for a in configuration.aggregates.values() if a.event_type == event_type)
-    capped = tuple(_capped(rules, weighing))
+    capped = tuple(_capped((*rules, *shadows), weighing))
     counters = {(counter_name(one), one.counted_per) for one in (*read, *counted)}
     counters |= {(name, per) for name, per, _ in capped}
-    budgeted = tuple((rule, budget) for rule in rules for budget in rule.budgets)
+    budgeted = tuple((rule, budget) for rule in (*rules, *shadows) for budget in rule.budgets)
     return Plan(
         rules=rules,
         shadows=shadows,
@@ -255,19 +256,31 @@ def counted_by_back_fill(
     return {key: by for key, by in counted.items() if key[:2] not in known}
 
 
-def keys_needed(configuration: Configuration, event: Event, person: Person) -> list[CounterKey]:
-    """The counters that deciding this event reads or moves, in order."""
+def keys_needed(
+    configuration: Configuration,
+    event: Event,
+    person: Person,
+    decided_at: datetime = _ALWAYS,
+    known: Collection[str] = (),
+) -> list[CounterKey]:
+    """The counters that deciding this event then reads or moves, in order; `known` it has completed before."""
     needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
     keys = [(name, per, period_on(period, at, zone)) for name, per, period in needs.counters]
     keys += [key for name, days in needs.rolling for key in counter_keys_back(name, days, at, zone)]
-    return keys + challenges.keys(needs.watching, at, challenges.counts_members) if needs.watching else keys
+    if not needs.watching:
+        return keys
+    return keys + challenges.keys(needs.watching, at, decided_at, known, challenges.counts_members)
 
 
-def shared_needed(configuration: Configuration, event: Event) -> list[CounterKey]:
-    """The counters of all members together that deciding this event reads or moves, in order."""
+def shared_needed(
+    configuration: Configuration, event: Event, decided_at: datetime = _ALWAYS, known: Collection[str] = ()
+) -> list[CounterKey]:
+    """The counters of all members together that deciding this event then reads or moves, in order."""
     needs, at, zone = plan(configuration, event.type), event.occurred_at, configuration.time_zone
     keys = [(name, per, period_on(period, at, zone)) for name, per, period in needs.shared]
-    return keys + challenges.keys(needs.watching, at, challenges.counts_all) if needs.watching else keys
+    if not needs.watching:
+        return keys
+    return keys + challenges.keys(needs.watching, at, decided_at, known, challenges.counts_all)
 
 
 def as_seen(configuration: Configuration, event: Event) -> Event:
@@ -299,6 +312,7 @@ def decide(
 
     used = what_was_used(configuration, event, person, inputs)
     results, arithmetic = _by_rules(needs, at, using, used)
+    shadows = tuple([judge(rule, at, using, used) for rule in needs.shadows])
     grants = _grants(configuration, needs.rules, results, zone, recorded_at)
     completions = _overlay(needs, event, person, inputs, using, used, grants) if needs.watching else ()
     if completions and (more := sum(made.points for made in completions if not made.lent)):
@@ -308,8 +322,8 @@ def decide(
         for unit, granted in grants.items()
         for crossing in crossings(configuration, unit, inputs.of(unit), sum(grant.amount for grant in granted))
     ]
-    _count_uses(needs, results, at, zone, moved)
-    shared = _spent(needs, results, at, configuration.time_zone) if needs.budgeted else _NONE
+    _count_uses(needs, results + shadows, at, zone, moved)
+    shared = _spent(needs, results + shadows, at, configuration.time_zone) if needs.budgeted else _NONE
     if completions:
         by_member, by_all = challenges.moves(needs.watching, completions, inputs.completed)
         moved, shared = {**moved, **by_member}, {**shared, **by_all}
@@ -320,7 +334,7 @@ def decide(
         moved,
         shared=shared,
         completions=completions,
-        shadows=tuple([judge(rule, at, using, used) for rule in needs.shadows]),
+        shadows=shadows,
         arithmetic=arithmetic,
         marks=tuple(streak_marks.marks(needs.streaks, event, using)) if needs.streaks else (),
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from domain import derived
 from domain.badges import Badges
-from domain.challenges import Claim, ClaimState, claim, given_back, number_kept, prize
+from domain.challenges import Claim, as_claimed, claim, given_back, number_kept, prize, withdrawn
 from domain.configuration import Aggregate, Configuration, Milestone
 from domain.counters import CounterKey, Counts, counts_as_json
 from domain.deciding import (
@@ -75,8 +75,9 @@ class Fact:
     shared: Counts = field(default_factory=dict)
     earnings: Mapping[str, tuple[Transaction, int]] = field(default_factory=dict)
     reversed_in_part: bool = False
-    # What it has completed, by challenge.
+    # What it has completed, by challenge, and those of them that are settled.
     claims: dict[str, Claim] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
     changed: bool = False
 
     @property
@@ -257,6 +258,7 @@ class Intake:
             self._stand(target, CLOSED)
         else:
             undone = self._undo(target)
+            self._withdraw_claims(target, target.claims)
             self._stand(target, RETRACTED)
             self._withdraw_rewards(target, keep_rules=())
             self._withdraw_crossings(target)
@@ -297,33 +299,32 @@ class Intake:
         verdict = decide(self.configuration, event, person, inputs, fact.recorded_at)
         transaction = self._earn(fact, verdict)
         self._count(fact.member_id, verdict.moved, 1)
-        self._count_shared(verdict.shared, 1)
+        self._claim(fact, event, verdict)
+        fact.moved, fact.shared = verdict.moved, as_claimed(verdict.shared, fact.claims.values())
+        self._count_shared(fact.shared, 1)
         self._cross(fact, verdict)
         self._give_by_rule(fact, verdict)
-        self._claim(fact, event, verdict)
         self.streaks.mark(fact.member_id, fact.event_id, event.occurred_at, fact.recorded_at, verdict.marks)
         self._earn_badges(fact, event, verdict)
         fact.points = verdict.points
-        fact.moved, fact.shared = verdict.moved, verdict.shared
         self._keep_decision(fact, kind, verdict, self._kept_inputs(person, inputs), transaction)
         return verdict
 
     def _inputs(self, fact: Fact, event: Event, person: Person) -> Inputs:
         account = self.book.accounts[member_account(person.id, UNIT)]
-        keys = keys_needed(self.configuration, event, person)
-        read = {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters}
-        others = {unit: self._standing_in(unit, person) for unit in plan(self.configuration, event.type).others}
-        shared = {key: self._shared[key] for key in shared_needed(self.configuration, event) if key in self._shared}
-        watching = plan(self.configuration, event.type).watching
+        needs = plan(self.configuration, event.type)
+        at, completed = self.book.recorded_at, _completed(fact, needs.watching)
+        keys = keys_needed(self.configuration, event, person, at, completed)
+        shared = shared_needed(self.configuration, event, at, completed)
         return Inputs(
-            read,
+            {key: self._counters[person.id, key] for key in keys if (person.id, key) in self._counters},
             account.lifetime,
             account.balance,
             self.ladders.marks_of(person.id),
-            others,
-            shared,
-            decided_at=self.book.recorded_at if watching else None,
-            completed=_completed(fact, watching),
+            {unit: self._standing_in(unit, person) for unit in needs.others},
+            {key: self._shared[key] for key in shared if key in self._shared},
+            decided_at=at if needs.watching else None,
+            completed=completed,
         )
 
     def _standing_in(self, unit: str, person: Person) -> tuple[int, int]:
@@ -376,7 +377,6 @@ class Intake:
             raise ReversedInPart(f"what {fact.event_id} earned was reversed in part, and is reversed once")
         self._count(fact.member_id, fact.moved, -1)
         self._count_shared(given_back(fact.shared), -1)
-        self._withdraw_claims(fact)
         self.streaks.unmark(fact.event_id)
         fact.moved, fact.shared = {}, {}
         reversals = [
@@ -406,28 +406,28 @@ class Intake:
             self._shared[key] = self.changed_shared[key] = (was_uses + sign * uses, was_total + sign * total)
 
     def _claim(self, fact: Fact, event: Event, verdict: Verdict) -> None:
-        """Note what the event completes; a place that may be taken away again is paid by a prize of its own."""
+        """Note what the event completes, and what it does not complete any more."""
         assert fact.member_id is not None
-        for made in verdict.completions:
-            if not made.is_claim:
-                continue
-            first = self.configuration.challenges[made.challenge].first
-            one = claim(made, first, event, fact.event_id, fact.member_id, fact.revision)
-            fact.claims[one.challenge] = self.claims[one.challenge, one.event_id] = one
-            if one.prize:
-                self.derived.append(
-                    prize(one.challenge, one.prize, one.member_id, one.occurred_at, one.points, "place")
-                )
+        made = {one.challenge: one for one in verdict.completions if one.is_claim}
+        self._withdraw_claims(fact, fact.claims.keys() - made.keys())
+        for key, one in made.items():
+            new = Claim(key, fact.event_id, fact.member_id, event.occurred_at)
+            before = replace(fact.claims.get(key, new), member_id=fact.member_id, occurred_at=event.occurred_at)
+            self._hold(fact, claim(one, self.configuration.challenges[key].first, before, fact.revision))
 
-    def _withdraw_claims(self, fact: Fact) -> None:
-        """What the event completed does not count any more; its numbers stay taken."""
-        for one in tuple(fact.claims.values()):
-            gone = replace(one, state=ClaimState.WITHDRAWN, points=0, prize=None)
-            fact.claims[one.challenge] = self.claims[one.challenge, one.event_id] = gone
-            if one.prize and one.state is not ClaimState.DISPLACED:
-                self.derived.append(
-                    derived.retraction(CHALLENGE_PRIZE, one.prize, one.member_id, self.book.recorded_at)
-                )
+    def _withdraw_claims(self, fact: Fact, keys: Iterable[str]) -> None:
+        for key in sorted(keys):
+            self._hold(fact, withdrawn(fact.claims[key]))
+
+    def _hold(self, fact: Fact, now: Claim) -> None:
+        """The fact has this claim from now on; a place that may be taken away again is paid by a prize of its own."""
+        before = fact.claims.get(now.challenge)
+        if before is not None and before.prize not in (None, now.prize):
+            taken = derived.retraction(CHALLENGE_PRIZE, before.prize, before.member_id, self.book.recorded_at)
+            self.derived.append(taken)
+        if now.prize is not None and (before is None or before.prize != now.prize):
+            self.derived.append(prize(now.challenge, now.prize, now.member_id, now.occurred_at, now.points, "place"))
+        fact.claims[now.challenge] = self.claims[now.challenge, now.event_id] = now
 
     def _cross(self, fact: Fact, verdict: Verdict) -> None:
         assert fact.member_id is not None
@@ -513,4 +513,8 @@ class Intake:
 
 def _completed(fact: Fact, watching: Iterable[Challenge]) -> dict[str, int | None]:
     """The challenges that the fact has completed before, each with the number that it keeps there."""
-    return {one.key: number_kept(fact.claims[one.key], one.first) for one in watching if one.key in fact.claims}
+    return {
+        one.key: number_kept(fact.claims[one.key], one, is_settled=one.key in fact.settled)
+        for one in watching
+        if one.key in fact.claims
+    }

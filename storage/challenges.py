@@ -252,23 +252,23 @@ _CLAIM = tuple(Claim.__dataclass_fields__)
 
 
 def claim_rows(program_id: str, claims: Iterable[Claim], *, as_of: datetime) -> Rows:
-    """Claims as they are now; number and place stay what they were at first."""
+    """Claims as they are now."""
     values = [tuple(getattr(one, name) for name in _CLAIM) for one in claims]
     conflict = """ON CONFLICT (event_id, challenge) DO UPDATE SET state = excluded.state,
         member_id = excluded.member_id, amount = excluded.amount, points = excluded.points, due = excluded.due,
-        team = excluded.team,
-        prize = excluded.prize, occurred_at = excluded.occurred_at,
-        number = COALESCE(challenge_claims.number, excluded.number),
-        place = COALESCE(challenge_claims.place, excluded.place)"""
+        team = excluded.team, prize = excluded.prize, occurred_at = excluded.occurred_at,
+        number = excluded.number, place = excluded.place"""
     return Rows(challenge_claims, _CLAIM, values, conflict, {"program_id": program_id, "recorded_at": as_of})
 
 
-async def claims_of(session: AsyncSession, program_id: str, event_ids: Collection[str]) -> list[Claim]:
-    """The claims of these events."""
-    statement = f"""SELECT {", ".join(_CLAIM)} FROM challenge_claims
-        WHERE program_id = %(program_id)s AND event_id = ANY(CAST(%(ids)s AS text[])) ORDER BY event_id, challenge"""
+async def claims_of(session: AsyncSession, program_id: str, event_ids: Collection[str]) -> list[tuple[Claim, bool]]:
+    """The claims of these events, each with whether its challenge is settled."""
+    statement = f"""SELECT h.state = 'settled', {", ".join(f"c.{name}" for name in _CLAIM)}
+        FROM challenge_claims c JOIN challenges h ON h.program_id = c.program_id AND h.key = c.challenge
+        WHERE c.program_id = %(program_id)s AND c.event_id = ANY(CAST(%(ids)s AS text[]))
+        ORDER BY c.event_id, c.challenge"""
     found = await run(session, statement, {"program_id": program_id, "ids": sets.texts(list(event_ids))})
-    return [_claim(values) for values in found]
+    return [(read_claim(values), is_settled) for is_settled, *values in found]
 
 
 async def list_claims(
@@ -279,7 +279,7 @@ async def list_claims(
     own = challenge_claims.c.program_id == program_id, challenge_claims.c.challenge == key
     came = challenge_claims.c.number.nulls_last(), challenge_claims.c.recorded_at, challenge_claims.c.event_id
     chosen = select(*columns).where(*own).order_by(*came).offset(after).limit(min(limit, MAX_PAGE))
-    return [_claim(tuple(row)) for row in await session.execute(chosen)]
+    return [read_claim(tuple(row)) for row in await session.execute(chosen)]
 
 
 async def find_last_place(session: AsyncSession, stored: StoredChallenge) -> Claim | None:
@@ -288,10 +288,11 @@ async def find_last_place(session: AsyncSession, stored: StoredChallenge) -> Cla
     own = challenge_claims.c.program_id == stored.program_id, challenge_claims.c.challenge == stored.key
     last = challenge_claims.c.place == stored.definition.first
     row = (await session.execute(select(*columns).where(*own, last))).one_or_none()
-    return _claim(tuple(row)) if row else None
+    return read_claim(tuple(row)) if row else None
 
 
-def _claim(values: Sequence[Any]) -> Claim:
+def read_claim(values: Sequence[Any]) -> Claim:
+    """The claim of a row with the columns that claims have, in their order."""
     row = dict(zip(_CLAIM, values, strict=True))
     return Claim(**row | {"state": ClaimState(row["state"])})
 
@@ -324,9 +325,12 @@ def scopes(definition: Challenge) -> tuple[str, ...]:
 
 
 async def list_standings(
-    session: AsyncSession, stored: StoredChallenge, scope: str, *, after: int = 0, limit: int = MAX_PAGE
+    session: AsyncSession, stored: StoredChallenge, scope: str, *, after: int = 0, limit: int | None = MAX_PAGE
 ) -> list[Standing]:
-    """Up to `limit` places from the rank behind `after`: final ones once it is settled, before that as they are now."""
+    """Up to `limit` places (None: all) behind the rank `after`: final once it is settled, before that as they are now.
+
+    As they are now they are ranked anew by each call.
+    """
     if stored.state is ChallengeState.SETTLED:
         table = challenge_standings
         own = table.c.program_id == stored.program_id, table.c.challenge == stored.key, table.c.scope == scope

@@ -3,12 +3,13 @@
 Everything here is locked FOR NO KEY UPDATE where it will be changed; FOR UPDATE would deadlock with foreign keys.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import update as sql_update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.challenges import as_claimed
 from domain.counters import CounterKey, counts_from_json
 from domain.events import Event, Identity
 from domain.intake import RETRACTED, Fact, FactKey
@@ -205,6 +206,20 @@ def _fact(values: Sequence[Any]) -> Fact:
     )
 
 
+async def _add_claims(
+    session: AsyncSession, program_id: str, by_id: Mapping[str, Fact], event_ids: Sequence[str]
+) -> None:
+    found = await challenges.claims_of(session, program_id, event_ids) if event_ids else ()
+    for claim, is_settled in found:
+        fact = by_id[claim.event_id]
+        fact.claims[claim.challenge] = claim
+        if is_settled:
+            fact.settled.add(claim.challenge)
+    for event_id in event_ids:
+        fact = by_id[event_id]
+        fact.shared = as_claimed(fact.shared, fact.claims.values())
+
+
 async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequence[Fact]) -> None:
     by_id = {fact.event_id: fact for fact in locked}
     found = await run(session, _LAST_DECISIONS, {"program_id": program_id, "ids": sets.texts(list(by_id))})
@@ -215,8 +230,7 @@ async def _add_decisions(session: AsyncSession, program_id: str, locked: Sequenc
             fact.points, fact.moved = points, counts_from_json(verdict.get("moved", ()))
             fact.shared = counts_from_json(verdict.get("shared", ()))
     claimed = [event_id for event_id, n, _, verdict in found if n > 1 or verdict.get("challenges")]
-    for claim in await challenges.claims_of(session, program_id, claimed) if claimed else ():
-        by_id[claim.event_id].claims[claim.challenge] = claim
+    await _add_claims(session, program_id, by_id, claimed)
     earnings, in_part = await ledger.earnings_of_events(session, program_id, by_id)
     for fact in locked:
         fact.earnings, fact.reversed_in_part = earnings.get(fact.event_id, {}), fact.event_id in in_part

@@ -75,6 +75,10 @@ class _Work:
     debited: set[str] = field(default_factory=set)
     standing: list[Fact] = field(default_factory=list)
 
+    def completed_by(self, event: Event) -> Collection[str]:
+        """The challenges that the event has completed before."""
+        return self.facts[event.source, event.external_id].claims
+
 
 async def record_batch(
     database: Database, program_id: str, events: Sequence[Event], policy: SourcePolicy, *, as_of: datetime
@@ -388,15 +392,16 @@ def _owners(batch: Batch, work: _Work) -> Owners:
 
 
 def _counted(
-    configuration: Configuration, work: _Work, owners: Owners, everybody: Mapping[str, people.Versions]
+    batch: Batch, work: _Work, owners: Owners, everybody: Mapping[str, people.Versions]
 ) -> set[tuple[str, CounterKey]]:
     """The counters that deciding reads or moves; facts decided before a back-fill learn how it has counted them."""
+    configuration = batch.configuration
     keys = {
         (member, key)
         for event in work.events
         for member in owners[event.source, event.external_id]
         for _, person in everybody[member]
-        for key in keys_needed(configuration, event, person)
+        for key in keys_needed(configuration, event, person, batch.as_of, work.completed_by(event))
     }
     for fact in work.standing:
         if fact.state == DECIDED and fact.member_id and fact.event.retracts is None:
@@ -406,9 +411,13 @@ def _counted(
     return keys
 
 
-def _shared(configuration: Configuration, work: _Work) -> set[CounterKey]:
+def _shared(batch: Batch, work: _Work) -> set[CounterKey]:
     """The counters of all members together that deciding reads or moves, or taking back moves."""
-    keys = {key for event in work.events for key in shared_needed(configuration, event)}
+    keys = {
+        key
+        for event in work.events
+        for key in shared_needed(batch.configuration, event, batch.as_of, work.completed_by(event))
+    }
     return keys.union(*(fact.shared for fact in work.standing))
 
 
@@ -442,11 +451,11 @@ async def _load(session: AsyncSession, batch: Batch, work: _Work) -> Loaded:
         for fact in work.facts.values():
             fact.member_id = into.get(fact.member_id, fact.member_id) if fact.member_id else None
     with on_paper():
-        keys = _counted(batch.configuration, work, owners, everybody)
+        keys = _counted(batch, work, owners, everybody)
         marking = _marking(batch.configuration, work, owners)
     standing_ids = [fact.event_id for fact in work.standing]
     kept = await streaks.load(session, batch.configuration, everybody, marking, standing_ids)
-    shared = await program_counters.lock(session, program_id, _shared(batch.configuration, work))
+    shared = await program_counters.lock(session, program_id, _shared(batch, work))
     climbed = await ladders.lock(
         session,
         batch.configuration,

@@ -250,13 +250,26 @@ def test_drafts_and_the_retired_are_not_judged(state: str) -> None:
     assert [result.rule for result in verdict.results] == ["b"]
 
 
-def test_a_shadow_is_recorded_with_what_it_would_have_paid_and_moves_nothing() -> None:
+def test_a_shadow_is_recorded_with_what_it_would_have_paid_and_pays_nothing() -> None:
     shadow = award(40, state="shadow", caps=[{"per": "event", "points": 30}], budgets=[{"points": 10, "per": "day"}])
     verdict = decided(configured({"a": shadow, "b": 5, "twice": {"multiplier": "2", "state": "shadow"}}))
 
-    assert (verdict.points, verdict.moved, verdict.shared) == (5, {}, {})
+    assert (verdict.points, verdict.moved, verdict.shared) == (5, {}, {("shadow:a", "day", DAY): (1, 10)})
     assert [kept["rule"] for kept in verdict.as_json()["shadows"]] == ["a", "twice"]
     assert verdict.as_json()["shadows"][0]["points"] == 10
+
+
+def test_a_shadow_uses_up_its_own_limits_and_no_others() -> None:
+    limited = award(40, caps=[{"per": "day", "points": 50}], budgets=[{"points": 90, "per": "day"}])
+    configuration = configured({"a": {**limited, "state": "shadow"}})
+
+    first = decided(configuration)
+    second = decided(configuration, counters=first.moved, shared=first.shared)
+    promoted = decided(configured({"a": limited}), counters=first.moved, shared=first.shared)
+
+    assert first.moved == {("shadow:a", "day", DAY): (1, 40)}
+    assert [result.points for result in (*first.shadows, *second.shadows)] == [40, 10]
+    assert promoted.points == 40
 
 
 def test_a_program_may_have_nothing_but_shadows() -> None:

@@ -1,6 +1,7 @@
 """The settlement of challenges: who was among the first, final standings, and what they pay through the one door."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -51,7 +52,7 @@ async def pay(session: AsyncSession, program_id: str) -> dict[str, int]:
     """Tell all derived facts as the relay does; what members have earned by prizes then."""
     for payload in await told(session, program_id):
         event = derived.from_payload(payload)
-        await intake.record(session, program_id, [event], derived.POLICY, as_of=days(10))
+        await intake.record(session, program_id, [event], derived.POLICY, as_of=days(13))
     query = text("""SELECT m.external_id, sum(d.points) FROM decisions d JOIN events e ON e.id = d.event_id
         JOIN members m ON m.id = d.member_id WHERE e.type = 'challenge.prize' GROUP BY 1""")
     return {name: int(points) for name, points in await session.execute(query)}
@@ -127,6 +128,87 @@ async def test_a_completion_that_was_taken_back_leaves_its_place_to_the_next_by_
 
     await settle(session, program_id)
 
+    assert await pay(session, program_id) == {"ada": 0, "ben": 50}
+
+
+# -- What is told of an event after the close -------------------------------------------------------------------------
+
+
+def worth(event: Event, amount_minor: int) -> Event:
+    """The event as its source has corrected it."""
+    return replace(event, data={**event.data, "amount_minor": amount_minor})
+
+
+async def closed(session: AsyncSession, **changes: Any) -> tuple[str, list[Event]]:
+    """A settled challenge of one place, which was lent to ben and is cleo's."""
+    program_id, _ = await program(session, "ada", "ben", "cleo", first=1, fairness="event_time", **changes)
+    events = [deal(1, "ben", occurred_at=days(-1)), deal(2, "cleo", occurred_at=days(-3))]
+    await take(session, program_id, *events)
+    await settle(session, program_id)
+    return program_id, events
+
+
+async def test_whoever_fell_out_of_the_places_is_not_paid_again_when_the_event_is_amended(
+    session: AsyncSession,
+) -> None:
+    program_id, [lent, _] = await closed(session)
+
+    await take(session, program_id, worth(lent, 5_00), as_of=days(11))
+    await take(session, program_id, worth(lent, 6_00), worth(lent, 7_00), as_of=days(12))
+
+    assert [one.state for one in await claims(session, program_id)] == [ClaimState.DISPLACED, ClaimState.STANDING]
+    assert await counted(session, program_id) == (2, 50)
+    assert await pay(session, program_id) == {"ben": 0, "cleo": 50}
+
+
+async def test_an_exception_stays_when_its_event_is_amended_and_goes_when_it_is_taken_back(
+    session: AsyncSession,
+) -> None:
+    program_id, [lent, _] = await closed(session, exceptions_points=50, bonus="event.amount_minor / 200")
+
+    await take(session, program_id, worth(lent, 200_00), as_of=days(11))
+    kept = await claims(session, program_id), await counted(session, program_id, exceptions_name("sprint"))
+    await take(session, program_id, worth(lent, 20_00), as_of=days(11))
+    cut = await claims(session, program_id), await counted(session, program_id, exceptions_name("sprint"))
+    paid = await pay(session, program_id)
+    await take(session, program_id, retraction(lent), as_of=days(11))
+
+    assert (kept[0][0].state, kept[0][0].points, kept[1]) == (ClaimState.HONOURED, 50, (1, 50))
+    assert (cut[0][0].state, cut[0][0].points, cut[1]) == (ClaimState.HONOURED, 10, (1, 10))
+    assert paid == {"ben": 10, "cleo": 50}
+    assert await counted(session, program_id, exceptions_name("sprint")) == (0, 0)
+    assert await counted(session, program_id) == (2, 50)
+
+
+async def test_what_the_close_has_paid_comes_back_to_the_budget_with_its_event(session: AsyncSession) -> None:
+    program_id, [_, first] = await closed(session)
+
+    await take(session, program_id, retraction(first), as_of=days(11))
+
+    assert await counted(session, program_id) == (2, 0)
+    assert await pay(session, program_id) == {"ben": 0, "cleo": 0}
+
+
+async def test_whoever_has_a_place_keeps_it_through_amendments_after_the_close(session: AsyncSession) -> None:
+    program_id, [_, first] = await closed(session, bonus="event.amount_minor / 200")
+
+    for amount_minor in (0, 60_00):
+        await take(session, program_id, worth(first, amount_minor), as_of=days(11))
+
+    assert [one.place for one in await claims(session, program_id)] == [None, 1]
+    assert await pay(session, program_id) == {"ben": 0, "cleo": 30}
+
+
+async def test_what_completes_a_challenge_again_after_the_close_gets_no_place(session: AsyncSession) -> None:
+    when = [{"name": "is worth something", "expression": "event.amount_minor > 0"}]
+    program_id, _ = await program(session, "ada", "ben", first=2, fairness="event_time", when=when)
+    events = [deal(1, "ada"), deal(2, "ben")]
+    await take(session, program_id, *events, worth(events[0], 0))
+    await settle(session, program_id)
+
+    await take(session, program_id, worth(events[0], 1_00), as_of=days(11))
+
+    assert [one.state for one in await claims(session, program_id)] == [ClaimState.BEYOND, ClaimState.STANDING]
     assert await pay(session, program_id) == {"ada": 0, "ben": 50}
 
 
