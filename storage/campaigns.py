@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import count, takewhile
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.challenges import Campaign, next_due
-from domain.definitions import Definitions
+from domain.challenges import Campaign, following, next_due
+from domain.configuration import Configuration
+from domain.definitions import definitions_of
 from domain.game import Challenge
-from storage import challenges, configurations
+from storage import challenges, configurations, notifications
+from storage.challenge_commands import InvalidChallenge, including, require_fit
 from storage.game_tables import challenges as rows
 
 MAX_LISTED = 1_000  # campaigns of all programs
@@ -28,25 +31,52 @@ async def list_running(session: AsyncSession) -> Sequence[Campaign]:
 async def make_next(session: AsyncSession, campaign: Campaign, *, now: datetime) -> str | None:
     """The key of the next challenge, if it was time to make it: its row, the snapshot that has it, and its workflow.
 
-    A campaign whose first challenge was cancelled, or is in the configuration no more, makes none.
+    A campaign that was ended makes none. One that fits the configuration no more makes none until it does, and
+    administrators are told.
     """
     await configurations.lock_alone(session, campaign.program_id)
     stored = await challenges.get(session, campaign.program_id, campaign.challenge_id)
     active = await configurations.read_active(session, campaign.program_id)
     first = active.challenges.get(stored.key)
-    if first is None or first.repeats is None or first.cancelled_at is not None:
+    if first is None or first.repeats is None or _was_ended(first, active, now):
         return None
-    key, starts_at, ends_at = next_due(first, now, active.time_zone)
-    if await challenges.find(session, campaign.program_id, key) is not None:
+    follower = _follower(first, *next_due(first, now, active.time_zone))
+    if await challenges.find(session, campaign.program_id, follower.key) is not None:
         return None
-    following = _following(first, key, starts_at, ends_at)
+    try:
+        require_fit(follower, definitions_of(active))
+    except InvalidChallenge as misfit:
+        await _tell_misfit(session, campaign.program_id, follower, misfit, now)
+        return None
+    await configurations.change(
+        session, campaign.program_id, lambda known: including(known, follower), applied_by=ACTOR, applied_at=now
+    )
+    return follower.key
 
-    def with_next(known: Definitions) -> Definitions:
-        return replace(known, challenges=dict(sorted({**known.challenges, key: following}.items())))
 
-    await configurations.change(session, campaign.program_id, with_next, applied_by=ACTOR, applied_at=now)
-    return key
-
-
-def _following(first: Challenge, key: str, starts_at: datetime, ends_at: datetime) -> Challenge:
+def _follower(first: Challenge, key: str, starts_at: datetime, ends_at: datetime) -> Challenge:
     return replace(first, key=key, starts_at=starts_at, ends_at=ends_at, repeats=None, origin="page", extended_to=None)
+
+
+def _was_ended(first: Challenge, active: Configuration, as_of: datetime) -> bool:
+    """Whether its first challenge was cancelled, or one that followed before that began: so people end a campaign."""
+    if first.cancelled_at is not None:
+        return True
+    periods = (following(first, number, active.time_zone) for number in count(1))
+    made = (active.challenges.get(key) for key, *_ in takewhile(lambda found: found[1] <= as_of, periods))
+    return any(one.cancelled_at < one.starts_at for one in made if one and one.cancelled_at)
+
+
+async def _tell_misfit(
+    session: AsyncSession, program_id: str, challenge: Challenge, misfit: InvalidChallenge, now: datetime
+) -> None:
+    await notifications.tell(
+        session,
+        program_id,
+        member_id=None,
+        kind="campaign_interrupted",
+        subject=f"{challenge.title or challenge.key} was not made again: it does not fit the configuration any more",
+        body=str(misfit),
+        reference=challenge.key,
+        now=now,
+    )

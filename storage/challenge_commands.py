@@ -48,7 +48,7 @@ async def create(
 ) -> StoredChallenge:
     """A draft of what is said as files say it. Raises InvalidChallenge, KeyTaken."""
     definition = _read(key, said)
-    _check(definition, definitions_of(await configurations.read_active(session, program_id)))
+    require_fit(definition, definitions_of(await configurations.read_active(session, program_id)))
     return await challenges.insert(session, program_id, definition, ChallengeState.DRAFT, written_by=actor, now=now)
 
 
@@ -62,7 +62,7 @@ async def rewrite(
     draft = await challenges.lock(session, program_id, challenge_id)
     challenge_after(draft.state, ChallengeEvent.LAUNCH)
     definition = _read(draft.key, said)
-    _check(definition, definitions_of(await configurations.read_active(session, program_id)))
+    require_fit(definition, definitions_of(await configurations.read_active(session, program_id)))
     await challenges.say(session, replace(draft, written_by=actor), definition, now=now)
     return await challenges.get(session, program_id, challenge_id)
 
@@ -76,16 +76,21 @@ def _read(key: str, said: Mapping[str, Any]) -> Challenge:
     return found
 
 
-def _check(definition: Challenge, active: Definitions) -> None:
-    known = replace(active, challenges={**active.challenges, definition.key: definition})
-    if faults := check_definition(known, "challenges", definition.key):
+def require_fit(definition: Challenge, active: Definitions) -> None:
+    """Raises InvalidChallenge unless the challenge is sound among what is active."""
+    if faults := check_definition(including(active, definition), "challenges", definition.key):
         raise InvalidChallenge([replace(fault, path=fault.path[2:]) for fault in faults])
+
+
+def including(active: Definitions, definition: Challenge) -> Definitions:
+    """The definitions with the challenge as it is here."""
+    return replace(active, challenges=dict(sorted({**active.challenges, definition.key: definition}.items())))
 
 
 async def check(session: AsyncSession, program_id: str, said: Mapping[str, Any]) -> Challenge:
     """What is said, checked as a draft is, and kept nowhere. Raises InvalidChallenge."""
     definition = _read(PREVIEWED, said)
-    _check(definition, definitions_of(await configurations.read_active(session, program_id)))
+    require_fit(definition, definitions_of(await configurations.read_active(session, program_id)))
     return definition
 
 
@@ -152,7 +157,7 @@ async def _make(
 
     def edited(active: Definitions) -> Definitions:
         changed = edit(active.challenges.get(stored.key, stored.definition))
-        _check(changed, active)
-        return replace(active, challenges=dict(sorted({**active.challenges, stored.key: changed}.items())))
+        require_fit(changed, active)
+        return including(active, changed)
 
     await configurations.change(session, stored.program_id, edited, applied_by=actor, applied_at=now)

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.challenges import Campaign, ChallengeState
-from storage import campaigns, challenge_commands, challenges, configurations
+from domain.challenges import Campaign, ChallengeEvent, ChallengeState
+from storage import campaigns, challenge_commands, challenges, configurations, notifications
 from storage.tables import programs
-from tests.challenges import sprint, with_challenges
+from tests.challenges import days, sprint, with_challenges
 from tests.programs import NOW, apply, make_program
 
 # Nine in the morning in Berlin, before the clocks go forward on 29 March.
@@ -61,6 +61,48 @@ async def test_the_last_day_of_a_month_stays_the_last_day(session: AsyncSession)
     )
 
     assert await campaigns.make_next(session, campaign, now=starts_at) == "sprint.2026-02-28"
+
+
+async def on_a_page(session: AsyncSession) -> Campaign:
+    """A campaign of each month that somebody made by command, whose first challenge is long settled."""
+    program_id = await make_program(session)
+    at: dict[str, Any] = {"actor": "a test", "now": NOW}
+    draft = await challenge_commands.create(session, program_id, "sprint", sprint(repeats="month"), **at)
+    await challenge_commands.launch(session, program_id, draft.id, **at)
+    stored = await challenges.get(session, program_id, draft.id)
+    for event in (ChallengeEvent.BEGIN, ChallengeEvent.END, ChallengeEvent.SETTLE):
+        stored = await challenges.move(session, stored, event, now=stored.definition.until)
+    return Campaign(program_id, draft.id)
+
+
+@pytest.mark.parametrize(("cancelled_on", "after_it"), [(days(20), None), (days(25), "sprint.2026-04-25")])
+async def test_whoever_cancels_the_next_before_it_begins_ends_the_campaign_and_later_only_that_one(
+    session: AsyncSession, cancelled_on: datetime, after_it: str | None
+) -> None:
+    campaign = await on_a_page(session)
+    key = await campaigns.make_next(session, campaign, now=days(10))
+    second = await challenges.find(session, campaign.program_id, key or "")
+    assert second is not None
+    assert days(20) < second.definition.starts_at < days(25)
+
+    await challenge_commands.cancel(
+        session, campaign.program_id, second.id, reason="enough", actor="a test", now=cancelled_on
+    )
+
+    assert await campaigns.make_next(session, campaign, now=days(30)) == after_it
+
+
+async def test_what_fits_the_configuration_no_more_is_not_made_and_administrators_are_told_once(
+    session: AsyncSession,
+) -> None:
+    campaign = await on_a_page(session)
+    await apply(session, campaign.program_id, {"event_types": {"survey.submitted": {"fields": {}}}})
+
+    made = [await campaigns.make_next(session, campaign, now=days(60)) for _ in range(2)]
+
+    assert made == [None, None]
+    [told] = await notifications.list_page(session, campaign.program_id, member_id=None, limit=9)
+    assert (told.kind, told.body) == ("campaign_interrupted", "event_types.0: no event type deal.won")
 
 
 @pytest.mark.parametrize("how", ["cancelled", "dropped"])
