@@ -13,7 +13,8 @@ from domain import derived
 from domain.configuration import Configuration
 from domain.events import Event
 from domain.streak_book import StreakKey
-from domain.streaks import Facts, Mark, fold
+from domain.streak_fold import fold
+from domain.streaks import Facts, Mark
 
 
 def differing(candidate: Configuration, live: Configuration) -> frozenset[str]:

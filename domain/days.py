@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from domain.deciding import Person
 from domain.game import Cadence
@@ -37,17 +38,46 @@ def _midnight(day: date, time_zone: str) -> datetime:
     return datetime.combine(day, time.min, zone(time_zone)).astimezone(UTC)
 
 
-class Days:
-    """A member's days, by the versions of the member, oldest first; the first stands for all that was before it."""
+class Stretch(NamedTuple):
+    """A period as instants, [starts_at, ends_at), of whoever stays in one zone."""
 
-    def __init__(self, versions: Sequence[tuple[datetime, Person]]) -> None:
-        # Most members have never changed, and folds ask for many days.
-        self._only = versions[0][1] if len(versions) == 1 else None
-        if self._only is None:
+    first_on: date
+    last_on: date
+    starts_at: datetime
+    ends_at: datetime
+
+
+@lru_cache(maxsize=10_000)
+def stretches(cadence: Cadence, time_zone: str, after: date, as_of: datetime, limit: int) -> tuple[Stretch, ...]:
+    """The periods after the day up to the one that goes on at the instant; none if they are more than the limit."""
+    found: list[Stretch] = []
+    starts_at = _midnight(after + _DAY, time_zone)
+    while starts_at <= as_of and len(found) <= limit:
+        first = after + _DAY
+        after = last_of(cadence, first)
+        ends_at = _midnight(after + _DAY, time_zone)
+        found.append(Stretch(first, after, starts_at, ends_at))
+        starts_at = ends_at
+    return tuple(found) if len(found) <= limit else ()
+
+
+class Days:
+    """A member's days, by the versions of the member, oldest first; the first stands for all that was before it.
+
+    Who asks for days `after` one only says so: mostly nothing but the last version matters then.
+    """
+
+    def __init__(self, versions: Sequence[tuple[datetime, Person]], after: date | None = None) -> None:
+        since, person = versions[-1]
+        # Most members have not changed for long, and folds ask for many days.
+        is_only = len(versions) == 1 or (after is not None and since < _midnight(after + _DAY, person.time_zone))
+        # Who the member is on all of these days, if it is one version.
+        self.only = person if is_only else None
+        if not is_only:
             self._since, self._people = _segments(versions)
 
     def person_at(self, at: datetime) -> Person:
-        return self._only or self._people[bisect_right(self._since, at) - 1]
+        return self.only or self._people[bisect_right(self._since, at) - 1]
 
     def day_at(self, at: datetime) -> date:
         """The date that the member's calendar shows at the instant."""
@@ -55,8 +85,8 @@ class Days:
 
     def end_of(self, day: date) -> datetime:
         """The instant from which the member's date is later than the day for good."""
-        if self._only:
-            return _midnight(day + _DAY, self._only.time_zone)
+        if self.only:
+            return _midnight(day + _DAY, self.only.time_zone)
         until = _NEVER
         for since, person in zip(reversed(self._since), reversed(self._people), strict=True):
             midnight = _midnight(day + _DAY, person.time_zone)
@@ -65,9 +95,13 @@ class Days:
             until = since
         return until
 
+    def has(self, day: date) -> bool:
+        """Whether the member has any of the day: whoever crosses the date line may have none."""
+        return self.end_of(day - _DAY) < self.end_of(day)
+
     def person_on(self, day: date) -> Person:
         """The member as of the day's start."""
-        return self._only or self.person_at(self.end_of(day - _DAY))
+        return self.only or self.person_at(self.end_of(day - _DAY))
 
 
 def _segments(versions: Sequence[tuple[datetime, Person]]) -> tuple[list[datetime], list[Person]]:

@@ -59,6 +59,10 @@ class Grace:
     window: int = 10
     hours: int = 0
 
+    def ends_at(self, at: datetime) -> datetime:
+        """When the hours are over of a period that ends at the instant."""
+        return at + timedelta(hours=self.hours) if self.hours else at
+
 
 @dataclass(frozen=True, slots=True)
 class Freezes:
@@ -101,6 +105,10 @@ class StreakPolicy:
     absorbed: Absorbed = Absorbed.OFFSET
     remind_hours: int = 4
     worth_protecting: int = 3
+
+    def names(self, length: int) -> bool:
+        """Whether reaching the length is told."""
+        return length in self.reached or bool(self.reached_every and length % self.reached_every == 0)
 
 
 @dataclass(frozen=True, slots=True)

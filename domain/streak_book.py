@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from domain.deciding import Person
 from domain.game import Absorbed, StreakPolicy
-from domain.streaks import Away, Down, Facts, Given, Mark, Reached, Run, Streak, Tally, fold, knows
+from domain.streak_fold import fold
+from domain.streaks import Away, Down, Facts, Given, Mark, Reached, Run, Streak, Tally, knows
 
 # A member and a policy.
 StreakKey = tuple[str, str]

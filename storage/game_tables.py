@@ -61,7 +61,7 @@ streak_marks = Table(
     Index("uq_streak_marks_standing", "event_id", "policy", unique=True, postgresql_where=text("ended_at IS NULL")),
 )
 
-# What domain.streaks.fold makes of the facts, kept for reads; the tally is where the next fold may begin.
+# What domain.streak_fold.fold makes of the facts, kept for reads; the tally is where the next fold may begin.
 streaks = Table(
     "streaks",
     metadata,

@@ -21,7 +21,8 @@ from domain.game import StreakPolicy
 from domain.outbox import OutboxRow
 from domain.shapes import Fault, read
 from domain.streak_book import Award, Folded, Kept, Settlement, StoredMark, StreakKey, Streaks, Versions, is_late
-from domain.streaks import Away, Down, Given, Judgement, Mark, Streak, StreakState, Tally, fold, needed_since
+from domain.streak_fold import fold
+from domain.streaks import Away, Down, Given, Judgement, Mark, Streak, StreakState, Tally, needed_since
 from storage import configurations, grace, outbox, people, sets
 from storage.game_tables import streak_awards, streak_freezes, streak_marks, streaks
 from storage.hot_path import Found, Query, run, run_together, savepoint

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from domain.deciding import Person
 from domain.game import Cadence, Freezes, Grace, OnMiss, Qualifying, StreakPolicy
-from domain.streaks import Away, Down, Facts, Given, Mark, Streak, StreakState, fold, knows, needed_since
+from domain.streak_fold import fold, walk
+from domain.streak_steps import MAX_PERIODS, step
+from domain.streaks import Away, Down, Facts, Given, Mark, Streak, StreakState, knows, needed_since
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MONDAY = date(2027, 3, 1)
@@ -121,7 +123,7 @@ def test_where_nothing_can_be_asked_one_is(broken: str) -> None:
 
 def test_a_policy_that_changes_asks_anew_from_the_next_period_on() -> None:
     versions = [(LONG_AGO, WEEKLY), (at(9), replace(WEEKLY, at_least="2"))]
-    known = replace(facts(WEEKLY, marks(0, 7, 14)), policies=versions)
+    known = facts(WEEKLY, marks(0, 7, 14))._replace(policies=versions)
 
     assert judged(fold(known, at(21, 1))) == ["met", "met", "missed"]
 
@@ -552,17 +554,33 @@ def test_a_fold_from_a_tally_is_the_fold_from_the_start(history: Any, people: An
             tally = None
         everything = gathered(policy, known, so_far)
         needed = [one for one in everything.marks if not tally or one.occurred_at >= needed_since(tally)]
-        since = replace(everything, marks=needed)
+        since = everything._replace(marks=needed)
         streak, whole = fold(since, as_of, tally), fold(everything, as_of)
 
         assert shown(streak) == shown(whole)
+        if tally and (stepped := step(since, as_of, tally)):
+            assert stepped == walk(since, as_of, tally)
         assert streak.reached == tuple(one for one in whole.reached if not tally or one.reached_on > tally.through_on)
         assert streak.runs == whole.runs[len(whole.runs) - len(streak.runs) :]
 
 
 def shown(streak: Streak) -> Streak:
     """All that is stored of a streak but where the next fold begins."""
-    return replace(streak, tally=None, runs=(), reached=(), periods=())
+    return streak._replace(tally=None, runs=(), reached=(), periods=())
+
+
+@given(days=st.integers(1, 8), hours=st.integers(0, 30), zone=st.sampled_from(ZONES), done=st.integers(0, 9))
+def test_a_step_is_the_walk_wherever_each_period_was_met(days: int, hours: int, zone: str, done: int) -> None:
+    policy = replace(EVERY_DAY, reached=(2,), reached_every=3, freezes=Freezes(granted=1, every=2))
+    tally = fold(facts(policy, marks(-3, -2, -1, 0, zone=zone), person(zone)), at(0, 13, zone)).tally
+    assert tally is not None
+    since = facts(policy, marks(*range(-2, done), zone=zone), person(zone))
+    as_of = at(days, hours, zone)
+
+    stepped = step(since, as_of, tally)
+
+    assert (stepped is not None) == (as_of < at(done + 1, 0, zone) and as_of < at(MAX_PERIODS - 1, 0, zone))
+    assert stepped is None or stepped == walk(since, as_of, tally)
 
 
 @given(history=histories(), people=travels(), as_of=INSTANTS)
@@ -580,7 +598,7 @@ def test_a_streak_changes_at_its_deadline_and_not_before(history: Any, people: A
 def test_what_is_at_risk_breaks_or_decays_when_its_grace_ends(history: Any, people: Any, as_of: datetime) -> None:
     policy, told = history
     known = gathered(policy, [one for one in told if one[0] <= as_of and one[1] != "outages"], people)
-    known = replace(known, marks=[one for one in known.marks if one.occurred_at <= as_of])
+    known = known._replace(marks=[one for one in known.marks if one.occurred_at <= as_of])
     streak = fold(known, as_of)
     if streak.grace_until is not None:
         assert fold(known, streak.grace_until - timedelta(seconds=1)).current == streak.current
