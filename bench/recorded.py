@@ -1,6 +1,6 @@
 """Recorded writes: the very statements that taking events made, so that a yardstick can write the same rows again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from storage import hot_path, sets
 
 Write = list[tuple[str, dict[str, Any]]]
+Execute = Callable[[AsyncSession, str, Mapping[str, Any]], Awaitable[Any]]
 
 
 @contextmanager
@@ -17,17 +18,23 @@ def recording() -> Iterator[list[Write]]:
     """While it lasts, every insert is kept with its arrays: one list for each transaction."""
     writes: list[Write] = []
 
-    async def keep(session: AsyncSession, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        if statement.startswith("INSERT INTO events "):
-            writes.append([])
-        writes[-1].append((statement, dict(parameters)))
-        return await hot_path.run(session, statement, parameters)
+    def keeping(execute: Execute) -> Execute:
+        async def keep(session: AsyncSession, statement: str, parameters: Mapping[str, Any]) -> Any:
+            if statement.startswith("INSERT INTO events "):
+                writes.append([])
+            writes[-1].append((statement, dict(parameters)))
+            return await execute(session, statement, parameters)
 
-    setattr(sets, "run", keep)  # noqa: B010 - its own name for it, which nobody else may use
+        return keep
+
+    own = {"run": hot_path.run, "send": hot_path.send}
+    for name, execute in own.items():
+        setattr(sets, name, keeping(execute))  # its own names for them, which nobody else may use
     try:
         yield writes
     finally:
-        setattr(sets, "run", hot_path.run)  # noqa: B010
+        for name, execute in own.items():
+            setattr(sets, name, execute)
 
 
 async def connect(url: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:

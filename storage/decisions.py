@@ -21,9 +21,11 @@ from storage import (
     ledger,
     outbox,
     program_counters,
+    sets,
     streaks,
     tiers,
 )
+from storage.hot_path import ahead
 from storage.sets import Rows
 from storage.tables import counters, decisions, event_revisions
 
@@ -35,20 +37,20 @@ async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of
         await facts.update(session, program_id, changed)
     await ladders.withdraw(session, program_id, intake.ladders, as_of=as_of)
     await _forget_overtaken(session, program_id, intake)
-    kept = await streaks.keep(session, intake.configuration, intake.streaks, as_of=as_of)
-    number = intake.configuration.number
-    await ledger.write(
-        session,
-        intake.book,
-        _revision_rows(program_id, intake, as_of),
-        _decision_rows(program_id, intake, as_of),
-        counter_rows(program_id, intake.changed_counters),
-        program_counters.rows(program_id, intake.changed_shared),
-        challenges.claim_rows(program_id, intake.claims.values(), as_of=as_of),
-        *ladders.rows(program_id, intake.ladders, number, as_of=as_of),
-        *kept.rows,
-        outbox.rows(session, [*_effects(program_id, intake), *kept.effects], now=as_of),
-    )
+    async with ahead(session):  # the server writes the ledger while streaks are folded
+        await ledger.write(session, intake.book)
+        kept = await streaks.keep(session, intake.configuration, intake.streaks, as_of=as_of)
+        rows = (
+            _revision_rows(program_id, intake, as_of),
+            _decision_rows(program_id, intake, as_of),
+            counter_rows(program_id, intake.changed_counters),
+            program_counters.rows(program_id, intake.changed_shared),
+            challenges.claim_rows(program_id, intake.claims.values(), as_of=as_of),
+            *ladders.rows(program_id, intake.ladders, intake.configuration.number, as_of=as_of),
+            *kept.rows,
+            outbox.rows(session, [*_effects(program_id, intake), *kept.effects], now=as_of),
+        )
+        await sets.insert_all(session, rows)
     await tiers.rise(session, intake.configuration, intake.book, as_of=as_of)
     await earned_days.count(session, intake.configuration, intake.book)
     await badges.keep(session, intake.badges, as_of=as_of)

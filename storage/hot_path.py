@@ -10,6 +10,10 @@ from functools import lru_cache
 from typing import Any, cast
 
 import psycopg
+from psycopg.abc import PQGen
+from psycopg.pq import PipelineStatus
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import SessionTransaction
 
@@ -29,7 +33,25 @@ _NAMED = re.compile(r"%\((\w+)\)s")
 async def run(session: AsyncSession, statement: str, parameters: Mapping[str, Any]) -> Found:
     """The rows of a statement, whose parameters are written %(name)s; raises psycopg's own errors."""
     connection = await _driver(session)
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+        [found] = await run_together(session, (statement, parameters))
+        return found
     return await _rows(await _execute(connection, statement, parameters))
+
+
+async def send(session: AsyncSession, statement: str, parameters: Mapping[str, Any]) -> None:
+    """Run a statement that has nothing to answer: inside `ahead` it is sent and not waited for."""
+    await _execute(await _driver(session), statement, parameters)
+
+
+@asynccontextmanager
+async def ahead(session: AsyncSession) -> AsyncIterator[None]:
+    """What is sent inside lets the server work while we do; what went wrong is raised by the next `run`, or at the end.
+
+    SQLAlchemy's own statements have no place in here: it asks for rows before they are there.
+    """
+    async with (await _driver(session)).pipeline():
+        yield
 
 
 async def run_together(session: AsyncSession, *queries: Query) -> list[Found]:
@@ -61,7 +83,17 @@ async def _execute(
 ) -> psycopg.AsyncRawCursor[tuple[Any, ...]]:
     numbered, names = _numbered(statement)
     cursor = psycopg.AsyncRawCursor(connection)
-    return await cursor.execute(numbered, [parameters[name] for name in names])
+    await cursor.execute(numbered, [parameters[name] for name in names])
+    if connection.pgconn.flush():
+        await connection.wait(_flushing(connection.pgconn))
+    return cursor
+
+
+def _flushing(connection: PGconn) -> PQGen[None]:
+    """Send the rest of a long statement, which the driver's pipelines would leave while they wait for its answer."""
+    while connection.flush():
+        if (yield Wait.RW) & Ready.R:
+            connection.consume_input()
 
 
 @lru_cache(maxsize=2_000)

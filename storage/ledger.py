@@ -30,7 +30,7 @@ from domain.ledger import (
     unit_of,
 )
 from storage import balance_changes, measures
-from storage.hot_path import Found, Query, run, run_together
+from storage.hot_path import Found, Query, run, run_together, send
 from storage.ids import new_id
 from storage.sets import Rows, array, insert_all, texts
 from storage.tables import accounts, conversions, entries, holds, lot_moves, lots, pendings, transactions, transfers
@@ -254,7 +254,7 @@ async def write(session: AsyncSession, book: Book, *beside: Rows) -> None:
     """Write all that the Book's operations made, holds excepted, and in the same statement what stands beside it."""
     await insert_all(session, [*rows(book), *beside])
     if query := updating_lots(book):
-        await run(session, *query)
+        await send(session, *query)
     note(session, book)
 
 

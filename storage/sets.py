@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from storage.hot_path import Query, run
+from storage.hot_path import Query, run, send
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -49,7 +49,7 @@ async def insert(session: AsyncSession, rows: Rows) -> list[tuple[Any, ...]]:
 async def insert_all(session: AsyncSession, sets: Iterable[Rows]) -> None:
     """Insert several tables' rows in one statement: foreign keys among them are checked when all are there."""
     if query := inserting(sets):
-        await run(session, *query)
+        await send(session, *query)
 
 
 def inserting(sets: Iterable[Rows]) -> Query | None:
