@@ -2,7 +2,6 @@
 
 import base64
 import hmac
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from sandbox.bamboohr.company import Company
 from sandbox.bamboohr.control import control
 from sandbox.bamboohr.errors import Refused, answer_invalid, answer_refused
-from sandbox.bamboohr.faults import Garbled, answer_garbled, spoil
-from sandbox.bamboohr.kept import Memory, Remembering
+from sandbox.bamboohr.faults import Fault, spoil
+from sandbox.bamboohr.kept import Memory
 from sandbox.bamboohr.notices import Webhook
 from sandbox.bamboohr.routes import api
+from sandbox.shared.control import count, furnish
 
 API_KEY = "sandbox-api-key"
 WEBHOOK_KEY = "sandbox-webhook-key"
@@ -33,24 +33,15 @@ def create_app(
     """What happens in the company is delivered to `webhook_url` at once, until deliveries are held; kept in `data`."""
     app = FastAPI(title="BambooHR sandbox")
     app.state.api_key = api_key
-    app.state.webhook = Webhook(webhook_key, clock, webhook_url)
-    app.state.company = Company(clock, app.state.webhook.tell)
-    if data is not None:
-        memory = Memory(data, app.state.company, app.state.webhook)
-        memory.recall()
-        app.add_middleware(Remembering, memory=memory)
-    app.state.faults = []
-    app.state.requests = Counter()
-    app.include_router(api, dependencies=[Depends(_count), Depends(_authenticate), Depends(spoil)])
+    webhook = Webhook(webhook_key, clock, webhook_url)
+    app.state.company = Company(clock, webhook.tell)
+    memory = Memory(data, app.state.company, webhook) if data else None
+    furnish(app, webhook=webhook, fault=Fault, refused=lambda message: Refused(409, message), memory=memory)
+    app.include_router(api, dependencies=[Depends(count), Depends(_authenticate), Depends(spoil)])
     app.include_router(control)
     app.add_exception_handler(Refused, answer_refused)
-    app.add_exception_handler(Garbled, answer_garbled)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     return app
-
-
-def _count(request: Request) -> None:
-    request.app.state.requests[request.url.path] += 1
 
 
 def _authenticate(request: Request) -> None:

@@ -1,26 +1,19 @@
-"""Not BambooHR's: plays the company's HR department and BambooHR's bad days. Unauthenticated, for loopback only."""
+"""Not BambooHR's: plays the company's HR department. Unauthenticated, for loopback only."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from sandbox.bamboohr.company import TABLES, Company, Json
 from sandbox.bamboohr.errors import Refused
-from sandbox.bamboohr.faults import Fault
-from sandbox.bamboohr.notices import Webhook
 from sandbox.bamboohr.routes import Of, find_employee
+from sandbox.shared.notices import Listener
 
 control = APIRouter(prefix="/_control")
 
 
-def _webhook(request: Request) -> Webhook:
-    webhook: Webhook = request.app.state.webhook
-    return webhook
-
-
-Listener = Annotated[Webhook, Depends(_webhook)]
 Fields = dict[str, str | None]
 
 
@@ -63,21 +56,6 @@ class Decision(BaseModel):
 class Holiday(BaseModel):
     name: str
     on: date
-
-
-class WebhookInput(BaseModel):
-    """Where notices go from now on, if a URL is given; `hold` keeps them back until they are delivered on request.
-
-    What was delivered to another URL before is not sent again to this one.
-    """
-
-    url: str | None = None
-    hold: bool = False
-
-
-class Delivery(BaseModel):
-    times: int = 1
-    reverse: bool = False
 
 
 @control.post("/employees", status_code=201)
@@ -171,44 +149,3 @@ async def add_holiday(body: Holiday, company: Of) -> Json:
     holiday = {"id": len(company.holidays) + 1, "type": "holiday", "name": body.name, "start": on, "end": on}
     company.holidays.append(holiday)
     return holiday
-
-
-@control.put("/webhook")
-async def set_webhook(body: WebhookInput, webhook: Listener) -> Json:
-    if body.url not in (None, webhook.url):
-        webhook.url, webhook.delivered = body.url, []
-    webhook.hold = body.hold
-    return {"url": webhook.url, "hold": webhook.hold}
-
-
-@control.get("/notices")
-async def list_notices(webhook: Listener) -> Json:
-    return {"pending": webhook.pending, "delivered": webhook.delivered}
-
-
-@control.post("/notices/deliver")
-async def deliver(body: Delivery, webhook: Listener) -> Json:
-    return {"statuses": await _listening(webhook).deliver(times=body.times, reverse=body.reverse)}
-
-
-@control.post("/notices/deliver_again")
-async def deliver_again(body: Delivery, webhook: Listener) -> Json:
-    return {"statuses": await _listening(webhook).deliver_again(reverse=body.reverse)}
-
-
-@control.post("/faults", status_code=201)
-async def add_fault(body: Fault, request: Request) -> Fault:
-    request.app.state.faults.append(body)
-    return body
-
-
-@control.get("/requests")
-async def count_requests(request: Request) -> Json:
-    """How often each path of the API was asked."""
-    return dict(request.app.state.requests)
-
-
-def _listening(webhook: Webhook) -> Webhook:
-    if webhook.url is None:
-        raise Refused(409, "no webhook URL is set")
-    return webhook

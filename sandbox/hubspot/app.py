@@ -1,6 +1,5 @@
 """One HubSpot account as a web application."""
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from sandbox.hubspot.control import control
 from sandbox.hubspot.crm import Crm
 from sandbox.hubspot.errors import Refused, answer_invalid, answer_refused, unauthenticated
-from sandbox.hubspot.faults import Garbled, answer_garbled, spoil
-from sandbox.hubspot.kept import Memory, Remembering
+from sandbox.hubspot.faults import Fault, spoil
+from sandbox.hubspot.kept import Memory
 from sandbox.hubspot.notices import Webhook
 from sandbox.hubspot.routes import deals, rest
+from sandbox.shared.control import count, furnish
 
 ACCESS_TOKEN = "sandbox-access-token"
 CLIENT_SECRET = "sandbox-client-secret"
@@ -31,27 +31,18 @@ def create_app(
     """What happens in the account is delivered to `webhook_url` at once, until deliveries are held; kept in `data`."""
     app = FastAPI(title="HubSpot sandbox")
     app.state.access_token = access_token
-    app.state.webhook = Webhook(client_secret, clock, webhook_url)
-    app.state.crm = Crm(clock, app.state.webhook.tell)
-    if data is not None:
-        memory = Memory(data, app.state.crm, app.state.webhook)
-        memory.recall()
-        app.add_middleware(Remembering, memory=memory)
-    app.state.faults = []
-    app.state.requests = Counter()
-    guards = [Depends(_count), Depends(_authenticate), Depends(spoil)]
+    webhook = Webhook(client_secret, clock, webhook_url)
+    app.state.crm = Crm(clock, webhook.tell)
+    memory = Memory(data, app.state.crm, webhook) if data else None
+    furnish(app, webhook=webhook, fault=Fault, refused=lambda message: Refused(409, "CONFLICT", message), memory=memory)
+    guards = [Depends(count), Depends(_authenticate), Depends(spoil)]
     for object_type in ("deals", "0-3"):
         app.include_router(deals, prefix=f"/crm/v3/objects/{object_type}", dependencies=guards)
     app.include_router(rest, dependencies=guards)
     app.include_router(control)
     app.add_exception_handler(Refused, answer_refused)
-    app.add_exception_handler(Garbled, answer_garbled)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     return app
-
-
-def _count(request: Request) -> None:
-    request.app.state.requests[request.url.path] += 1
 
 
 def _authenticate(request: Request) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from sandbox.hubspot.crm import COMPANY_CURRENCY, PORTAL_ID, Crm, Deal, Json, iso
 from sandbox.hubspot.errors import Refused
-from sandbox.hubspot.notices import Webhook
+from sandbox.shared.notices import Listener
 
 PAGE_MAX = 100
 OWNERS_PAGE_MAX = 500
@@ -23,13 +23,7 @@ def _crm(request: Request) -> Crm:
     return crm
 
 
-def _webhook(request: Request) -> Webhook:
-    webhook: Webhook = request.app.state.webhook
-    return webhook
-
-
 Account = Annotated[Crm, Depends(_crm)]
-Listener = Annotated[Webhook, Depends(_webhook)]
 Properties = Annotated[list[str], Query(default_factory=list)]
 History = Annotated[list[str], Query(default_factory=list, alias="propertiesWithHistory")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
