@@ -213,7 +213,7 @@ def keys(
 
 def _outside(challenge: Challenge, occurred_at: datetime, decided_at: datetime, known: bool) -> str | None:
     """Which bound in time the event lies outside of; one that is `known` has completed it before, and still may."""
-    if challenge.cancelled_at is not None and not known:
+    if challenge.is_called_off and not known:
         return "cancelled"
     if not challenge.starts_at <= occurred_at < challenge.until:
         return "outside its window"
@@ -235,15 +235,19 @@ def overlay(
     using: cel.Context,
     *,
     awarded: int,
+    counted_from: datetime,
     decided_at: datetime,
     used: Used,
     known: Mapping[str, int | None],
 ) -> tuple[Completion, ...]:
     """What each challenge makes of an event for which rules have awarded so many points, after stacking.
 
-    `known` has the challenges that the event has completed before, each with the number that it has there.
+    It counts from `counted_from`, which is later than it occurred where its source was too late with it. `known` has
+    the challenges that the event has completed before, each with the number that it has there.
     """
-    judged = [_judge(one, event, member, using, awarded, decided_at, one.key in known) for one in watching]
+    judged = [
+        _judge(one, event, member, using, awarded, counted_from, decided_at, one.key in known) for one in watching
+    ]
     limited = [_limit(one, made, used, known.get(one.key)) for one, made in zip(watching, judged, strict=True)]
     return tuple(_stack(watching, limited))
 
@@ -254,11 +258,12 @@ def _judge(
     member: Mapping[str, Any],
     using: cel.Context,
     awarded: int,
+    counted_from: datetime,
     decided_at: datetime,
     known: bool,
 ) -> Completion:
     made = Completion(challenge.key, challenge.version)
-    if (missed := _missed(challenge, event, decided_at, known)) is not None:
+    if (missed := _missed(challenge, event, counted_from, decided_at, known)) is not None:
         return made._replace(failed=missed)
     try:
         if (failed := _first_false(challenge, using)) is not None:
@@ -274,10 +279,14 @@ def _judge(
     )
 
 
-def _missed(challenge: Challenge, event: Event, decided_at: datetime, known: bool) -> str | None:
+def _missed(
+    challenge: Challenge, event: Event, counted_from: datetime, decided_at: datetime, known: bool
+) -> str | None:
     """Which bound of the challenge itself the event lies outside of."""
     if (outside := _outside(challenge, event.occurred_at, decided_at, known)) is not None:
         return outside
+    if counted_from >= challenge.until:
+        return "told too late by its source"
     goal = challenge.goal
     if goal and goal.streak and (event.data["streak"] != goal.streak or event.data["length"] < goal.target):
         return "the streak of its goal"

@@ -22,6 +22,7 @@ from domain.configuration import (
     Milestone,
     Reward,
     Rule,
+    Source,
     Unit,
 )
 from domain.derived import EVENT_TYPES as DERIVED_TYPES
@@ -44,6 +45,7 @@ Definition = (
     | TierLadder
     | Badge
     | Board
+    | Source
 )
 
 # The sections of a folder and what one definition in each of them is.
@@ -62,6 +64,7 @@ SECTIONS: Mapping[str, type[Definition]] = {
     "tiers": TierLadder,
     "badges": Badge,
     "boards": Board,
+    "sources": Source,
 }
 
 
@@ -83,6 +86,7 @@ class Definitions:
     tiers: Mapping[str, TierLadder] = field(default_factory=dict)
     badges: Mapping[str, Badge] = field(default_factory=dict)
     boards: Mapping[str, Board] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
     def section(self, name: str) -> Mapping[str, Definition]:
         found: Mapping[str, Definition] = getattr(self, name)
@@ -195,6 +199,7 @@ def definitions_of(configuration: Configuration) -> Definitions:
         tiers=configuration.tiers,
         badges=configuration.badges,
         boards=configuration.boards,
+        sources=configuration.sources,
     )
 
 
@@ -221,6 +226,7 @@ def snapshot(program_id: str, number: int, definitions: Definitions, time_zone: 
         tiers=definitions.tiers,
         badges=definitions.badges,
         boards=definitions.boards,
+        sources=definitions.sources,
     )
 
 
@@ -229,16 +235,20 @@ class KeyTaken(Exception):
 
 
 def keep_commanded(before: Definitions, wanted: Definitions) -> Definitions:
-    """`wanted` with the challenges that people made by commands, and with what commands did to the others.
+    """`wanted` with the challenges that people made by commands, and with what was done to the others.
 
-    Raises KeyTaken where both have the same key.
+    Those that are not wanted any more stay as dropped. Raises KeyTaken for a wanted one whose key another has, or had.
     """
     made = {key: one for key, one in before.challenges.items() if one.origin != "file"}
     said = {key: one for key, one in wanted.challenges.items() if one.origin == "file"}
     if taken := sorted(made.keys() & said.keys()):
         raise KeyTaken(f"the challenge {taken[0]} was made by a command: give the file's another key")
+    known = {key: one for key, one in before.challenges.items() if one.origin == "file"}
+    if back := sorted(key for key in known.keys() & said.keys() if known[key].dropped and not said[key].dropped):
+        raise KeyTaken(f"there was a challenge {back[0]}, which was taken out: give this one another key")
+    left = {key: replace(one, dropped=True) for key, one in known.items() if key not in said}
     done = {key: _done_to(before.challenges.get(key), one) for key, one in said.items()}
-    return replace(wanted, challenges=dict(sorted({**made, **done}.items())))
+    return replace(wanted, challenges=dict(sorted({**made, **left, **done}.items())))
 
 
 def _done_to(before: Challenge | None, said: Challenge) -> Challenge:

@@ -141,7 +141,8 @@ class Challenge:
 
     A completion is an event of these types for which every condition holds, by a member of the audience. It multiplies
     what rules give for the event, or adds a bonus (both CEL), within its limits. One that `repeats` is followed by
-    another each period. The last three fields are what commands did: no file says them.
+    another each period. The last four fields are what was done to it: no file says them. One that its file does not
+    name any more is `dropped`, and stays for what it has paid.
     """
 
     key: str
@@ -171,6 +172,12 @@ class Challenge:
     origin: str = field(default="file", metadata=OURS)
     extended_to: datetime | None = field(default=None, metadata=OURS)
     cancelled_at: datetime | None = field(default=None, metadata=OURS)
+    dropped: bool = field(default=False, metadata=OURS)
+
+    @property
+    def is_called_off(self) -> bool:
+        """Whether nothing completes it any more, whenever it occurs."""
+        return self.dropped or self.cancelled_at is not None
 
     @property
     def until(self) -> datetime:

@@ -60,7 +60,7 @@ def _follower(first: Challenge, key: str, starts_at: datetime, ends_at: datetime
 
 def _was_ended(first: Challenge, active: Configuration, as_of: datetime) -> bool:
     """Whether its first challenge was cancelled, or one that followed before that began: so people end a campaign."""
-    if first.cancelled_at is not None:
+    if first.is_called_off:
         return True
     periods = (following(first, number, active.time_zone) for number in count(1))
     made = (active.challenges.get(key) for key, *_ in takewhile(lambda found: found[1] <= as_of, periods))

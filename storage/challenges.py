@@ -187,18 +187,17 @@ async def follow(
 
     Raises KeyTaken for a key that a draft or a challenge that has ended has, IllegalChallenge for what cannot happen.
     """
-    changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    changed = sorted(key for key, said in after.items() if before.get(key) != said)
     rows = {row.key: row for row in await _lock_keys(session, program_id, changed)}
     effects: list[OutboxRow] = []
     for key in changed:
-        said = after.get(key)
-        if said is None:
+        if after[key].dropped:
             effects += await _take_out(session, rows[key], now)
         elif key not in rows:
-            new = await insert(session, program_id, said, ChallengeState.SCHEDULED, written_by=by, now=now)
+            new = await insert(session, program_id, after[key], ChallengeState.SCHEDULED, written_by=by, now=now)
             effects.append(_start(new))
         else:
-            effects += await _change(session, rows[key], before.get(key), said, now)
+            effects += await _change(session, rows[key], before.get(key), after[key], now)
     await outbox.add(session, effects, now=now)
 
 

@@ -28,6 +28,7 @@ from domain.configuration import (
     Rounding,
     Rule,
     RuleState,
+    Source,
     Stacking,
     Transferring,
     Unit,
@@ -297,6 +298,10 @@ def _board(key: str) -> st.SearchStrategy[Board]:
     )
 
 
+def _source(key: str) -> st.SearchStrategy[Source]:
+    return st.builds(Source, st.just(key), versions, late_hours=whole, title=texts)
+
+
 goals = st.builds(Goal, target=whole, field=maybe_text, team=maybe_text, streak=maybe_text, points=whole)
 prizes = st.builds(Prize, first=whole, last=whole, points=whole)
 
@@ -331,6 +336,7 @@ def _challenge(key: str) -> st.SearchStrategy[Challenge]:
         origin=st.sampled_from(["file", "page"]),
         extended_to=instants,
         cancelled_at=instants,
+        dropped=st.booleans(),
     )
 
 
@@ -356,4 +362,5 @@ definitions = st.builds(
     tiers=_section(_ladder),
     badges=_section(_badge),
     boards=_section(_board),
+    sources=_section(_source),
 )

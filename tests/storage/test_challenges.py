@@ -1,23 +1,26 @@
 """Challenges at the door: what completes them, who gets a place, what limits them, and what taking back gives back."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.challenges import ClaimState
+from domain.definitions import KeyTaken
 from domain.events import Event, SourcePolicy
 from domain.outbox import Kind
 from domain.outcomes import Outcome
-from storage import explanations, intake
+from storage import challenge_commands, challenges, explanations, intake
 from storage.database import Database
 from storage.ids import new_id
 from storage.tables import identities, members
 from tests.challenges import ENDS_AT, STARTS_AT, claims, counted, days, effects, sprint, with_challenges
-from tests.programs import NOW, apply, course, deal, make_member, make_program, retraction
+from tests.programs import NOW, SAMPLE, apply, course, deal, make_member, make_program, retraction
 
 POLICY = SourcePolicy(amendments="redecide")
 BASE = 50  # points of a deal without any challenge
@@ -275,6 +278,84 @@ async def test_taking_back_a_lent_place_takes_back_its_prize(session: AsyncSessi
 
     paid, taken = await effects(session, program_id, [Kind.DERIVED])
     assert taken["retracts"] == paid["external_id"]
+
+
+# -- After it was cancelled, taken out of the file, or closed --------------------------------------------------------
+
+
+async def cancel(session: AsyncSession, program_id: str) -> None:
+    stored = await challenges.find(session, program_id, "sprint")
+    assert stored is not None
+    await challenge_commands.cancel(session, program_id, stored.id, reason="a mistake", actor="ann", now=NOW)
+
+
+async def take_out(session: AsyncSession, program_id: str) -> None:
+    await apply(session, program_id, with_challenges())
+
+
+def worth(event: Event, amount_minor: int) -> Event:
+    """The event as its source has corrected it."""
+    return replace(event, data={**event.data, "amount_minor": amount_minor})
+
+
+@pytest.mark.parametrize("end", [cancel, take_out])
+@pytest.mark.parametrize("changes", [{}, {"budget_points": 80}, {"once": True, "member_points": 50}, {"first": 1}])
+async def test_what_a_challenge_has_paid_stays_when_its_event_is_amended_after_its_end(
+    session: AsyncSession, end: Callable[[AsyncSession, str], Awaitable[None]], changes: dict[str, Any]
+) -> None:
+    when = [{"name": "is worth something", "expression": "has(event.amount_minor) && event.amount_minor > 0"}]
+    program_id = await program(session, when=when, **changes)
+    done = deal(1)
+    await take(session, program_id, done, deal(2, "ben"))
+    before = await counted(session, program_id)
+    await end(session, program_id)
+
+    assert await points(session, program_id, worth(done, 5_00)) == [BASE + 50]
+    assert (await claims(session, program_id))[0].state is ClaimState.STANDING
+    assert await counted(session, program_id) == before
+    assert await points(session, program_id, worth(done, 0)) == [BASE]
+    [outcome] = await take(session, program_id, worth(done, 6_00))
+    explained = await explanations.get(session, program_id, outcome.event_id or "")
+    assert (outcome.points, [one.not_derived for one in explained.decisions]) == (BASE + 50, [None] * 4)
+
+
+@pytest.mark.parametrize("end", [cancel, take_out])
+async def test_what_did_not_complete_a_challenge_before_its_end_does_not_when_it_is_amended(
+    session: AsyncSession, end: Callable[[AsyncSession, str], Awaitable[None]]
+) -> None:
+    when = [{"name": "is worth something", "expression": "has(event.amount_minor) && event.amount_minor > 0"}]
+    program_id = await program(session, when=when, first=5)
+    nothing = deal(1, amount_minor=0)
+    await take(session, program_id, nothing)
+    await end(session, program_id)
+
+    assert await points(session, program_id, worth(nothing, 5_00), deal(2)) == [BASE, BASE]
+    assert await claims(session, program_id) == []
+
+
+async def test_one_that_was_taken_out_does_not_come_back_under_its_key(session: AsyncSession) -> None:
+    program_id = await program(session)
+    await take_out(session, program_id)
+    await apply(session, program_id, {**with_challenges(), "rewards": SAMPLE["rewards"]})
+
+    with pytest.raises(KeyTaken):
+        await apply(session, program_id, with_challenges(sprint=sprint()))
+
+
+async def test_what_comes_too_late_for_a_challenge_waits_for_nobody_who_holds_its_budget(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.begin() as session:
+        program_id = await program(session, budget_points=80)
+        done = deal(1)
+        await take(session, program_id, done)
+
+    async with database.begin() as first, database.begin() as second:
+        await second.execute(text("SET LOCAL lock_timeout = '100ms'"))
+        await take(first, program_id, retraction(done), as_of=days(11))
+        late = await points(second, program_id, deal(2, "ben"), as_of=days(11))
+
+    assert late == [BASE]
+    await database.dispose()
 
 
 # -- Goals by streaks and old challenges ----------------------------------------------------------------------------
