@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+from playwright.async_api import Browser, Page
 from psycopg import sql
 from redis.asyncio import Redis
 from sqlalchemy import make_url
@@ -25,6 +26,7 @@ from settings import DEVELOPMENT_KEYS, SecretKeys, Settings
 from storage import schema
 from storage.database import Database
 from storage.keyring import Keyring
+from tests.browser import PATIENCE_MILLISECONDS, running_browser
 from tests.servers import Run, Servers
 from workflows.plugin import LaurelPlugin
 
@@ -191,6 +193,22 @@ async def temporal_client(temporal_address: str, temporal_namespace: str) -> Cli
 def temporal_env(temporal_client: Client) -> TimeSkipper:
     """Skips time for the workflows that its `client` starts, each by a clock of its own."""
     return TimeSkipper(temporal_client)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """This process's browser: to start one takes longer than most of what is done in it."""
+    async with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """An empty page, with cookies and storage of its own."""
+    page = await browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.set_default_timeout(PATIENCE_MILLISECONDS)
+    yield page
+    await page.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
-from playwright.async_api import async_playwright
+from playwright.async_api import Page
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api import auth
@@ -22,7 +22,7 @@ from tests import test_telemetry
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.test_openapi import IDS, OPERATIONS
-from tests.browser import ARGUMENTS, CHROMIUM
+from tests.browser import in_a_browser
 from tests.programs import NOW
 from tests.sandboxes import running
 
@@ -85,14 +85,15 @@ async def test_a_token_reads_all_that_its_member_may(app: FastAPI, client: Clien
     assert [answer.status_code for answer in answers] == [200] * (len(OPENED) - 1)
 
 
-@pytest.mark.parametrize(("method", "path"), CLOSED)
-async def test_a_token_opens_nothing_else(app: FastAPI, client: Client, method: str, path: str) -> None:
+async def test_a_token_opens_nothing_else(app: FastAPI, client: Client) -> None:
     member_id = await ada_of(client)
 
     async with bearing(app, await token_for(client, member_id)) as phone:
-        answer = await phone.request(method, path.format(**IDS | {"member_id": member_id}), content=b"not even JSON")
+        for method, path in CLOSED:
+            named = path.format(**IDS | {"member_id": member_id})
+            answer = await phone.request(method, named, content=b"not even JSON")
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path)
 
 
 @pytest.mark.parametrize("path", OPENED)
@@ -235,9 +236,9 @@ async def test_only_pages_of_the_programs_origins_use_its_tokens(
     assert "access-control-allow-origin" not in with_key.headers
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH")
+@in_a_browser
 async def test_a_browser_lets_pages_read_as_the_program_says(
-    settings: Settings, client: Client, engine: AsyncEngine
+    settings: Settings, client: Client, engine: AsyncEngine, page: Page
 ) -> None:
     member_id = await ada_of(client)
     token = await token_for(client, member_id)
@@ -259,14 +260,10 @@ async def test_a_browser_lets_pages_read_as_the_program_says(
         running(empty) as stranger,
     ):
         await allow(engine, client.program_id, allowed)
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            page = await browser.new_page()
-            said = []
-            for origin in (allowed, stranger):
-                await page.goto(origin)
-                said.append(await page.evaluate(reading, [f"{api}/v1/members/{member_id}/balance", token]))
-            await browser.close()
+        said = []
+        for origin in (allowed, stranger):
+            await page.goto(origin)
+            said.append(await page.evaluate(reading, [f"{api}/v1/members/{member_id}/balance", token]))
 
     assert said[0][0] == 200
     assert said[0][1] > 0

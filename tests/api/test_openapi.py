@@ -58,30 +58,31 @@ def routes() -> list[APIRoute]:
 OPERATIONS = list(operations())
 OPEN = ("/healthz", "/readyz", "/version", "/errors/{code}", "/metrics", "/xapi/about")
 GUARDED = [(method, path) for method, path, _ in OPERATIONS if path.startswith("/v1/")]
+OUTSIDE = [(method, path) for method, path, _ in OPERATIONS if not path.startswith(("/v1/", *OPEN))]
 
 
-@pytest.mark.parametrize(("method", "path"), GUARDED)
-async def test_nothing_below_v1_is_answered_without_a_key(anyone: httpx.AsyncClient, method: str, path: str) -> None:
+async def test_nothing_below_v1_is_answered_without_a_key(anyone: httpx.AsyncClient) -> None:
     """Before anything is read of the request, whatever it is."""
-    answer = await anyone.request(method, path.format(**IDS), content=b"not even JSON")
+    for method, path in GUARDED:
+        answer = await anyone.request(method, path.format(**IDS), content=b"not even JSON")
 
-    assert answer.status_code == 401
-    assert answer.headers["content-type"] == MEDIA_TYPE
-    assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert answer.json()["code"] == "unauthenticated"
+        assert answer.status_code == 401, (method, path)
+        assert answer.headers["content-type"] == MEDIA_TYPE
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["code"] == "unauthenticated"
 
 
-@pytest.mark.parametrize(("method", "path"), [(m, p) for m, p, _ in OPERATIONS if not p.startswith(("/v1/", *OPEN))])
 async def test_nothing_that_outside_systems_call_is_answered_without_their_credentials(
-    anyone: httpx.AsyncClient, engine: AsyncEngine, method: str, path: str
+    anyone: httpx.AsyncClient, engine: AsyncEngine
 ) -> None:
     connection = await make_connection(engine, "hubspot")
 
-    answer = await anyone.request(method, path.format(connection=connection.id), content=b"not even JSON")
+    for method, path in OUTSIDE:
+        answer = await anyone.request(method, path.format(connection=connection.id), content=b"not even JSON")
 
-    assert answer.status_code == 401
-    assert answer.headers["content-type"] == MEDIA_TYPE
-    assert answer.json()["code"] == "bad_signature"
+        assert answer.status_code == 401, (method, path)
+        assert answer.headers["content-type"] == MEDIA_TYPE
+        assert answer.json()["code"] == "bad_signature"
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)

@@ -15,7 +15,7 @@ from tests.api.conftest import Client
 from tests.api.facts import deal
 from tests.api.test_live import serving
 from tests.api.test_member_tokens import ada_of, allow, token_for
-from tests.browser import empty_page, in_a_browser
+from tests.browser import in_a_browser
 from tests.programs import NOW
 from tests.sandboxes import running
 
@@ -29,15 +29,15 @@ NO_STREAMS = """const reach = fetch;
 
 
 @asynccontextmanager
-async def page_of(url: str, client: Client, *scripts: str) -> AsyncIterator[tuple[Page, str]]:
-    """The page of a member who has earned something, and the member's id."""
+async def at_points(page: Page, url: str, client: Client, *scripts: str) -> AsyncIterator[str]:
+    """The page shows a member who has earned something, whose id this is; it is closed before the server is."""
     member_id = await ada_of(client)
     token = await token_for(client, member_id, seconds=3600)
-    async with empty_page() as page:
-        for script in scripts:
-            await page.add_init_script(script)
-        await page.goto(f"{url}/points#member={member_id}&token={token}")
-        yield page, member_id
+    for script in scripts:
+        await page.add_init_script(script)
+    await page.goto(f"{url}/points#member={member_id}&token={token}")
+    yield member_id
+    await page.close()
 
 
 async def available(client: Client, member_id: str) -> str:
@@ -55,10 +55,10 @@ async def shows(page: Page, client: Client, member_id: str, state: str) -> str:
 
 @in_a_browser
 @pytest.mark.parametrize("door", ["socket", "events", "poll"])
-async def test_points_that_are_earned_are_seen(settings: Settings, client: Client, door: str) -> None:
+async def test_points_that_are_earned_are_seen(settings: Settings, client: Client, page: Page, door: str) -> None:
     """By the first door that works."""
     lacking = {"socket": (), "events": (NO_SOCKETS,), "poll": (NO_SOCKETS, NO_STREAMS)}[door]
-    async with serving(settings) as url, page_of(url, client, *lacking) as (page, member_id):
+    async with serving(settings) as url, at_points(page, url, client, *lacking) as member_id:
         before = await shows(page, client, member_id, door)
 
         await client.post("/v1/events", deal(2, amount_minor=2_000_000))
@@ -70,11 +70,11 @@ async def test_points_that_are_earned_are_seen(settings: Settings, client: Clien
 
 @in_a_browser
 async def test_pages_of_allowed_origins_show_it_and_others_nothing(
-    settings: Settings, client: Client, engine: AsyncEngine
+    settings: Settings, client: Client, engine: AsyncEngine, page: Page
 ) -> None:
     member_id = await ada_of(client)
     token = await token_for(client, member_id)
-    async with serving(settings) as url, empty_page() as page:
+    async with serving(settings) as url:
         with (
             running(embedding(url, member_id, token)) as allowed,
             running(embedding(url, member_id, token)) as stranger,
@@ -109,11 +109,11 @@ def embedding(url: str, member_id: str, token: str):
 
 @in_a_browser
 async def test_a_token_that_ends_is_asked_for_again(
-    settings: Settings, client: Client, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, client: Client, engine: AsyncEngine, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", 0)
     monkeypatch.setattr(routes, "HEARTBEAT_SECONDS", 0.2)
-    async with serving(settings) as url, page_of(url, client) as (page, member_id):
+    async with serving(settings) as url, at_points(page, url, client) as member_id:
         await shows(page, client, member_id, "socket")
         async with AsyncSession(engine) as session, session.begin():
             (key,) = await api_keys.list_of(session, client.program_id)
@@ -124,8 +124,8 @@ async def test_a_token_that_ends_is_asked_for_again(
 
 
 @in_a_browser
-async def test_it_comes_back_with_the_server(settings: Settings, client: Client) -> None:
-    async with serving(settings) as url, page_of(url, client) as (page, member_id):
+async def test_it_comes_back_with_the_server(settings: Settings, client: Client, page: Page) -> None:
+    async with serving(settings) as url, at_points(page, url, client) as member_id:
         await shows(page, client, member_id, "socket")
         await page.context.set_offline(True)
         await page.evaluate("dispatchEvent(new Event('online'))")

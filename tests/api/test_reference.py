@@ -3,11 +3,12 @@
 import re
 
 import httpx
+from playwright.async_api import Page
 
 from api.app import create_app
 from settings import Settings
 from tests.api.test_openapi import OPERATIONS
-from tests.browser import empty_page, in_a_browser
+from tests.browser import in_a_browser
 from tests.sandboxes import running
 
 
@@ -29,20 +30,21 @@ async def test_a_file_that_is_no_part_of_the_page_is_not_found(anyone: httpx.Asy
 
 
 @in_a_browser
-async def test_a_browser_shows_every_operation_asks_nobody_else_and_is_forbidden_nothing(settings: Settings) -> None:
+async def test_a_browser_shows_every_operation_asks_nobody_else_and_is_forbidden_nothing(
+    settings: Settings, page: Page
+) -> None:
     asked: list[str] = []
     faults: list[str] = []
     with running(create_app(settings)) as url:
-        async with empty_page() as page:
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("console", lambda said: faults.append(said.text) if said.type in ("error", "warning") else None)
-            page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda said: faults.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
 
-            await page.goto(f"{url}/docs")
-            await page.locator(".opblock").first.wait_for()
-            await page.locator(".opblock-post").first.click()
-            await page.get_by_text("Try it out").wait_for()
+        await page.goto(f"{url}/docs")
+        await page.locator(".opblock").first.wait_for()
+        await page.locator(".opblock-post").first.click()
+        await page.get_by_text("Try it out").wait_for()
 
-            assert await page.locator(".opblock").count() == len(OPERATIONS)
+        assert await page.locator(".opblock").count() == len(OPERATIONS)
     assert faults == []
     assert {one for one in asked if not one.startswith((url, "data:"))} == set()

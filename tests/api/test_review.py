@@ -15,7 +15,7 @@ from domain.scopes import Scope
 from settings import Settings
 from storage import api_keys, orders
 from storage.database import Database
-from tests.browser import empty_page, in_a_browser
+from tests.browser import in_a_browser
 from tests.sandboxes import running
 from tests.shop import Shop, open_shop
 
@@ -71,9 +71,8 @@ def url(settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture
-async def desk(url: str) -> AsyncIterator[Desk]:
-    async with empty_page() as page:
-        yield Desk(page, url)
+def desk(url: str, page: Page) -> Desk:
+    return Desk(page, url)
 
 
 @pytest.fixture

@@ -2,29 +2,30 @@
 
 from datetime import UTC, datetime
 
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from cli.demo.outside import Api, Json
-from tests.browser import empty_page, in_a_browser
+from tests.browser import in_a_browser
 from tests.eventually import eventually
 from tests.journeys.conftest import RunningStack
 
 
 @in_a_browser
-async def test_a_lunch_that_cannot_be_had_is_refunded_on_the_page_and_its_points_are_back(stack: RunningStack) -> None:
+async def test_a_lunch_that_cannot_be_had_is_refunded_on_the_page_and_its_points_are_back(
+    stack: RunningStack, page: Page
+) -> None:
     api = Api(stack.url, stack.company)
     order = await in_review(api)
     before = (await api.balance(order["member_id"]))["available"]
 
-    async with empty_page() as page:
-        await page.goto(f"{stack.url}/admin/review")
-        await page.get_by_label("API key").fill(stack.company.key)
-        await page.keyboard.press("Enter")
-        await page.get_by_role("button", name="Lunch for your team").first.click()
-        await page.get_by_role("button", name="Refund").click()
-        await page.keyboard.type("the restaurant has closed")
-        await page.get_by_role("dialog").get_by_role("button", name="Refund").click()
-        await expect(page.get_by_role("status")).to_contain_text("is being refunded")
+    await page.goto(f"{stack.url}/admin/review")
+    await page.get_by_label("API key").fill(stack.company.key)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Lunch for your team").first.click()
+    await page.get_by_role("button", name="Refund").click()
+    await page.keyboard.type("the restaurant has closed")
+    await page.get_by_role("dialog").get_by_role("button", name="Refund").click()
+    await expect(page.get_by_role("status")).to_contain_text("is being refunded")
 
     async def refunded() -> None:
         assert (await api.order(order["id"]))["state"] == "refunded"

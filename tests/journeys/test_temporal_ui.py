@@ -1,27 +1,18 @@
 """Temporal's own web UI shows an engineer what an order does, though all that Temporal keeps of it is encrypted."""
 
 import base64
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 import httpx
-import pytest
 from playwright.async_api import Page, expect
 
 from cli.demo.outside import Api, Json
-from tests.browser import empty_page, in_a_browser
+from tests.browser import in_a_browser
 from tests.eventually import eventually
 from tests.journeys.conftest import RunningStack
 
 pytestmark = in_a_browser
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """An empty page of a browser."""
-    async with empty_page() as page:
-        yield page
 
 
 async def test_an_orders_summary_and_an_activitys_input_are_read_through_the_codec_endpoint(

@@ -13,7 +13,7 @@ from settings import Settings
 from tests.api.admin.conftest import make_link
 from tests.api.conftest import MakeClient
 from tests.api.facts import deal
-from tests.browser import empty_page, in_a_browser
+from tests.browser import in_a_browser
 from tests.programs import NOW
 from tests.sandboxes import running
 
@@ -51,14 +51,13 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(settings: Settings, make_client: MakeClient, engine: AsyncEngine) -> AsyncIterator[Desk]:
+async def desk(settings: Settings, make_client: MakeClient, engine: AsyncEngine, page: Page) -> AsyncIterator[Desk]:
     client = await make_client()
     await client.post("/v1/events/batch", {"events": [deal(number) for number in range(3)]})
     with running(create_app(settings, clock=lambda: NOW)) as url:
-        async with empty_page() as page:
-            desk = Desk(page, url)
-            await desk.enter(await make_link(engine, client.program_id))
-            yield desk
+        desk = Desk(page, url)
+        await desk.enter(await make_link(engine, client.program_id))
+        yield desk
 
 
 @in_a_browser
@@ -70,7 +69,7 @@ async def test_a_challenge_is_tried_saved_and_launched_by_keyboard(desk: Desk) -
     await page.get_by_label("For a completion").select_option("bonus")
     await page.get_by_label("How much").fill("50")
     await page.get_by_label("Only the first").fill("20")
-    await page.get_by_role("button", name="Over the last 30 days").press("Enter")
+    await page.get_by_role("button", name="Last 30 days").press("Enter")
 
     await expect(page.get_by_text("150 points")).to_be_visible()
     await desk.is_sound()
