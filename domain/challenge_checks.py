@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from domain.challenges import watched
-from domain.checks import MAX_LIST, MAX_POINTS, MAX_TITLE, Told, bounded, close, listed, refers, within
+from domain.checks import MAX_LATE_HOURS, MAX_LIST, MAX_POINTS, MAX_TITLE, Told, bounded, close, listed, refers, within
 from domain.configuration import Award, Calendar, Condition, EventType, Rule
 from domain.definitions import Definitions
 from domain.expressions import ExpressionError, check, fields_used, totals_used
@@ -15,7 +15,6 @@ from domain.shapes import Fault, Path
 
 MAX_CONDITIONS = 20
 MAX_EVENT_TYPES = 20
-MAX_LATE_HOURS = 31 * 24
 MAX_PLACES = 100_000
 MAX_PRIZES = 20
 MAX_LENGTH = timedelta(days=366)
@@ -29,7 +28,15 @@ _LONGEST = {
     Calendar.QUARTER: timedelta(days=92, hours=1),
     Calendar.YEAR: timedelta(days=366, hours=1),
 }
-_TAKEN = {"audience", "multiplier", "bonus", "cancelled", "outside its window", "known too late"}
+_TAKEN = {
+    "audience",
+    "multiplier",
+    "bonus",
+    "cancelled",
+    "outside its window",
+    "known too late",
+    "told too late by its source",
+}
 
 
 def challenge(path: Path, found: Challenge, definitions: Definitions) -> Told:

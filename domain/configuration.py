@@ -86,6 +86,16 @@ class EventType:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Whoever tells events and is believed for so long: among others, what it tells later counts from then."""
+
+    key: str
+    version: int
+    late_hours: int
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregate:
     """A count, or the sum of an integer field, of one event type of one member; CEL reads totals.name.
 
@@ -368,6 +378,7 @@ class Configuration:
     tiers: "Mapping[str, TierLadder]" = field(default_factory=dict)
     badges: "Mapping[str, Badge]" = field(default_factory=dict)
     boards: "Mapping[str, Board]" = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
     # What domain.deciding derives per event type, once.
     plans: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -290,6 +290,14 @@ def as_seen(configuration: Configuration, event: Event) -> Event:
     return event if data is event.data else replace(event, data=data)
 
 
+def counted_from(configuration: Configuration, event: Event, recorded_at: datetime) -> datetime:
+    """From when the event counts among others: from when it was told, if its source was too late with it."""
+    source = configuration.sources.get(event.source)
+    if source is None or recorded_at <= event.occurred_at + timedelta(hours=source.late_hours):
+        return event.occurred_at
+    return recorded_at
+
+
 def decide(
     configuration: Configuration, event: Event, person: Person, inputs: Inputs, recorded_at: datetime
 ) -> Verdict:
@@ -314,7 +322,8 @@ def decide(
     results, arithmetic = _by_rules(needs, at, using, used)
     shadows = tuple([judge(rule, at, using, used) for rule in needs.shadows])
     grants = _grants(configuration, needs.rules, results, zone, recorded_at)
-    completions = _overlay(needs, event, person, inputs, using, used, grants) if needs.watching else ()
+    since = counted_from(configuration, event, recorded_at)
+    completions = _overlay(needs, event, since, person, inputs, using, used, grants) if needs.watching else ()
     if completions and (more := sum(made.points for made in completions if not made.lent)):
         grants = _with_more(configuration, grants, more, zone, recorded_at)
     crossed = [
@@ -351,6 +360,7 @@ def _by_rules(
 def _overlay(
     needs: Plan,
     event: Event,
+    counted_from: datetime,
     person: Person,
     inputs: Inputs,
     using: cel.Context,
@@ -365,6 +375,7 @@ def _overlay(
         person.attributes,
         using,
         awarded=sum(grant.amount for grant in grants.get(UNIT, ())),
+        counted_from=counted_from,
         decided_at=inputs.decided_at,
         used=used,
         known=inputs.completed,

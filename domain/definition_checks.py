@@ -13,6 +13,7 @@ from domain.checks import (
     CURRENCY,
     MAX_DAYS,
     MAX_KEY,
+    MAX_LATE_HOURS,
     MAX_MONEY_MINOR,
     MAX_POINTS,
     MAX_TEXT,
@@ -38,11 +39,13 @@ from domain.configuration import (
     Field,
     Milestone,
     Reward,
+    Source,
     Unit,
     UnitKind,
 )
 from domain.definitions import SECTIONS, Definitions
 from domain.derived import EVENT_TYPES as DERIVED_TYPES
+from domain.derived import SOURCE
 from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS, MAX_INTEGER
 from domain.shapes import Fault, Path
@@ -132,6 +135,7 @@ def _check_one(definitions: Definitions, section: str, key: str, definition: Any
         "tiers": game_checks.tier,
         "badges": game_checks.badge,
         "boards": game_checks.board,
+        "sources": _source,
     }
     yield from checks[section](path, definition, definitions)
 
@@ -140,6 +144,12 @@ def _texts(path: Path, definition: Any) -> Told:
     for name, most in (("title", MAX_TITLE), ("name", MAX_TITLE), ("description", MAX_TEXT), ("terms", MAX_TEXT)):
         if len(getattr(definition, name, "")) > most:
             yield Fault((*path, name), f"longer than {most} characters")
+
+
+def _source(path: Path, source: Source, _: Definitions) -> Told:
+    if source.key == SOURCE:
+        yield Fault(path, f"{source.key} is Laurel's own")
+    yield from within((*path, "late_hours"), source.late_hours, 0, MAX_LATE_HOURS)
 
 
 # -- Event types and aggregates ------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from domain.deciding import (
     Verdict,
     aggregate_keys,
     as_seen,
+    counted_from,
     decide,
     keys_needed,
     person_at,
@@ -410,9 +411,10 @@ class Intake:
         assert fact.member_id is not None
         made = {one.challenge: one for one in verdict.completions if one.is_claim}
         self._withdraw_claims(fact, fact.claims.keys() - made.keys())
+        since = counted_from(self.configuration, event, fact.recorded_at)
         for key, one in made.items():
-            new = Claim(key, fact.event_id, fact.member_id, event.occurred_at)
-            before = replace(fact.claims.get(key, new), member_id=fact.member_id, occurred_at=event.occurred_at)
+            new = Claim(key, fact.event_id, fact.member_id, since)
+            before = replace(fact.claims.get(key, new), member_id=fact.member_id, occurred_at=since)
             self._hold(fact, claim(one, self.configuration.challenges[key].first, before, fact.revision))
 
     def _withdraw_claims(self, fact: Fact, keys: Iterable[str]) -> None:

@@ -59,8 +59,8 @@ async def _give_places(session: AsyncSession, stored: StoredChallenge, now: date
     return [row for claim in given for row in _changed(stored.program_id, lent[claim.event_id], claim, now)]
 
 
-_CLAIM = tuple(Claim.__dataclass_fields__)
-_NUMBERED = f"""SELECT e.revision, {", ".join(f"c.{name}" for name in _CLAIM)} FROM challenge_claims c
+_CLAIM = ", ".join(f"c.{name}" for name in Claim.__dataclass_fields__)
+_NUMBERED = f"""SELECT e.revision, {_CLAIM} FROM challenge_claims c
     JOIN events e ON e.program_id = c.program_id AND e.id = c.event_id
     WHERE c.program_id = %(program_id)s AND c.challenge = %(challenge)s AND c.number IS NOT NULL
     ORDER BY c.number FOR NO KEY UPDATE OF c"""
@@ -69,8 +69,7 @@ _NUMBERED = f"""SELECT e.revision, {", ".join(f"c.{name}" for name in _CLAIM)} F
 async def _numbered(session: AsyncSession, stored: StoredChallenge) -> list[tuple[Claim, int]]:
     """The claims that have numbers, as they came, each with its event's revision."""
     found = await run(session, _NUMBERED, {"program_id": stored.program_id, "challenge": stored.key})
-    rows = [(dict(zip(_CLAIM, values, strict=True)), revision) for revision, *values in found]
-    return [(Claim(**row | {"state": ClaimState(row["state"])}), revision) for row, revision in rows]
+    return [(challenges.read_claim(values), revision) for revision, *values in found]
 
 
 async def _write(session: AsyncSession, stored: StoredChallenge, given: Sequence[Claim]) -> None:
