@@ -23,7 +23,7 @@ from cli.embedded.processes import Child
 from cli.embedded.redis import Redis as Server
 from domain.game import Window
 from domain.leaderboards import BUILT_IN, Earned, Standing
-from storage import leaderboards
+from storage import board_builds, leaderboards, standings
 from storage.database import Database
 from storage.leaderboards import Scheme
 
@@ -154,7 +154,7 @@ async def _rebuild(redis: Redis, servers: Databases, size: int) -> Compared:
         await redis.flushdb()
         async with database.begin() as session:
             began = time.perf_counter()
-            count = await leaderboards.rebuild(session, redis, program_id, as_of=NOW)
+            count = await board_builds.rebuild(session, redis, program_id, as_of=NOW)
             counted.add(count)
             return count / (time.perf_counter() - began)
 
@@ -163,7 +163,7 @@ async def _rebuild(redis: Redis, servers: Databases, size: int) -> Compared:
         async with database.begin() as session:
             on, count = await leaderboards.scheme(session, program_id, as_of=NOW), 0
             began = time.perf_counter()
-            async for rows in leaderboards.rows(session, on):
+            async for rows in standings.rows(session, on):
                 await redis.zadd(_COMPANY, {row[1]: -row[4] for row in rows})
                 count += len(rows)
             counted.add(count)

@@ -17,7 +17,7 @@ from cli.programs import choose
 from cli.tabular import moment
 from cli.work import InProgram, Json, answer_json, now, opened
 from settings import Settings
-from storage import board_opt_outs, leaderboards, members, ranks
+from storage import board_builds, board_opt_outs, members, ranks
 from storage.ranks import Rank
 
 app = typer.Typer(name="leaderboards", help="Leaderboards.", no_args_is_help=True)
@@ -43,7 +43,7 @@ def rebuild(program: InProgram = None, json: Json = False) -> None:
 async def _rebuild(settings: Settings, wanted: str | None) -> tuple[str, int]:
     async with Redis.from_url(settings.redis_url) as redis, opened(settings) as database, database.begin() as session:
         program = await choose(session, wanted)
-        return program.id, await leaderboards.rebuild(session, redis, program.id, as_of=now())
+        return program.id, await board_builds.rebuild(session, redis, program.id, as_of=now())
 
 
 @app.command()

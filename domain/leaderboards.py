@@ -2,13 +2,14 @@
 
 Boards are kept in Redis and may be lost at any moment, so each standing is absolute: it says all that every board
 needs, and which of two standings of one member is newer. Places are therefore the same in whatever order, and however
-often, standings arrive; and live boards, rebuilt boards and settled ones come from one function, `placements`.
+often, standings arrive; and live boards, rebuilt boards and settled ones come from one function, `placing`.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -98,14 +99,15 @@ def tenure(hired_on: date | None, today: date) -> str | None:
     return next((f"{low}-{high}" for low, high in TENURE_BANDS if years < high), LONGEST_TENURE)
 
 
-class Ranking(NamedTuple):
+@dataclass(frozen=True)
+class Ranking:
     """One board as it is kept: of a cohort (a value for each attribute that the board goes by) and a period."""
 
     board: Board
     cohort: tuple[str, ...] = ()
     first_day: date | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         return of_period(self.board, self.first_day) + _BETWEEN.join(self.cohort)
 
@@ -170,32 +172,45 @@ class Placement(NamedTuple):
     entry: str
 
 
-def placements(boards: Iterable[Board], standing: Standing, today: date) -> list[Placement]:
-    """The places that a standing gives on these boards."""
-    return [
-        placed
-        for board in boards
-        if standing.listed and board.unit == standing.unit and (placed := _placement(board, standing, today))
-    ]
+def placing(boards: Iterable[Board], today: date) -> Callable[[Standing], list[Placement]]:
+    """What gives a standing its places on these boards; what all standings have in common is looked at once."""
+    by_unit: dict[str, list[Callable[[Standing], Placement | None]]] = {}
+    for board in boards:
+        by_unit.setdefault(board.unit, []).append(_placing_on(board, today))
+
+    def place_on_all(standing: Standing) -> list[Placement]:
+        mine = by_unit.get(standing.unit, ()) if standing.listed else ()
+        return [placed for place_on in mine if (placed := place_on(standing))]
+
+    return place_on_all
 
 
-def _placement(board: Board, standing: Standing, today: date) -> Placement | None:
-    earned = standing.earned.get(board.window)
-    cohort = tuple([value for name in board.by if (value := standing.attributes.get(name))])
-    if earned is None or len(cohort) < len(board.by):
-        return None
-    first = began_on(board.window, today)
-    score = _score(board, earned.points, first, today, standing)
-    ranking = Ranking(board, cohort, first)
-    return Placement(ranking, score, _entry(earned.reached_at, standing.member_id)) if score > 0 else None
+def _placing_on(board: Board, today: date) -> Callable[[Standing], Placement | None]:
+    by, window, first = board.by, board.window, began_on(board.window, today)
+    rankings: dict[tuple[str, ...], Ranking] = {}
+
+    def place_on(standing: Standing) -> Placement | None:
+        cohort: tuple[str, ...] = ()
+        if by:
+            cohort = tuple([value for name in by if (value := standing.attributes.get(name))])
+            if len(cohort) < len(by):
+                return None
+        if (earned := standing.earned.get(window)) is None:
+            return None
+        points = min(earned.points, MAX_POINTS)
+        score = _per_day(board, points, first, today, standing) if first and board.per_working_day else points
+        if score <= 0:
+            return None
+        if cohort not in rankings:
+            rankings[cohort] = Ranking(board, cohort, first)
+        return Placement(rankings[cohort], score, _entry(earned.reached_at, standing.member_id))
+
+    return place_on
 
 
-def _score(board: Board, points: int, first: date | None, today: date, standing: Standing) -> int:
-    points = min(points, MAX_POINTS // PARTS) if board.per_working_day else min(points, MAX_POINTS)
-    if not board.per_working_day or first is None:
-        return points
+def _per_day(board: Board, points: int, first: date, today: date, standing: Standing) -> int:
     days = worked(board, first, today, standing)
-    return points * PARTS // days if days else 0
+    return min(points, MAX_POINTS // PARTS) * PARTS // days if days else 0
 
 
 def worked(board: Board, first: date, last: date, standing: Standing) -> int:

@@ -34,10 +34,11 @@ class Kind(StrEnum):
     START_CLOCK = "start_clock"  # policy
     WAKE_CLOCK = "wake_clock"  # policy
     FETCH_OBJECT = "fetch_object"  # connection_id, object_id, kind
-    SCORE = "score"  # a Standing: member_id, unit, score, reached_at, version, department, listed
+    SCORE = "score"  # member_id
     NOTIFICATION = "notification"  # notification_id
     IDENTITY_ARRIVED = "identity_arrived"  # identities: [[source, external_id], ...]
     DECIDE = "decide"  # event_ids
+    STREAKS_DUE = "streaks_due"  # after: [member_id, policy]
     DERIVED = "derived"  # external_id, type, member_id, occurred_at, data, retracts
     CHECKPOINT = "checkpoint"  # size
 
@@ -58,6 +59,7 @@ LANES: Mapping[str, str] = {
     Kind.NOTIFICATION: Lane.NOTIFY,
     Kind.IDENTITY_ARRIVED: Lane.INTAKE,
     Kind.DECIDE: Lane.INTAKE,
+    Kind.STREAKS_DUE: Lane.INTAKE,
     Kind.DERIVED: Lane.INTAKE,
     Kind.CHECKPOINT: Lane.CHECKPOINTS,
 }

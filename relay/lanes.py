@@ -14,7 +14,7 @@ from relay.checkpoints import CheckpointLane
 from relay.intake import IntakeLane
 from relay.relay import Handler
 from relay.temporal import TemporalLane
-from storage import leaderboards, notifications
+from storage import leaderboards, notifications, standings
 from storage.database import Database
 
 
@@ -64,8 +64,8 @@ class RedisLane:
         member_ids = self._waiting.pop(program_id)
         async with self._database.begin() as session:
             on = await leaderboards.scheme(session, program_id, as_of=self._clock())
-            standings = await leaderboards.list_standings(session, on, sorted(member_ids))
-        await leaderboards.write(self._redis, on, standings)
+            told = await standings.list_of(session, on, sorted(member_ids))
+        await leaderboards.write(self._redis, on, told)
 
 
 class ConsoleLane:

@@ -11,13 +11,11 @@ from redis.exceptions import RedisError
 
 from domain.time import Clock
 from relay.outages import is_outage
-from storage import leaderboards, programs
+from storage import board_builds, leaderboards, programs
 from storage.database import Database
 from storage.leaderboards import Scheme
 
 PASS_SECONDS = 15.0
-# Nobody else begins to make a program's boards within this; a rebuild that takes longer may be made twice.
-TURN_SECONDS = 300
 
 log = structlog.get_logger()
 
@@ -46,16 +44,13 @@ class Boards:
         async with self._database.begin() as session:
             known = await programs.list_all(session)
             schemes = [await leaderboards.scheme(session, program.id, as_of=self._clock()) for program in known]
-        old = [on for on in schemes if not await leaderboards.is_built(self._redis, on)]
+        old = [on for on in schemes if not await board_builds.is_built(self._redis, on)]
         for on in old:
-            if await self._redis.set(f"laurel:turns:boards:{on.program_id}", "1", nx=True, ex=TURN_SECONDS):
-                await self._refresh(on)
+            await self._refresh(on)
         return len(old)
 
     async def _refresh(self, on: Scheme) -> None:
-        try:
-            async with self._database.begin() as session:
-                count = await leaderboards.refresh(session, self._redis, on)
-        finally:
-            await self._redis.delete(f"laurel:turns:boards:{on.program_id}")
-        log.info("boards rebuilt", program_id=on.program_id, standings=count)
+        async with self._database.begin() as session:
+            count = await board_builds.refresh(session, self._redis, on)
+        if count is not None:
+            log.info("boards rebuilt", program_id=on.program_id, standings=count)

@@ -14,9 +14,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.game import Board, Window
-from domain.leaderboards import Place, Placement, Ranking, last_day, newest_settled, period_before, placements, ranked
+from domain.leaderboards import Place, Placement, Ranking, last_day, newest_settled, period_before, placing, ranked
 from domain.settling import SettleDue, SettleKind
-from storage import leaderboards, programs, sets
+from storage import leaderboards, programs, sets, standings
 from storage.game_tables import board_places, board_snapshots
 from storage.sets import Rows
 
@@ -71,9 +71,9 @@ async def settle(session: AsyncSession, program_id: str, key: str, first_day: da
     if board is None or board.window is Window.LIFETIME:
         return 0
     then = replace(on, boards={board.key: board}, today=last_day(board.window, first_day))
-    placed: list[Placement] = []
-    async for standings in leaderboards.pages(session, then):
-        placed += (one for standing in standings for one in placements([board], standing, then.today))
+    place_on_all, placed = placing([board], then.today), list[Placement]()
+    async for page in standings.pages(session, then):
+        placed += (one for standing in page for one in place_on_all(standing))
     shown = {cohort: places for cohort, places in ranked(placed).items() if len(places) >= board.least_members}
     count = sum(len(places) for places in shown.values())
     row = {"program_id": program_id, "board": board.key, "per": board.window, "period_on": first_day,

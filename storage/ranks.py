@@ -18,12 +18,11 @@ from domain.leaderboards import (
     COHORTS,
     Earned,
     Place,
-    Placement,
     Ranking,
     Standing,
     attributes_of,
     began_on,
-    placements,
+    placing,
     ranked,
 )
 from storage import board_opt_outs, leaderboards, members
@@ -91,7 +90,8 @@ async def get(
         return Rank(ranking, member_id, at, known_at, None, 0, 0, reason=reason)
     in_common = {name: value for name, value in cohort.items() if name != "tenure"}
     found = await run(session, _POINTS, asked | {"cohort": orjson.dumps(in_common).decode()})
-    placed = [one for row in found for one in _placements(on, board, row)]
+    place_on_all = placing([board], on.today)
+    placed = [one for row in found for one in place_on_all(_standing(on, board, row))]
     places = ranked(placed).get(ranking, [])
     mine = next((place for place in places if place.member_id == member_id), None)
     if mine is None or mine.rank is None:
@@ -129,13 +129,12 @@ def _asked(on: Scheme, board: Board, at: datetime, known_at: datetime) -> dict[s
     }
 
 
-def _placements(on: Scheme, board: Board, row: Sequence[Any]) -> list[Placement]:
+def _standing(on: Scheme, board: Board, row: Sequence[Any]) -> Standing:
     member_id, attributes, points, changed_at, absent = row
     earned: Mapping[Window, Earned] = {board.window: Earned(points, changed_at)}
     made = attributes_of(_dated(attributes), on.today)
     days = (attributes.get("custom") or {}).get(WORKING_DAYS)
-    standing = Standing(member_id, board.unit, 0, earned, made, True, days, frozenset(absent or ()))
-    return placements([board], standing, on.today)
+    return Standing(member_id, board.unit, 0, earned, made, True, days, frozenset(absent or ()))
 
 
 def _dated(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.app import create_app
 from settings import Settings
-from storage import board_snapshots, leaderboards, notifications
+from storage import board_builds, board_snapshots, leaderboards, notifications, standings
 from tests.api.conftest import Client, MakeClient
 from tests.api.facts import deal
 from tests.api.test_idempotency import started
@@ -31,7 +31,7 @@ async def ranked(client: Client, engine: AsyncEngine, redis: Redis) -> list[str]
     facts = [deal(100 * n + k, member=f"p{n:02}") for n in range(PEOPLE) for k in range(PEOPLE - n)]
     await client.post("/v1/events/batch", {"events": facts})
     async with AsyncSession(engine) as session:
-        await leaderboards.rebuild(session, redis, client.program_id, as_of=NOW)
+        await board_builds.rebuild(session, redis, client.program_id, as_of=NOW)
     return [one["id"] for one in made]
 
 
@@ -108,7 +108,7 @@ async def test_whoever_hides_has_no_place_and_keeps_the_points(
 
     async with AsyncSession(engine) as session:
         on = await leaderboards.scheme(session, client.program_id, as_of=NOW)
-        await leaderboards.write(redis, on, await leaderboards.list_standings(session, on, ids))
+        await leaderboards.write(redis, on, await standings.list_of(session, on, ids))
     assert hidden.json() == {"member_id": ids[0], "shown": False}
     assert (await client.get("/v1/leaderboards/company")).json()["items"][0]["member_id"] == ids[1]
     assert (await client.get(f"{path}/leaderboard")).json()["places"] == []

@@ -24,7 +24,7 @@ from domain.leaderboards import (
     numbered,
     percentile,
     place,
-    placements,
+    placing,
     ranked,
     seen_from,
     settles_at,
@@ -48,13 +48,13 @@ def standing(points: int = 50, *, week: int | None = None, listed: bool = True, 
 
 
 def scores(board: Board, one: Standing, today: date = TODAY) -> list[tuple[tuple[str, ...], int]]:
-    return [(placed.ranking.cohort, placed.score) for placed in placements([board], one, today)]
+    return [(placed.ranking.cohort, placed.score) for placed in placing([board], today)(one)]
 
 
 @given(instants, st.integers(1, MAX_POINTS), st.integers(1, 1_000))
 def test_a_boards_entry_tells_its_place(at: datetime, points: int, rank: int) -> None:
     one = Standing("mem_x", "points", 1, {Window.LIFETIME: Earned(points, at)})
-    [placed] = placements([Board("company", 1)], one, TODAY)
+    [placed] = placing([Board("company", 1)], TODAY)(one)
 
     found = place(rank, placed.entry, placed.score)
 
@@ -88,7 +88,7 @@ def test_another_unit_has_other_boards() -> None:
 def test_a_week_counts_what_was_earned_in_it() -> None:
     board = Board("week", 1, window=Window.WEEK)
 
-    [placed] = placements([board], standing(500, week=30), TODAY)
+    [placed] = placing([board], TODAY)(standing(500, week=30))
 
     assert (placed.score, placed.ranking.first_day) == (30, date(2026, 3, 2))
     assert scores(board, standing(500)) == []

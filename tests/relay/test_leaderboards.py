@@ -11,7 +11,7 @@ from domain.events import SourcePolicy
 from domain.outbox import ClaimedRow, Kind, Lane
 from relay.lanes import RedisLane
 from relay.leaderboards import Boards
-from storage import intake, leaderboards
+from storage import board_builds, board_scripts, intake, leaderboards
 from storage.database import Database
 from storage.leaderboards import Scheme
 from storage.tables import members
@@ -57,13 +57,13 @@ async def test_boards_that_redis_has_lost_come_back_by_themselves(
 async def test_boards_that_redis_loses_while_they_are_made_are_made_again(
     pool: Database, program_id: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boards, write = Boards(pool, redis, clock=lambda: NOW), leaderboards.write
+    boards, send = Boards(pool, redis, clock=lambda: NOW), board_scripts.send
 
-    async def write_and_lose(*page: Any) -> None:
-        await write(*page)
+    async def send_and_lose(*page: Any) -> None:
+        await send(*page)
         await redis.flushdb()
 
-    monkeypatch.setattr(leaderboards, "write", write_and_lose)
+    monkeypatch.setattr(board_scripts, "send", send_and_lose)
     await boards.heal()
     monkeypatch.undo()
     await boards.heal()
@@ -111,11 +111,11 @@ async def test_when_a_week_is_over_its_board_begins_anew(pool: Database, program
 
 
 async def test_whoever_has_the_turn_is_not_disturbed(pool: Database, program_id: str, redis: Redis) -> None:
-    await redis.set(f"laurel:turns:boards:{program_id}", "1")
+    await redis.set(board_scripts.making_key(program_id), "somebody's")
 
     await Boards(pool, redis, clock=lambda: NOW).heal()
 
-    assert not await leaderboards.is_built(redis, await on_now(pool, program_id))
+    assert not await board_builds.is_built(redis, await on_now(pool, program_id))
 
 
 async def test_rows_claimed_together_are_read_and_written_together(

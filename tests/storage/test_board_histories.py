@@ -22,7 +22,18 @@ from domain.leaderboards import Standing
 from domain.member_changes import read
 from domain.merges import Merge
 from domain.outbox import Kind
-from storage import absences, board_opt_outs, commands, earned_days, intake, leaderboards, member_changes, merges
+from storage import (
+    absences,
+    board_builds,
+    board_opt_outs,
+    commands,
+    earned_days,
+    intake,
+    leaderboards,
+    member_changes,
+    merges,
+    standings,
+)
 from storage.leaderboards import Scheme
 from storage.tables import members, outbox
 from tests.programs import NOW, SAMPLE, apply, deal, make_program, retraction
@@ -147,20 +158,20 @@ class Company:
         rows = (await self.session.execute(open_)).all()
         on = await leaderboards.scheme(self.session, self.id, as_of=self.now)
         told = {row.payload["member_id"] for row in rows}
-        self.read.append((on, await leaderboards.list_standings(self.session, on, told)))
+        self.read.append((on, await standings.list_of(self.session, on, told)))
         done = {"ids": [row.id for row in rows]}
         await self.session.execute(text("UPDATE outbox SET state = 'done', done_at = now() WHERE id = ANY(:ids)"), done)
 
     async def write_some(self) -> None:
         self.chance.shuffle(self.read)
-        for on, standings in self.read[:3]:
-            await leaderboards.write(self.redis, on, standings)
+        for on, read_then in self.read[:3]:
+            await leaderboards.write(self.redis, on, read_then)
         del self.read[: self.chance.randint(0, 2)]
 
     async def heal(self) -> None:
         on = await leaderboards.scheme(self.session, self.id, as_of=self.now)
-        if not await leaderboards.is_built(self.redis, on):
-            await leaderboards.refresh(self.session, self.redis, on)
+        if not await board_builds.is_built(self.redis, on):
+            await board_builds.refresh(self.session, self.redis, on)
 
     async def live(self, steps: Mapping[str, int]) -> None:
         for step in self.chance.choices(list(steps), list(steps.values()), k=LENGTH):
@@ -193,11 +204,11 @@ async def test_boards_live_are_what_a_rebuild_makes(engine: AsyncEngine, redis: 
         await company.heal()
         await company.live(WITHIN_A_DAY)
         await company.read_rows()
-        for on, standings in [*company.read, *company.read[::-1]]:
-            await leaderboards.write(redis, on, standings)
+        for on, read_then in [*company.read, *company.read[::-1]]:
+            await leaderboards.write(redis, on, read_then)
         live = await dump(redis)
 
-        await leaderboards.rebuild(session, redis, company.id, as_of=company.now)
+        await board_builds.rebuild(session, redis, company.id, as_of=company.now)
 
         assert await dump(redis) == live
         assert live

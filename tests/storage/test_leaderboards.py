@@ -69,10 +69,12 @@ async def order(redis: Redis, ranking: Ranking = COMPANY) -> list[str]:
     return [place.member_id[4:] for place in await leaderboards.top(redis, PROGRAM, ranking, 100)]
 
 
-async def dump(redis: Redis) -> dict[bytes | str, Any]:
-    """Everything on the boards, without what is only kept to refuse older standings."""
-    keys = [key for key in await redis.keys("laurel:boards:*") if await redis.type(key) == b"zset"]
-    return {key: await redis.zrange(key, 0, -1, withscores=True) for key in keys}
+async def dump(redis: Redis) -> dict[str, Any]:
+    """Everything on the boards that are there, without what is only kept to refuse older standings."""
+    keys = [leaderboards.text(key) for key in await redis.keys("laurel:boards:*:board:*")]
+    boards = {key.partition(":board:")[2]: await redis.zrange(key, 0, -1, withscores=True) for key in keys}
+    assert len(boards) == len(keys), "two generations are left"
+    return boards
 
 
 async def test_more_points_stand_higher_and_among_equals_who_got_there_first(redis: Redis) -> None:

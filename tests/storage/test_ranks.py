@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import SourcePolicy
 from domain.member_changes import read
-from storage import board_opt_outs, intake, leaderboards, member_changes, ranks
+from storage import board_builds, board_opt_outs, intake, leaderboards, member_changes, ranks
 from tests.programs import NOW, SAMPLE, deal, make_program, retraction
 
 BOARDS = SAMPLE | {"boards": {"week": {"window": "week", "by": ["department"], "least_members": 1}}}
@@ -88,7 +88,7 @@ async def test_now_it_is_the_live_rank(company: Company, redis: Redis) -> None:
     await company.take(deal(4, "cyd"), days=1)
     await board_opt_outs.set_shown(company.session, company.id, company.ids["bob"], shown=False, now=NOW)
     as_of = NOW + DAY
-    await leaderboards.rebuild(company.session, redis, company.id, as_of=as_of)
+    await board_builds.rebuild(company.session, redis, company.id, as_of=as_of)
 
     on = await leaderboards.scheme(company.session, company.id, as_of=as_of)
     live = await leaderboards.top(redis, company.id, on.ranking("company"), 10)

@@ -14,7 +14,7 @@ from activities.settling import SettlingActivities
 from domain.events import SourcePolicy
 from domain.game import Window
 from domain.settling import SettleDue, SettleKind
-from storage import board_snapshots, configurations, intake, leaderboards, tiers
+from storage import board_snapshots, configurations, intake, leaderboards, standings, tiers
 from storage.database import Database
 from tests.histories import recording
 from tests.programs import NOW, SAMPLE, deal, make_member, make_program
@@ -82,7 +82,7 @@ async def test_what_has_ended_everywhere_is_settled_once(
         weeks = await board_snapshots.list_page(session, program_id, on.board("week"), before=None, limit=9)
         months = await board_snapshots.list_page(session, program_id, on.board("month"), before=None, limit=9)
         configuration = await configurations.get_active(session, program_id)
-        members = [one.member_id async for page in leaderboards.pages(session, on) for one in page]
+        members = [one.member_id async for page in standings.pages(session, on) for one in page]
         levels = [(await tiers.list_of(session, configuration, one, as_of=AT))[0].tier for one in members]
     assert (first, again) == (4, 0)
     assert [(week.window, week.first_day.isoformat(), week.places) for week in weeks] == [
