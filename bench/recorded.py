@@ -1,40 +1,38 @@
 """Recorded writes: the very statements that taking events made, so that a yardstick can write the same rows again."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from storage import hot_path, sets
+from storage import hot_path
+from storage.sessions import Driver
 
 Write = list[tuple[str, dict[str, Any]]]
-Execute = Callable[[AsyncSession, str, Mapping[str, Any]], Awaitable[Any]]
+
+_WRITES = re.compile(r"(WITH s0 AS \()?(INSERT|UPDATE|DELETE)\b")
 
 
 @contextmanager
 def recording() -> Iterator[list[Write]]:
-    """While it lasts, every insert is kept with its arrays: one list for each transaction."""
+    """While it lasts, everything that is written is kept with its arrays: one list for each transaction."""
     writes: list[Write] = []
+    execute = hot_path._execute
 
-    def keeping(execute: Execute) -> Execute:
-        async def keep(session: AsyncSession, statement: str, parameters: Mapping[str, Any]) -> Any:
-            if statement.startswith("INSERT INTO events "):
-                writes.append([])
+    async def keep(connection: Driver, statement: str, parameters: Mapping[str, Any]) -> Any:
+        if statement.startswith("INSERT INTO events "):
+            writes.append([])
+        if _WRITES.match(statement):
             writes[-1].append((statement, dict(parameters)))
-            return await execute(session, statement, parameters)
+        return await execute(connection, statement, parameters)
 
-        return keep
-
-    own = {"run": hot_path.run, "send": hot_path.send}
-    for name, execute in own.items():
-        setattr(sets, name, keeping(execute))  # its own names for them, which nobody else may use
+    setattr(hot_path, "_execute", keep)  # noqa: B010 - nobody else may
     try:
         yield writes
     finally:
-        for name, execute in own.items():
-            setattr(sets, name, execute)
+        setattr(hot_path, "_execute", execute)  # noqa: B010
 
 
 async def connect(url: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:

@@ -35,7 +35,17 @@ from domain.configuration import Configuration
 from domain.counters import CounterKey
 from domain.deciding import Person
 from domain.execution import Execution, Loaded, counted_by, transfer_limits
-from domain.ledger import Posted, held_account, member_account, member_accounts, member_of, pending_account, unit_of
+from domain.ledger import (
+    Hold,
+    Pending,
+    Posted,
+    held_account,
+    member_account,
+    member_accounts,
+    member_of,
+    pending_account,
+    unit_of,
+)
 from domain.outbox import OutboxRow
 from domain.refusals import Refusal
 from domain.units import policies
@@ -188,29 +198,21 @@ async def _load(
     taken_back = {into.get(m, m) for one in posted.values() for m in _members(program_id, one.accounts)}
     counting = sorted(persons) if _may_rise(some) else []
     climbed = await ladders.lock(session, configuration, counting=counting, falling=taken_back)
-    wanted = _Accounts(into)
     with on_paper():
-        for command in some:
-            wanted.add_named(configuration, command)
-        for hold in holds.values():
-            wanted.add_standing(hold.account_id, hold.held_account_id)
-        for pending in pendings.values():
-            wanted.add_standing(pending.account_id, pending.pending_account_id)
-        for one in posted.values():
-            for account in sorted(member_accounts(program_id, one.accounts)):
-                wanted.add_standing(account)
-                wanted.debit(account, one.amount)
+        wanted = _wanted(configuration, some, into, holds.values(), pendings.values(), posted.values())
+    lot_ids = {lot for hold in holds.values() for lot in hold.lots}
+    lot_ids |= {move.lot_id for one in posted.values() for move in one.moves}
     book = await ledger.open_accounts(
         session,
         program_id,
         wanted.ids,
         recorded_at=as_of,
         debited=wanted.debited,
-        lot_ids={lot for hold in holds.values() for lot in hold.lots}
-        | {move.lot_id for one in posted.values() for move in one.moves},
+        lot_ids=lot_ids,
         granted_by=posted,
         policies=policies(configuration),
     )
+    counted = _counted(configuration, some, posted.values(), persons, into, as_of)
     return Loaded(
         book=book,
         ladders=climbed,
@@ -221,9 +223,7 @@ async def _load(
         pendings=pendings,
         posted=posted,
         reversed=reversed_,
-        counters=await facts.counters_of(
-            session, program_id, _counted(configuration, some, posted.values(), persons, into, as_of)
-        ),
+        counters=await facts.counters_of(session, program_id, counted),
     )
 
 
@@ -288,6 +288,29 @@ def _counted(
     return keys
 
 
+def _wanted(
+    configuration: Configuration,
+    some: Sequence[Command],
+    into: dict[str, str],
+    holds: Iterable[Hold],
+    pendings: Iterable[Pending],
+    posted: Iterable[Posted],
+) -> "_Accounts":
+    """What the commands name, and what the rows do that they name."""
+    wanted = _Accounts(into)
+    for command in some:
+        wanted.add_named(configuration, command)
+    for hold in holds:
+        wanted.add_standing(hold.account_id, hold.held_account_id)
+    for pending in pendings:
+        wanted.add_standing(pending.account_id, pending.pending_account_id)
+    for one in posted:
+        for account in sorted(member_accounts(configuration.program_id, one.accounts)):
+            wanted.add_standing(account)
+            wanted.debit(account, one.amount)
+    return wanted
+
+
 class _Accounts:
     """The accounts that commands move, and how much at most may be taken from them; None is whatever there is."""
 
@@ -349,9 +372,10 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
     """All that was decided, in one round trip; foreign keys are checked when all of a statement is there."""
     book, program_id, number = execution.book, execution.configuration.program_id, execution.configuration.number
     await ladders.withdraw(session, program_id, execution.ladders, as_of=as_of)
+    written = ledger.Written()
     insert = inserting(
         [
-            *ledger.rows(book),
+            *ledger.rows(book, written),
             ledger.hold_rows(program_id, execution.new_holds, created_at=as_of),
             ledger.pending_rows(program_id, execution.new_pendings, created_at=as_of),
             decisions.counter_rows(program_id, execution.changed_counters),
@@ -361,7 +385,7 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
         ]
     )
     updates = (
-        ledger.updating_lots(book),
+        ledger.updating_lots(book, written),
         ledger.closing_holds(program_id, execution.changed_holds.values()),
         ledger.closing_pendings(program_id, execution.closed_pendings),
     )

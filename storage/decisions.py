@@ -1,13 +1,13 @@
-"""Decisions as rows: whatever an Intake has decided, written set by set with the effects that must follow."""
+"""Decisions as rows: whatever an Intake decides, written set by set with the effects that must follow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived
 from domain.counters import CounterKey
-from domain.intake import Intake
+from domain.intake import DecisionRow, Intake, Revision
 from domain.ledger import member_of
 from domain.outbox import OutboxRow
 from storage import (
@@ -25,35 +25,59 @@ from storage import (
     streaks,
     tiers,
 )
-from storage.hot_path import ahead
 from storage.sets import Rows
+from storage.streaks import Keeping
 from storage.tables import counters, decisions, event_revisions
 
 
-async def write(session: AsyncSession, program_id: str, intake: Intake, *, as_of: datetime) -> None:
-    """Write what became of the facts; what was there before is updated, the rest is one insert."""
-    changed = [fact for fact in intake.facts.values() if fact.changed]
-    if changed:
-        await facts.update(session, program_id, changed)
-    await ladders.withdraw(session, program_id, intake.ladders, as_of=as_of)
-    await _forget_overtaken(session, program_id, intake)
-    async with ahead(session):  # the server writes the ledger while streaks are folded
-        await ledger.write(session, intake.book)
-        kept = await streaks.keep(session, intake.configuration, intake.streaks, as_of=as_of)
+class Writing:
+    """Writes what an Intake decides while it decides: what only grows at once, what may change again at the end."""
+
+    def __init__(self, session: AsyncSession, intake: Intake, *, as_of: datetime):
+        self._session = session
+        self._intake = intake
+        self._as_of = as_of
+        self._program_id = intake.configuration.program_id
+        self._ledger = ledger.Written()
+
+    async def advance(self) -> None:
+        """Send what was decided since the last time: transactions with all that they moved, decisions, revisions."""
+        revisions = self._ledger.grown("revisions", self._intake.revisions)
+        new = self._ledger.grown("decisions", self._intake.decisions)
         rows = (
-            _revision_rows(program_id, intake, as_of),
-            _decision_rows(program_id, intake, as_of),
-            counter_rows(program_id, intake.changed_counters),
-            program_counters.rows(program_id, intake.changed_shared),
+            _revision_rows(self._program_id, revisions, self._as_of),
+            _decision_rows(self._program_id, new, self._as_of),
+        )
+        await ledger.write_on(self._session, self._intake.book, self._ledger, *rows)
+
+    async def count(self) -> Keeping:
+        """Send what was counted, and meanwhile fold the streaks that were touched."""
+        intake = self._intake
+        counted = (
+            counter_rows(self._program_id, intake.changed_counters),
+            program_counters.rows(self._program_id, intake.changed_shared),
+        )
+        await sets.insert_all(self._session, counted)
+        return await streaks.keep(self._session, intake.configuration, intake.streaks, as_of=self._as_of)
+
+    async def finish(self, kept: Keeping) -> None:
+        """Write what became of the facts, and of all that they count for: as it is after the last one."""
+        session, intake, program_id, as_of = self._session, self._intake, self._program_id, self._as_of
+        ledger.note(session, intake.book)
+        if changed := [fact for fact in intake.facts.values() if fact.changed]:
+            await facts.update(session, program_id, changed)
+        await ladders.withdraw(session, program_id, intake.ladders, as_of=as_of)
+        await _forget_overtaken(session, program_id, intake)
+        rows = (
             challenges.claim_rows(program_id, intake.claims.values(), as_of=as_of),
             *ladders.rows(program_id, intake.ladders, intake.configuration.number, as_of=as_of),
             *kept.rows,
             outbox.rows(session, [*_effects(program_id, intake), *kept.effects], now=as_of),
         )
         await sets.insert_all(session, rows)
-    await tiers.rise(session, intake.configuration, intake.book, as_of=as_of)
-    await earned_days.count(session, intake.configuration, intake.book)
-    await badges.keep(session, intake.badges, as_of=as_of)
+        await tiers.rise(session, intake.configuration, intake.book, as_of=as_of)
+        await earned_days.count(session, intake.configuration, intake.book)
+        await badges.keep(session, intake.badges, as_of=as_of)
 
 
 async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Intake) -> None:
@@ -84,20 +108,19 @@ def counter_rows(program_id: str, changed: Mapping[tuple[str, CounterKey], tuple
 # -- What became of facts ------------------------------------------------------------------------------------------
 
 
-def _revision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
+def _revision_rows(program_id: str, revisions: Sequence[Revision], as_of: datetime) -> Rows:
     columns = ("event_id", "revision", "type", "data", "fingerprint", "source_version", "occurred_at")
     values = [
         (r.event_id, r.revision, r.event.type, dict(r.event.data), r.fingerprint, r.event.source_version,
          r.event.occurred_at)
-        for r in intake.revisions
+        for r in revisions
     ]  # fmt: skip
     return Rows(event_revisions, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})
 
 
-def _decision_rows(program_id: str, intake: Intake, as_of: datetime) -> Rows:
+def _decision_rows(program_id: str, new: Sequence[DecisionRow], as_of: datetime) -> Rows:
     columns = ("event_id", "n", "revision", "member_id", "kind", "points", "verdict", "inputs", "transaction_id")
     values = [
-        (d.event_id, d.n, d.revision, d.member_id, d.kind, d.points, d.verdict, d.inputs, d.transaction_id)
-        for d in intake.decisions
+        (d.event_id, d.n, d.revision, d.member_id, d.kind, d.points, d.verdict, d.inputs, d.transaction_id) for d in new
     ]
     return Rows(decisions, columns, values, fixed={"program_id": program_id, "recorded_at": as_of})

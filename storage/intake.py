@@ -42,13 +42,14 @@ from storage import (
 )
 from storage.database import Database
 from storage.failures import retry
-from storage.hot_path import SAVEPOINT, Found, Query, run, run_together
+from storage.hot_path import SAVEPOINT, Found, Query, ahead, run, run_together
 from storage.ids import new_id
 from storage.isolation import isolate, on_paper, why
 from storage.sets import texts
 from storage.tables import members
 
 MAX_BATCH = 500  # events
+AT_ONCE = 100  # of them are decided before the server is told
 
 log = structlog.get_logger(__name__)
 
@@ -371,11 +372,16 @@ async def _decide(session: AsyncSession, batch: Batch, found: Sequence[Fact]) ->
 
 
 async def _settle(session: AsyncSession, batch: Batch, work: _Work) -> list[Outcome]:
-    loaded = await _load(session, batch, work)
-    intake = Intake(batch.configuration, loaded)
-    with on_paper():
-        outcomes = [step(intake) for step in work.steps]
-    await decisions.write(session, batch.program_id, intake, as_of=batch.as_of)
+    intake = Intake(batch.configuration, await _load(session, batch, work))
+    writing = decisions.Writing(session, intake, as_of=batch.as_of)
+    outcomes: list[Outcome] = []
+    async with ahead(session):  # the server writes what was decided while we decide the next
+        for first in range(0, len(work.steps), AT_ONCE):
+            with on_paper():
+                outcomes += [step(intake) for step in work.steps[first : first + AT_ONCE]]
+            await writing.advance()
+        kept = await writing.count()
+    await writing.finish(kept)
     return outcomes
 
 

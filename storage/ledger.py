@@ -4,10 +4,10 @@ Writers lock members before they open a Book, and a Book locks accounts in id or
 their account. Everything is one statement per table and nothing is ever updated but balances, lots and holds.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Required, TypedDict, Unpack
+from typing import Any, Required, TypedDict, TypeVar, Unpack
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.ledger import (
     Account,
     Book,
+    Entry,
     Hold,
     Lot,
     LotMove,
@@ -80,6 +81,11 @@ _UPDATE_LOTS = """UPDATE lots SET allocated = n.allocated, expired = n.expired, 
     FROM unnest(CAST(%(ids)s AS text[]), CAST(%(allocated)s AS bigint[]), CAST(%(expired)s AS bigint[]),
         CAST(%(reversed)s AS bigint[])) AS n(id, allocated, expired, reversed)
     WHERE lots.program_id = %(program_id)s AND lots.id = n.id"""
+
+
+_TAKEN = ("allocated", "expired", "reversed")
+
+Row = TypeVar("Row")
 
 
 class Asked(TypedDict, total=False):
@@ -186,29 +192,51 @@ async def _open(session: AsyncSession, opening: Opening) -> Book:
     return opening.book(await run_together(session, *opening.queries()))
 
 
-def rows(book: Book) -> list[Rows]:
-    """What a Book's operations made, as rows to insert, parents first."""
+class Written:
+    """How much of a Book has been written, so that it can be written while it grows."""
+
+    def __init__(self) -> None:
+        self._grown: dict[str, int] = {}
+        self._last: dict[str, tuple[Any, ...]] = {}
+
+    def grown(self, name: str, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows that the list of this name has more than last time."""
+        first, self._grown[name] = self._grown.get(name, 0), len(rows)
+        return rows[first:] if first else rows
+
+    def changed(self, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows, each led by its id, that are not as they were last time."""
+        found = [row for row in rows if self._last.get(row[0]) != row]
+        self._last.update((row[0], row) for row in found)
+        return found
+
+
+def rows(book: Book, written: Written) -> list[Rows]:
+    """What a Book's operations made since it was written last, as rows to insert, parents first."""
     program = {"program_id": book.program_id}
     opened = program | {"created_at": book.recorded_at}
+    new_entries = written.grown("entries", book.entries)
+    new_lots = written.grown("lots", book.new_lots)
+    written.changed(_lot_state(lot) for lot in new_lots)
     return [
-        Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book, running=False), _KEEP_ACCOUNTS, opened),
-        Rows(accounts, _ACCOUNT_COLUMNS, _account_rows(book, running=True), _UPDATE_ACCOUNTS, opened),
+        Rows(accounts, _ACCOUNT_COLUMNS, written.changed(_summed_rows(book, new_entries)), _KEEP_ACCOUNTS, opened),
+        Rows(accounts, _ACCOUNT_COLUMNS, written.changed(_running_rows(book)), _UPDATE_ACCOUNTS, opened),
         Rows(
             transactions,
             ("id", "kind", "business_key", "effective_at", "event_id", "order_id", "reverses_id", "actor", "reason"),
-            book.transactions,
+            written.grown("transactions", book.transactions),
             fixed=program | {"recorded_at": book.recorded_at},
         ),
         Rows(
             transfers,
             ("transaction_id", "n", "unit", "from_account", "to_account", "amount"),
-            book.transfers,
+            written.grown("transfers", book.transfers),
             fixed=program,
         ),
         Rows(
             entries,
             ("transaction_id", "n", "account_id", "amount", "balance", "version"),
-            book.entries,
+            new_entries,
             fixed=program,
         ),
         Rows(
@@ -216,46 +244,46 @@ def rows(book: Book) -> list[Rows]:
             ("id", "account_id", "transaction_id", "granted", "allocated", "expired", "reversed", "remaining",
              "expires_at", "granted_at"),
             [(lot.id, lot.account_id, lot.transaction_id, lot.granted, lot.allocated, lot.expired, lot.reversed,
-              lot.remaining, lot.expires_at, lot.granted_at) for lot in book.new_lots],
+              lot.remaining, lot.expires_at, lot.granted_at) for lot in new_lots],
             fixed=program,
         ),
         Rows(
             lot_moves,
             ("transaction_id", "lot_id", "kind", "amount"),
-            book.moves,
+            written.grown("moves", book.moves),
             fixed=program,
         ),
         Rows(
             conversions,
             ("transaction_id", "conversion", "from_unit", "to_unit", "from_amount", "to_amount", "rate_from",
              "rate_to"),
-            book.conversions,
+            written.grown("conversions", book.conversions),
             fixed=program,
         ),
     ]  # fmt: skip
 
 
-def updating_lots(book: Book) -> Query | None:
-    """What brings the lots that were there before to what the Book says; None if none of them has changed."""
-    new = {lot.id for lot in book.new_lots}
-    changed = [lot for lot in book.changed_lots.values() if lot.id not in new]
+def updating_lots(book: Book, written: Written) -> Query | None:
+    """What brings lots that were written before to what the Book says; None if none of them has changed."""
+    changed = written.changed(_lot_state(lot) for lot in book.changed_lots.values())
     if not changed:
         return None
-    columns = {
-        "ids": texts([lot.id for lot in changed]),
-        "allocated": array(lots.c.allocated, [lot.allocated for lot in changed]),
-        "expired": array(lots.c.expired, [lot.expired for lot in changed]),
-        "reversed": array(lots.c.reversed, [lot.reversed for lot in changed]),
-    }
-    return _UPDATE_LOTS, {"program_id": book.program_id, **columns}
+    ids, *columns = zip(*changed, strict=True)
+    arrays = {name: array(lots.c[name], list(values)) for name, values in zip(_TAKEN, columns, strict=True)}
+    return _UPDATE_LOTS, {"program_id": book.program_id, "ids": texts(list(ids)), **arrays}
 
 
 async def write(session: AsyncSession, book: Book, *beside: Rows) -> None:
     """Write all that the Book's operations made, holds excepted, and in the same statement what stands beside it."""
-    await insert_all(session, [*rows(book), *beside])
-    if query := updating_lots(book):
-        await send(session, *query)
+    await write_on(session, book, Written(), *beside)
     note(session, book)
+
+
+async def write_on(session: AsyncSession, book: Book, written: Written, *beside: Rows) -> None:
+    """Write what the Book's operations made since it was written last; to be noted once, at the end."""
+    await insert_all(session, [*rows(book, written), *beside])
+    if query := updating_lots(book, written):
+        await send(session, *query)
 
 
 def note(session: AsyncSession, book: Book) -> None:
@@ -264,10 +292,18 @@ def note(session: AsyncSession, book: Book) -> None:
     balance_changes.note(session, book)
 
 
-def _account_rows(book: Book, *, running: bool) -> list[tuple[Any, ...]]:
-    touched = {entry.account_id for entry in book.entries} | book.changed_accounts.keys()
-    found = (book.accounts[account_id] for account_id in sorted(touched))
-    return [_account_row(account) for account in found if account.running is running]
+def _summed_rows(book: Book, new_entries: Iterable[Entry]) -> Iterator[tuple[Any, ...]]:
+    found = (book.accounts[account_id] for account_id in sorted({entry.account_id for entry in new_entries}))
+    return (_account_row(account) for account in found if not account.running)
+
+
+def _running_rows(book: Book) -> Iterator[tuple[Any, ...]]:
+    found = (book.accounts[account_id] for account_id in sorted(book.changed_accounts))
+    return (_account_row(account) for account in found if account.running)
+
+
+def _lot_state(lot: Lot) -> tuple[Any, ...]:
+    return lot.id, lot.allocated, lot.expired, lot.reversed
 
 
 def _account_row(account: Account) -> tuple[Any, ...]:
