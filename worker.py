@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from temporalio.client import Client
@@ -83,6 +83,20 @@ WORKFLOWS = [
 ACTIVITIES_AT_ONCE = 20
 
 
+class Outside(NamedTuple):
+    """The systems outside that activities call."""
+
+    vendors: Vendors
+    hubspots: HubSpots
+    bamboohrs: BambooHRs
+
+    async def aclose(self) -> None:
+        """No connection is left open."""
+        await self.vendors.aclose()
+        await self.hubspots.aclose()
+        await self.bamboohrs.aclose()
+
+
 async def run(settings: Settings, *, clock: Clock) -> None:
     """Work until SIGTERM or Ctrl-C."""
     keyring = Keyring.from_setting(settings.laurel_secret_keys)
@@ -94,14 +108,35 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         tell=changes.tell,
     )
     redis = Redis.from_url(settings.redis_url)
-    vendors, hubspots, bamboohrs = Vendors(), HubSpots(), BambooHRs()
+    outside = Outside(Vendors(), HubSpots(), BambooHRs())
+    checkpoints = keepers(settings.ledger_checkpoint_file, settings.ledger_checkpoint_url)
     to_temporal = partial(connect, settings.temporal_address, settings.temporal_namespace, keyring)
     client = await to_temporal(lazy=True)
 
+    served = activities_by_queue(settings, database, keyring, outside, clock)
+    workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
+    lanes = handlers(client, database, redis, clock=clock, keepers=checkpoints, nearest=lambda: workers.client)
+    relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
+    loops = (*make_loops(settings, client, database, redis, clock), changes.send())
+    try:
+        await serve(workers, relay, beside=loops, grace_seconds=settings.shutdown_seconds)
+    finally:
+        for keeper in checkpoints:
+            await keeper.aclose()
+        await outside.aclose()
+        await redis.aclose()
+        await changes.aclose()
+        await database.dispose()
+
+
+def activities_by_queue(
+    settings: Settings, database: Database, keyring: Keyring, outside: Outside, clock: Clock
+) -> Mapping[Queue, Sequence[Callable[..., Any]]]:
+    """Which activities each queue serves: those that call a system outside are on that system's."""
+    vendors, hubspots, bamboohrs = outside
     orders = OrderActivities(database, keyring, vendors, clock)
-    expiry = ExpiryActivities(database, clock, lots_per_second=settings.expiry_lots_per_second)
     tremendous = replace(queues.TREMENDOUS, activities_per_second=settings.tremendous_requests_per_second)
-    served = {
+    return {
         queues.LAUREL: activities_of(
             orders,
             RewardActivities(database, clock),
@@ -109,7 +144,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
             CampaignActivities(database),
             StreakActivities(database, clock),
             GraceActivities(database, clock),
-            expiry,
+            ExpiryActivities(database, clock, lots_per_second=settings.expiry_lots_per_second),
             EmploymentActivities(database),
             SettlingActivities(database),
             SyncActivities(database),
@@ -118,37 +153,20 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
         queues.BAMBOOHR: activities_of(BambooHRActivities(database, keyring, bamboohrs, clock)),
     }
-    workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
-    outside = keepers(settings.ledger_checkpoint_file, settings.ledger_checkpoint_url)
-    lanes = handlers(client, database, redis, clock=clock, keepers=outside, nearest=lambda: workers.client)
-    relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
-    reconcile = Reconcile(client, database, clock=clock)
-    catalogs = Catalogs(client, database, clock=clock)
-    intake = IntakeLane(database, clock=clock)
-    boards = Boards(database, redis, clock=clock)
-    sealer = Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock)
-    clearing = ClearingMeter(database)
 
-    loops = (
-        reconcile.run(),
-        catalogs.run(),
-        intake.run_sweep(),
-        boards.run(),
-        sealer.run(),
-        clearing.run(),
-        changes.send(),
+
+def make_loops(
+    settings: Settings, client: Client, database: Database, redis: Redis, clock: Clock
+) -> Iterable[Coroutine[Any, Any, None]]:
+    """What runs beside workers and relay, without end."""
+    return (
+        Reconcile(client, database, clock=clock).run(),
+        Catalogs(client, database, clock=clock).run(),
+        IntakeLane(database, clock=clock).run_sweep(),
+        Boards(database, redis, clock=clock).run(),
+        Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock).run(),
+        ClearingMeter(database).run(),
     )
-    try:
-        await serve(workers, relay, beside=loops, grace_seconds=settings.shutdown_seconds)
-    finally:
-        for keeper in outside:
-            await keeper.aclose()
-        await vendors.aclose()
-        await hubspots.aclose()
-        await bamboohrs.aclose()
-        await redis.aclose()
-        await changes.aclose()
-        await database.dispose()
 
 
 def make_workers(

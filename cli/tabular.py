@@ -26,14 +26,19 @@ def instant(text: str | None, time_zone: str) -> datetime | None:
     if text is None:
         return None
     try:
-        if _DAY.fullmatch(text):
-            return datetime.combine(date.fromisoformat(text), time(), zone(time_zone)).astimezone(UTC)
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
+        return _read(text, time_zone)
     except (ValueError, OverflowError):
-        pass
-    raise CommandFailed(f"{text!r} is neither a day, as 2026-03-01, nor a moment, as 2026-03-01T09:30:00Z")
+        message = f"{text!r} is neither a day, as 2026-03-01, nor a moment, as 2026-03-01T09:30:00Z"
+        raise CommandFailed(message) from None
+
+
+def _read(text: str, time_zone: str) -> datetime:
+    if _DAY.fullmatch(text):
+        return datetime.combine(date.fromisoformat(text), time(), zone(time_zone)).astimezone(UTC)
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("no offset")
+    return found.astimezone(UTC)
 
 
 def moment(at: datetime) -> str:

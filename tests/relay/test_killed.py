@@ -27,8 +27,6 @@ from tests.relay.conftest import now
 from tests.storage.test_intake import POLICY
 
 ROOT = Path(__file__).parents[2]
-
-
 BADGE = {"badge": "first-deal"}
 
 
@@ -56,11 +54,9 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
     }
 
 
-async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
-    db: Database, database_url: str, redis: Redis, redis_url: str, client: Client, temporal_address: str, tmp_path: Path
-) -> None:
+async def write_rows(db: Database, program_id: str) -> dict[Kind, Mapping[str, Any]]:
+    """An outbox row of every kind, in a program with two parked events whose member has come; the rows' payloads."""
     async with db.begin() as session:
-        program_id = await make_program(session)
         outcomes = await intake.record(session, program_id, [deal(1, "bob"), deal(2, "bob")], POLICY, as_of=now())
         bob = await make_member(session, program_id, "bob")
         told = {"id": (notification_id := new_id("ntf")), "kind": "test", "subject": "s", "body": "b"}
@@ -73,37 +69,56 @@ async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
         effects[Kind.WAKE_ORDER] = effects[Kind.START_ORDER]
         added = [OutboxRow(program_id, LANES[kind], kind, payload) for kind, payload in effects.items()]
         await outbox.add(session, added, now=now())
-        count = (await session.execute(select(func.count()).select_from(rows))).scalar_one()
+    return effects
 
-    kept = tmp_path / "kept"
-    servers = database_url, redis_url, temporal_address, client.namespace
-    command = ["-m", "tests.relay.killed", *servers, str(kept), str(count)]
-    killed = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT)
+
+async def run_until_killed(*arguments: str) -> int | None:
+    """The exit code of a relay in a process of its own, which is killed once it has acted on every row."""
+    command = [sys.executable, "-m", "tests.relay.killed", *arguments]
+    killed = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     await killed.wait()
+    return killed.returncode
+
+
+async def count(db: Database, *what: Any) -> int:
     async with db.begin() as session:
-        left = (await session.execute(select(func.count()).where(rows.c.state == "open"))).scalar_one()
+        found: int = (await session.execute(select(func.count()).where(*what))).scalar_one()
+    return found
+
+
+async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
+    db: Database, database_url: str, redis: Redis, redis_url: str, client: Client, temporal_address: str, tmp_path: Path
+) -> None:
+    async with db.begin() as session:
+        program_id = await make_program(session)
+    effects = await write_rows(db, program_id)
+    written, kept = await count(db, rows.c.id.is_not(None)), tmp_path / "kept"
+    servers = database_url, redis_url, temporal_address, client.namespace
+
+    exit_code = await run_until_killed(*servers, str(kept), str(written))
+    left = await count(db, rows.c.state == "open")
     first = {id: await _run_id(client, id) for id in _workflow_ids(effects)}
     lanes = handlers(client, db, redis, clock=now, keepers=[CheckpointFile(kept)])
     relay = Relay(db, lanes, clock=lambda: now() + LEASE, wakeups=Wakeups(database_url))
     answers = [answer for lane in Lane for answer in await relay.work(lane)]
 
-    assert killed.returncode == -signal.SIGKILL
-    assert left >= count  # nothing was marked; deciding added the effects of what it decided
+    assert exit_code == -signal.SIGKILL
+    assert left >= written  # nothing was marked; deciding added the effects of what it decided
     assert {answer.row.kind for answer in answers} == set(Kind)
     assert [answer.error for answer in answers if answer.error] == []
     assert {id: await _run_id(client, id) for id in first} == first
     assert set(kept.read_text().split()) == {"laurel/one"}
+    assert await _points(db, redis, program_id) == [100]
+    assert await count(db, decisions.c.program_id == program_id) == 3  # the badge's event is one of them
+    assert await count(db, transactions.c.program_id == program_id) == 2
+    assert await count(db, events.c.program_id == program_id, events.c.state != "decided") == 0
+
+
+async def _points(db: Database, redis: Redis, program_id: str) -> list[int]:
+    """Of everybody on the board of the company."""
     async with db.begin() as session:
         on = await leaderboards.scheme(session, program_id, as_of=now())
-    places = await leaderboards.top(redis, program_id, on.ranking("company"), 10)
-    assert [place.points for place in places] == [100]
-    async with db.begin() as session:
-        decided = select(func.count()).select_from(decisions).where(decisions.c.program_id == program_id)
-        earned = select(func.count()).select_from(transactions).where(transactions.c.program_id == program_id)
-        states = select(events.c.state).where(events.c.program_id == program_id)
-        assert (await session.execute(decided)).scalar_one() == 3  # the badge's event is one of them
-        assert (await session.execute(earned)).scalar_one() == 2
-        assert set((await session.execute(states)).scalars()) == {"decided"}
+    return [place.points for place in await leaderboards.top(redis, program_id, on.ranking("company"), 10)]
 
 
 def _workflow_ids(effects: dict[Kind, Mapping[str, Any]]) -> list[str]:
