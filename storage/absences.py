@@ -138,6 +138,13 @@ async def list_page(
     return [_absence(row) for row in rows.mappings()]
 
 
+async def count_older(session: AsyncSession, program_id: str, member_id: str, before: str) -> int:
+    """How many of the member's absences that stand were told before the one of this id."""
+    own = absences.c.program_id == program_id, absences.c.member_id == member_id, absences.c.id < before
+    standing = absences.c.state == AbsenceState.STANDING
+    return int(await session.scalar(select(func.count()).where(*own, standing)) or 0)
+
+
 def _absence(row: Mapping[Any, Any]) -> Absence:
     return Absence(**{**row, "kind": AbsenceKind(row["kind"]), "state": AbsenceState(row["state"])})
 

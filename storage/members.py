@@ -75,15 +75,22 @@ async def list_page(session: AsyncSession, program_id: str, limit: int, after: s
     return [from_row(row) for row in rows.mappings()]
 
 
-async def search(session: AsyncSession, program_id: str, words: str, limit: int) -> list[Member]:
-    """Members whose name, e-mail or external id holds the text, whatever its case, by name; at most MAX_PAGE."""
+async def search(
+    session: AsyncSession, program_id: str, words: str, *, skip: int = 0, limit: int
+) -> tuple[list[Member], int]:
+    """Members whose name, e-mail or external id holds the text, whatever its case, and how many there are in all.
+
+    By name, behind the first `skip` of them; at most MAX_PAGE.
+    """
     _check_page(limit)
     held = [
         column.icontains(words, autoescape=True) for column in (members.c.name, members.c.email, members.c.external_id)
     ]
-    found = select(members).where(members.c.program_id == program_id, members.c.merged_into.is_(None), or_(*held))
-    rows = await session.execute(found.order_by(members.c.name, members.c.id).limit(limit))
-    return [from_row(row) for row in rows.mappings()]
+    meant = members.c.program_id == program_id, members.c.merged_into.is_(None), or_(*held)
+    found = select(members).where(*meant).order_by(members.c.name, members.c.id).offset(skip).limit(limit)
+    rows = await session.execute(found)
+    total = await session.scalar(select(func.count()).where(*meant))
+    return [from_row(row) for row in rows.mappings()], int(total or 0)
 
 
 async def list_identities(

@@ -1,121 +1,60 @@
-"""Challenges for people who run them: written in a form that explains each choice, tried on what has happened,
-launched, watched, extended, cancelled."""
+"""Challenges for people who run them: launched, watched, extended, cancelled."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from api.admin import forms, pages
-from api.admin.forms import Missing
+from api.admin import forms, pages, previews
+from api.admin.forms import Unreadable
 from api.admin.pages import Page
 from api.backends import backends
-from api.problems import Problem
 from api.schemas.base import ChallengeId
-from domain.challenges import ChallengeState
-from domain.derived import EVENT_TYPES as DERIVED_TYPES
-from domain.time import zone
-from storage import challenge_commands, challenges, configurations, members, previews
+from domain.challenges import CHALLENGE_ENDED, ChallengeState, Claim, IllegalChallenge, Standing
+from domain.proposals import NeedsSecondPerson
+from storage import challenge_commands, challenge_totals, challenges, members
 from storage.challenge_commands import InvalidChallenge
 from storage.challenges import StoredChallenge
-from storage.previews import TooMuch
 
-LIST_LENGTH = 100
-STANDINGS_SHOWN = 20
-CLAIMS_SHOWN = 50
-PREVIEW_DAYS = (30, 90)
+LIST_LENGTH = 50
+SHOWN = 20  # of standings and of completions on a challenge's page
+PAGE_LENGTH = 100  # of either on a page of its own
 LIVE_SECONDS = 5
+NOTHING_CHANGES = 286  # htmx asks no more
 MAX_REASON = 500  # characters
-# Which field of the form says what a path of the definition says.
-FIELDS = {"goal": "goal_target", "when": "only_when", "multiplier": "pays_value", "bonus": "pays_value"}
-FIELDS |= {"audience": "audience_value", "prizes": "prize_1"}
+LABELS = {"ends_at": "A later end", "reason": "Why it is cancelled"}
+# What was done, or could not be: `faults` are of this page's fields, `draft_faults` of the draft's.
+NOTHING_TOLD: Mapping[str, Any] = {
+    "faults": {},
+    "draft_faults": {},
+    "refusal": "",
+    "warnings": (),
+    "preview": None,
+    "days": 0,
+}
+
+Skipped = Annotated[int, Query(ge=0, le=1_000_000_000)]
 
 router = APIRouter(include_in_schema=False, route_class=Page)
 
 
 @router.get("/admin/challenges")
-async def list_challenges(request: Request) -> Response:
-    """All challenges, the newest first."""
+async def list_challenges(
+    request: Request, state: ChallengeState | None = None, before: ChallengeId | None = None
+) -> Response:
+    """The newest first, of all states or of one, on from where a page ended."""
+    program_id = pages.visit(request).program.id
     async with backends(request).database.begin() as session:
-        program_id = pages.visit(request).program.id
-        found = await challenges.list_page(session, program_id, state=None, before=None, limit=LIST_LENGTH)
-    return pages.render(request, "challenges.html", challenges=found)
-
-
-# -- Writing one ---------------------------------------------------------------------------------------------------
-
-
-@router.get("/admin/challenges/new")
-async def show_form(request: Request) -> Response:
-    """An empty form, for the working week that comes."""
-    visit, now = pages.visit(request), backends(request).clock()
-    monday = _next_monday(now, visit.program.time_zone)
-    friday = monday + timedelta(days=4, hours=8)
-    empty = {"starts_at": f"{monday:%Y-%m-%dT%H:%M}", "ends_at": f"{friday:%Y-%m-%dT%H:%M}"}
-    return await _form(request, empty)
-
-
-@router.post("/admin/challenges/new")
-async def create(request: Request) -> Response:
-    """Keep a draft."""
-    visit, here = pages.visit(request), backends(request)
-    key, who = forms.key_of(visit.text("title")), visit.session.actor
-    try:
-        said = forms.said(visit)
-        async with here.database.begin() as session:
-            made = await challenge_commands.create(session, visit.program.id, key, said, actor=who, now=here.clock())
-    except (Missing, InvalidChallenge) as error:
-        return await _form(request, forms.as_sent(visit.form), _faults(error))
-    return pages.redirect(request, f"/admin/challenges/{made.id}")
-
-
-@router.get("/admin/challenges/{challenge_id:chl}/edit")
-async def edit(request: Request, challenge_id: ChallengeId) -> Response:
-    """The form of a draft."""
-    visit = pages.visit(request)
-    stored = await _get(request, challenge_id)
-    if stored.state is not ChallengeState.DRAFT:
-        raise Problem("illegal_transition", "Only a draft can be written anew.")
-    _require_said(stored)
-    return await _form(request, forms.filled(stored.definition, visit.program.time_zone), of=stored)
-
-
-@router.post("/admin/challenges/{challenge_id:chl}/edit")
-async def rewrite(request: Request, challenge_id: ChallengeId) -> Response:
-    """Keep the draft as it is now."""
-    visit, here = pages.visit(request), backends(request)
-    _require_said(await _get(request, challenge_id))
-    try:
-        said = forms.said(visit)
-        async with here.database.begin() as session:
-            await challenge_commands.rewrite(
-                session, visit.program.id, challenge_id, said, actor=visit.session.actor, now=here.clock()
-            )
-    except (Missing, InvalidChallenge) as error:
-        stored = await _get(request, challenge_id)
-        return await _form(request, forms.as_sent(visit.form), _faults(error), of=stored)
-    return pages.redirect(request, f"/admin/challenges/{challenge_id}")
-
-
-@router.post("/admin/challenges/preview")
-async def preview(request: Request) -> Response:
-    """What the challenge in the form would have paid, as a part of the page."""
-    visit, here = pages.visit(request), backends(request)
-    days = next((days for days in PREVIEW_DAYS if visit.text("days") == str(days)), PREVIEW_DAYS[0])
-    try:
-        said = forms.said(visit)
-        async with here.database.snapshot() as session:
-            wanted = await challenge_commands.check(session, visit.program.id, said)
-            found = await previews.of_challenge(session, visit.program.id, wanted, days=days, as_of=here.clock())
-    except (Missing, InvalidChallenge) as error:
-        return pages.render(request, "preview.html", preview=None, faults=list(_faults(error).values()))
-    except TooMuch as error:
-        return pages.render(request, "preview.html", preview=None, faults=[str(error)])
-    return pages.render(request, "preview.html", preview=found, faults=[])
-
-
-# -- One that is there ---------------------------------------------------------------------------------------------
+        found = await challenges.list_page(session, program_id, state=state, before=before, limit=LIST_LENGTH)
+        older = await challenge_totals.count_older(session, program_id, found[-1].id, state) if found else 0
+    shown: dict[str, Any] = {
+        "challenges": found,
+        "older": older,
+        "before": before,
+        "state": state,
+        "states": list(ChallengeState),
+    }
+    return pages.render(request, "challenges.html", **shown)
 
 
 @router.get("/admin/challenges/{challenge_id:chl}")
@@ -124,10 +63,42 @@ async def show(request: Request, challenge_id: ChallengeId) -> Response:
     return await _show(request, challenge_id)
 
 
-@router.get("/admin/challenges/{challenge_id:chl}/standings")
-async def show_standings(request: Request, challenge_id: ChallengeId) -> Response:
+@router.get("/admin/challenges/{challenge_id:chl}/live")
+async def show_live(request: Request, challenge_id: ChallengeId) -> Response:
     """The part of the page that changes while a challenge runs."""
-    return pages.render(request, "standings.html", **await _standings(request, await _get(request, challenge_id)))
+    stored = await _get(request, challenge_id)
+    status = NOTHING_CHANGES if stored.state in CHALLENGE_ENDED else 200
+    return pages.render(
+        request, "live.html", status, **await _live(request, stored, ranks=SHOWN, claims=SHOWN), is_part=True
+    )
+
+
+@router.get("/admin/challenges/{challenge_id:chl}/standings")
+async def list_standings(request: Request, challenge_id: ChallengeId, after: Skipped = 0) -> Response:
+    """Who stands where, from behind a rank on."""
+    shown = await _live(request, await _get(request, challenge_id), after=after, ranks=PAGE_LENGTH, claims=0)
+    return pages.render(request, "standings_page.html", **shown, page_length=PAGE_LENGTH)
+
+
+@router.get("/admin/challenges/{challenge_id:chl}/completions")
+async def list_completions(request: Request, challenge_id: ChallengeId, newer: Skipped = 0) -> Response:
+    """Who has completed it, the newest first, behind so many newer ones."""
+    shown = await _live(request, await _get(request, challenge_id), newer=newer, ranks=0, claims=PAGE_LENGTH)
+    return pages.render(request, "completions_page.html", **shown, page_length=PAGE_LENGTH)
+
+
+# -- What is done with one -----------------------------------------------------------------------------------------
+
+
+@router.post("/admin/challenges/{challenge_id:chl}/preview")
+async def preview(request: Request, challenge_id: ChallengeId) -> Response:
+    """What it would have paid, as it stands."""
+    stored = await _get(request, challenge_id)
+
+    async def whole(found: previews.Found) -> Response:
+        return await _show(request, challenge_id, **found)
+
+    return await previews.answer(request, stored.definition, whole)
 
 
 @router.post("/admin/challenges/{challenge_id:chl}/launch")
@@ -140,7 +111,11 @@ async def launch(request: Request, challenge_id: ChallengeId) -> Response:
                 session, visit.program.id, challenge_id, actor=visit.session.actor, now=here.clock()
             )
     except InvalidChallenge as error:
-        return await _show(request, challenge_id, faults=list(_faults(error).values()))
+        return await _show(request, challenge_id, 422, draft_faults=forms.faults_of(error.faults))
+    except NeedsSecondPerson:
+        return await _show(request, challenge_id, 409, refusal="You wrote this draft: somebody else launches it.")
+    except IllegalChallenge as error:
+        return await _show(request, challenge_id, 409, refusal=str(error))
     if launched.warnings:
         return await _show(request, challenge_id, warnings=launched.warnings)
     return pages.redirect(request, f"/admin/challenges/{challenge_id}")
@@ -156,8 +131,12 @@ async def extend(request: Request, challenge_id: ChallengeId) -> Response:
             await challenge_commands.extend(
                 session, visit.program.id, challenge_id, ends_at, actor=visit.session.actor, now=here.clock()
             )
-    except (Missing, InvalidChallenge) as error:
-        return await _show(request, challenge_id, faults=list(_faults(error).values()))
+    except Unreadable as error:
+        return await _show(request, challenge_id, 422, faults=error.faults)
+    except InvalidChallenge as error:
+        return await _show(request, challenge_id, 422, faults=forms.faults_of(error.faults))
+    except IllegalChallenge as error:
+        return await _show(request, challenge_id, 409, refusal=str(error))
     return pages.redirect(request, f"/admin/challenges/{challenge_id}")
 
 
@@ -165,19 +144,17 @@ async def extend(request: Request, challenge_id: ChallengeId) -> Response:
 async def cancel(request: Request, challenge_id: ChallengeId) -> Response:
     """Let nothing count for it any more."""
     visit, here = pages.visit(request), backends(request)
-    if not 1 <= len(visit.text("reason")) <= MAX_REASON:
-        return await _show(
-            request, challenge_id, faults=[f"Say why it is cancelled, in at most {MAX_REASON} characters."]
-        )
-    async with here.database.begin() as session:
-        await challenge_commands.cancel(
-            session,
-            visit.program.id,
-            challenge_id,
-            reason=visit.text("reason"),
-            actor=visit.session.actor,
-            now=here.clock(),
-        )
+    reason, who = visit.text("reason"), visit.session.actor
+    if not 1 <= len(reason) <= MAX_REASON:
+        faults = {"reason": f"Say why it is cancelled, in at most {MAX_REASON} characters."}
+        return await _show(request, challenge_id, 422, faults=faults)
+    try:
+        async with here.database.begin() as session:
+            await challenge_commands.cancel(
+                session, visit.program.id, challenge_id, reason=reason, actor=who, now=here.clock()
+            )
+    except IllegalChallenge as error:
+        return await _show(request, challenge_id, 409, refusal=str(error))
     return pages.redirect(request, f"/admin/challenges/{challenge_id}")
 
 
@@ -189,58 +166,43 @@ async def _get(request: Request, challenge_id: str) -> StoredChallenge:
         return await challenges.get(session, pages.visit(request).program.id, challenge_id)
 
 
-def _require_said(stored: StoredChallenge) -> None:
-    """Nothing of the draft would be lost by writing it anew in the form."""
-    if not forms.says_all(stored.definition):
-        raise Problem("illegal_transition", "This challenge says more than the form can: write it anew over the API.")
-
-
-async def _form(
-    request: Request,
-    filled: Mapping[str, Any],
-    faults: Mapping[str, str] | None = None,
-    of: StoredChallenge | None = None,
-) -> Response:
-    async with backends(request).database.begin() as session:
-        active = await configurations.read_active(session, pages.visit(request).program.id)
-    types = [one for key, one in active.event_types.items() if key not in DERIVED_TYPES]
-    told = {"faults": faults or {}, "known_fields": forms.EMPTY}
-    shown = {"filled": {**forms.EMPTY, **filled}, "of": of, **told, "event_types": types}
-    choices = {"attributes": forms.ATTRIBUTES, "prizes": range(1, forms.PRIZES + 1), "preview_days": PREVIEW_DAYS}
-    return pages.render(request, "challenge_form.html", 422 if faults else 200, **shown, **choices)
-
-
-async def _show(
-    request: Request, challenge_id: str, faults: Sequence[str] = (), warnings: Sequence[str] = ()
-) -> Response:
+async def _show(request: Request, challenge_id: str, status: int = 200, **told: Any) -> Response:
+    """The challenge's page; what is told on it is one of NOTHING_TOLD."""
+    visit = pages.visit(request)
     stored = await _get(request, challenge_id)
-    shown = await _standings(request, stored)
-    told = {"faults": faults, "warnings": warnings, "live_seconds": LIVE_SECONDS}
-    return pages.render(request, "challenge.html", 422 if faults else 200, **shown, **told)
+    filled = {name: visit.text(name) for name in ("ends_at", "reason")}
+    filled["ends_at"] = filled["ends_at"] or forms.local(stored.definition.until, visit.program.time_zone)
+    shown = {**await _live(request, stored, ranks=SHOWN, claims=SHOWN), **NOTHING_TOLD, **told}
+    shown |= {"filled": filled, "labels": LABELS, "form_labels": forms.LABELS, "preview_days": previews.DAYS}
+    shown |= {"audience": forms.chosen(stored.definition.audience), "can_edit": forms.says_all(stored.definition)}
+    return pages.render(request, "challenge.html", status, **shown, live_seconds=LIVE_SECONDS, is_part=False)
 
 
-async def _standings(request: Request, stored: StoredChallenge) -> dict[str, Any]:
-    goal, program_id = stored.definition.goal, stored.program_id
-    scope = "teams" if goal and goal.team else "members"
+async def _live(
+    request: Request, stored: StoredChallenge, *, ranks: int, claims: int, after: int = 0, newer: int = 0
+) -> dict[str, Any]:
+    """How far it is: so many ranks from behind one on, so many completions behind newer ones, and what is beyond."""
+    scope = challenges.scopes(stored.definition)[-1]
     async with backends(request).database.begin() as session:
-        standings = await challenges.list_standings(session, stored, scope, after=0, limit=STANDINGS_SHOWN)
-        claims = await challenges.list_claims(session, program_id, stored.key, after=0, limit=CLAIMS_SHOWN)
-        who = {one.member_id for one in claims} | {one.member_id for one in standings if one.member_id}
-        names = await members.find_names(session, program_id, sorted(who))
-    return {"challenge": stored, "standings": standings, "claims": claims, "names": names}
+        totals = await challenge_totals.get(session, stored)
+        standings = await challenges.list_standings(session, stored, scope, after=after, limit=ranks)
+        end = max(0, totals.claims - newer)
+        begin = max(0, end - claims)
+        came = await challenges.list_claims(session, stored.program_id, stored.key, after=begin, limit=end - begin)
+        names = await members.find_names(session, stored.program_id, sorted(_who(standings, came)))
+    taking_part = totals.teams if scope == "teams" else totals.people
+    return {
+        "challenge": stored,
+        "totals": totals,
+        "standings": standings,
+        "after": after,
+        "below": max(0, taking_part - after - len(standings)),
+        "completions": came[::-1],
+        "newer": newer,
+        "older": begin,
+        "names": names,
+    }
 
 
-def _faults(error: Missing | InvalidChallenge) -> dict[str, str]:
-    """What is wrong, by field of the form."""
-    if isinstance(error, Missing):
-        return {error.field: error.message}
-    told: dict[str, str] = {}
-    for fault in error.faults:
-        name = str(fault.path[0]) if fault.path else "bonus"
-        told.setdefault(FIELDS.get(name, name), fault.message)
-    return told
-
-
-def _next_monday(now: datetime, time_zone: str) -> datetime:
-    today = now.astimezone(zone(time_zone)).replace(hour=9, minute=0, second=0, microsecond=0)
-    return today + timedelta(days=7 - today.weekday())
+def _who(standings: Sequence[Standing], completions: Sequence[Claim]) -> set[str]:
+    return {one.member_id for one in completions} | {one.member_id for one in standings if one.member_id}

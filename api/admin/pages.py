@@ -6,12 +6,13 @@ changes something is a POST with the session's CSRF token. Who is not signed in 
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -88,6 +89,8 @@ class Door(APIRoute):
                 return redirect(request, ENTRANCE)
             except ClientDisconnect:
                 raise
+            except RequestValidationError:  # no link of ours leads there
+                return fault(request, Problem("not_found"))
             except Exception as error:
                 return fault(request, problems.of(error))
 
@@ -128,8 +131,8 @@ def render_plain(name: str, status: int = 200, **shown: Any) -> Response:
 def fault(request: Request, problem: Problem) -> Response:
     """The problem in words, for a person: a page with a way back, or a line for the page that asked for a part."""
     status = problem.kind.status
-    if status >= 500:
-        log.error("page failed", code=problem.kind.code, exc_info=True)
+    if problem.kind.code == "internal_error":
+        log.exception("page failed", path=request.scope["path"])
     title, advice = _WORDS.get(problem.kind.code, (problem.kind.title, ""))
     told = {"title": title, "advice": advice, "detail": problem.detail if status in _TOLD else ""}
     template = "fault_line.html" if is_part(request) else "fault.html"
@@ -162,6 +165,11 @@ async def spend(request: Request, kind: str, caller_id: str) -> None:
 async def spend_at_door(request: Request) -> None:
     """The same for somebody who is known by an address alone."""
     await spend(request, "address", f"address:{request.client.host if request.client else ''}")
+
+
+def sentence(text: str) -> str:
+    """What faults and problems say, as a sentence of its own."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 async def read_form(request: Request) -> Form:
@@ -207,11 +215,25 @@ async def _admit(request: Request) -> Visit:
 
 
 def _moment(at: datetime | None, time_zone: str) -> str:
-    return at.astimezone(zone(time_zone)).strftime("%-d %b %Y, %H:%M") if at else ""
+    return at.astimezone(zone(time_zone)).strftime("%a %-d %b %Y, %H:%M") if at else ""
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+def _day(on: date) -> str:
+    return on.strftime("%a %-d %b %Y")
+
+
+def _place(time_zone: str) -> str:
+    return time_zone.replace("_", " ")
+
+
+def _count(value: int, one: str, many: str) -> str:
+    return f"{value:,} {one if value == 1 else many}"
+
+
+def _person(actor: str) -> str:
+    """Who did it, of what records say."""
+    kind, _, name = actor.partition(":")
+    return {"admin": name, "key": f"the API key {name}"}.get(kind, actor)
 
 
 def _number(value: int | None) -> str:
@@ -221,4 +243,6 @@ def _number(value: int | None) -> str:
 _TEMPLATES = Environment(
     loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_TEMPLATES.filters.update(moment=_moment, number=_number, sentence=_sentence)
+_TEMPLATES.filters.update(
+    moment=_moment, day=_day, place=_place, number=_number, count=_count, person=_person, sentence=sentence
+)

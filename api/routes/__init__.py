@@ -2,6 +2,7 @@
 
 from api.admin import challenges as admin_challenges
 from api.admin import doors as admin_doors
+from api.admin import drafts as admin_drafts
 from api.admin import people as admin_people
 from api.routes import (
     absences,
@@ -70,5 +71,6 @@ ROUTERS = (
     admin_doors.router,
     admin_doors.inside,
     admin_challenges.router,
+    admin_drafts.router,
     admin_people.router,
 )

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from api.admin import people
 from tests.api.admin.conftest import MakeVisitor, Visitor
+from tests.api.admin.test_challenges import linked, marked
 from tests.api.conftest import Client, MakeClient
 from tests.programs import SAMPLE
 
@@ -67,16 +69,20 @@ async def test_an_absence_is_entered_once_and_withdrawn(client: Client, visitor:
     assert "No absences are known" in (await visitor.get(path)).text
 
 
-@pytest.mark.parametrize("wrong", [{"starts_on": "2026-03-05"}, {"starts_on": "soon"}, {"kind": "boredom"}])
-async def test_an_absence_that_cannot_be_is_refused_and_said(
-    client: Client, visitor: Visitor, wrong: dict[str, str]
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [({"starts_on": "2026-03-05"}, "ends_on"), ({"starts_on": "soon"}, "starts_on"), ({"kind": "boredom"}, "kind")],
+)
+async def test_an_absence_that_cannot_be_is_refused_and_said_beside_its_field(
+    client: Client, visitor: Visitor, wrong: dict[str, str], field: str
 ) -> None:
     path = await ada(client)
 
     refused = await visitor.send(f"{path}/absences", **SICK | wrong)
 
     assert refused.status_code == 422
-    assert 'role="alert"' in refused.text
+    assert marked(refused) == [field]
+    assert 'value="2026-03-03"' in refused.text
     assert await absences(client) == []
 
 
@@ -92,3 +98,39 @@ async def test_members_of_another_program_are_not_there(
     assert await absences(client) == []
     assert path not in (await stranger.send("/admin/members", q="ada")).text
     assert answers[1].status_code == 404
+
+
+async def test_absences_go_on_where_the_page_ends(
+    client: Client, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "SHOWN", 2)
+    path = await ada(client)
+    for day in range(2, 7):
+        kept = await visitor.send(f"{path}/absences", kind="sick", starts_on=f"2026-03-0{day}")
+
+    first = await visitor.get(kept.headers["location"])
+    second = await visitor.get(linked(first, "3 entered earlier"))
+    third = await visitor.get(linked(second, "1 entered earlier"))
+
+    assert "Sick leave, Fri 6 Mar 2026, is kept" in first.text
+    assert "Thu 5 Mar 2026" in first.text
+    assert "Tue 3 Mar 2026" in second.text
+    assert "Mon 2 Mar 2026" in third.text
+    assert "Tue 3 Mar 2026" not in third.text
+
+
+async def test_members_go_on_where_the_page_ends_and_no_address_says_who_is_looked_for(
+    client: Client, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "SHOWN", 2)
+    for name in ("adam", "adele", "bea"):
+        await client.post("/v1/members", {"external_id": name, "name": name, "time_zone": "UTC"})
+
+    first = await visitor.send("/admin/members", q="ad")
+    second = await visitor.send("/admin/members", q="ad", skip="2")
+
+    assert "1 to 2 of 3 members" in first.text
+    assert '<button type="submit" name="skip" value="2">1 more</button>' in first.text
+    assert "adele" not in first.text
+    assert "adele" in second.text
+    assert '<button type="submit" name="skip" value="0">2 before</button>' in second.text
