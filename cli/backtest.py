@@ -94,12 +94,17 @@ async def _backtest(
             )
         found = report(outcome, {**active.rewards, **(wanted.rewards if wanted else {})})
         async with database.begin() as session:
-            known = await members.find_names(
-                session, program.id, [one.member_id for one in (*found.winners, *found.losers)]
-            )
+            known = await members.find_names(session, program.id, _whom(found))
     if not quiet:
         _show(Console(), found, begins_at, until, known)
     return {"program": program.id, "from": begins_at, "to": until, **asdict(found)}
+
+
+def _whom(found: Report) -> list[str]:
+    """Everybody who is named."""
+    whose = [one.member_id for one in (*found.winners, *found.losers)]
+    whose += [one.member_id for one in found.levels]
+    return whose + [who for badge in found.badges for who in (*badge.gaining, *badge.losing)]
 
 
 def _progress(*, quiet: bool) -> Progress:
@@ -122,10 +127,30 @@ def _show(console: Console, found: Report, begins_at: datetime, until: datetime,
     _table(console, "Milestone", found.milestones, "key")
     _table(console, "Reward", found.rewards, "key", "automatic", "value_minor", "currency")
     _table(console, "Cohort", found.cohorts, "attribute", "value", "unit")
+    _table(console, "Tier at the end", found.tiers, "ladder", "level")
+    _table(console, "Badge at the end", found.badges, "key")
+    _show_standings(console, found, known)
     console.print(f"\n{found.gaining:,} members would have more points, {found.losing:,} less", highlight=False)
     for title, lines in (("Winners", found.winners), ("Losers", found.losers)):
         named = [(known.get(one.member_id, one.member_id), one.given, one.would, one.difference) for one in lines]
         _rows(console, (title,), named)
+
+
+def _show_standings(console: Console, found: Report, known: Mapping[str, str]) -> None:
+    """Who would stand elsewhere, and who would gain or lose a badge."""
+
+    def names(*whose: str) -> str:
+        return escape(", ".join(known.get(who, who) for who in whose))
+
+    if found.elsewhere:
+        console.print(f"\n{found.elsewhere:,} would be on another tier at the end, for example", highlight=False)
+    for one in found.levels:
+        change = f"{one.ladder}: from {one.given or 'none'} to {one.would or 'none'}"
+        console.print(f"  {names(one.member_id)}, {escape(change)}", highlight=False)
+    for badge in found.badges:
+        for verb, whose in (("have", badge.gaining), ("lack", badge.losing)):
+            if whose:
+                console.print(f"{names(*whose)} would {verb} {escape(badge.key)}", highlight=False)
 
 
 def _table(console: Console, title: str, lines: Iterable[Any], *columns: str) -> None:

@@ -87,13 +87,18 @@ def is_forged(found: Event, policy: SourcePolicy) -> bool:
 
 def event(kind: str, name: str, member_id: str, occurred_at: datetime, data: Mapping[str, Any]) -> Event:
     """The fact of this kind; `name` says which, and is unique among all that the kind ever has in the program."""
-    return Event(SOURCE, f"{kind}:{name}", kind, Identity(MEMBER_ID, member_id), occurred_at, data)
+    return Event(SOURCE, fact(kind, name), kind, Identity(MEMBER_ID, member_id), occurred_at, data)
 
 
 def retraction(kind: str, name: str, member_id: str, occurred_at: datetime) -> Event:
     """The fact that `event` makes of this kind and name does not hold."""
-    fact = f"{kind}:{name}"
-    return Event(SOURCE, f"{fact}:gone", kind, Identity(MEMBER_ID, member_id), occurred_at, {}, retracts=fact)
+    original = fact(kind, name)
+    return Event(SOURCE, f"{original}:gone", kind, Identity(MEMBER_ID, member_id), occurred_at, {}, retracts=original)
+
+
+def fact(kind: str, name: str) -> str:
+    """The external id of the fact of this kind and name."""
+    return f"{kind}:{name}"
 
 
 def outbox_row(program_id: str, found: Event) -> OutboxRow:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.backtests import Outcome
+from domain.backtest_outcomes import Outcome
 from domain.challenges import Claim, ClaimState, Standing, prizes, texts
 from domain.configuration import Configuration
 from domain.deciding import UNIT
@@ -48,6 +48,7 @@ def put_over(challenge: Challenge, begins_at: datetime, ends_at: datetime) -> Ch
         ends_at=ends_at,
         extended_to=None,
         cancelled_at=None,
+        dropped=False,
         repeats=None,
         fairness=Fairness.ARRIVAL,
     )

@@ -108,8 +108,13 @@ def event_of(change: TierChange, at: datetime) -> Event:
     """The fact that the member has come to another tier, for rules to reward."""
     data = {"ladder": change.ladder.key, "upgraded": change.upgraded}
     data |= {name: key for name, key in (("tier", change.tier.key), ("before", change.before)) if key}
-    name = f"{change.ladder.key}:{change.member_id}:{change.tier.n}"
+    name = name_of(change.ladder.key, change.member_id, change.tier.n)
     return derived.event(derived.TIER_CHANGED, name, change.member_id, at, data)
+
+
+def name_of(ladder: str, member_id: str, n: int) -> str:
+    """What the `n`-th change of a member's tier is told as."""
+    return f"{ladder}:{member_id}:{n}"
 
 
 def _up(ladder: TierLadder, rise: Rise, held: Tier, amount: int) -> TierChange | None:

@@ -36,6 +36,7 @@ from storage import (
     members,
     outbox,
     streaks,
+    tiers,
 )
 from storage.database import Database
 
@@ -61,15 +62,15 @@ async def company_of(database: Database, program_id: str, **made: Any) -> Compan
 async def live(database: Database, program_id: str, company: Company, *, daily: Daily = _nothing) -> Counter[str]:
     """Live through the company's months in a program without members; what was told, counted by what came of it.
 
-    `daily` is awaited at each midnight (UTC), after what time does was done.
+    `daily` is awaited at each midnight (UTC), before what time does is done.
     """
     lived: Counter[str] = Counter()
     today = company.starts_at
     for at, told in groupby(lives(company), key=lambda one: one.at):
         while today + timedelta(days=1) <= at:
             today += timedelta(days=1)
-            await _pass(database, program_id, today)
             await daily(today)
+            await _pass(database, program_id, today)
         for kind, some in groupby(told, key=lambda one: type(one.what)):
             await _take(database, program_id, kind, list(some), at, lived)
     return lived
@@ -159,11 +160,24 @@ _TAKING: Mapping[type[Any], Take] = {Employed: _employ, AbsenceChange: _absent, 
 
 
 async def _pass(database: Database, program_id: str, midnight: datetime) -> None:
-    """A day has ended: value lapses, dates come, streaks are folded, challenges go on."""
+    """A day has ended: tiers fall, value lapses, dates come, streaks are folded, challenges go on."""
+    await _tiers_fall(database, program_id, midnight)
     await expiry.run_all(database, as_of=midnight, clock=lambda: midnight, program_ids=[program_id])
     await _dates_come(database, program_id, midnight)
     await _streaks_go_on(database, program_id, midnight)
     await _challenges_go_on(database, program_id, midnight)
+
+
+async def _tiers_fall(database: Database, program_id: str, midnight: datetime) -> None:
+    async with database.begin() as session:
+        ladders = sorted((await configurations.read_active(session, program_id)).tiers)
+    for ladder in ladders:
+        left = True
+        while left:
+            async with database.begin() as session:
+                configuration = await configurations.get_active(session, program_id)
+                left = bool(await tiers.settle_page(session, configuration, ladder, as_of=midnight))
+                await follow(session, program_id, midnight)
 
 
 async def _dates_come(database: Database, program_id: str, midnight: datetime) -> None:

@@ -8,13 +8,18 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.backtest_badges import GivenBadge
+from domain.backtest_outcomes import Outcome
 from domain.backtest_streaks import lengths
-from domain.backtests import Candidate, Outcome, Replay, Step
+from domain.backtest_tiers import GivenTier, OtherGain
+from domain.backtests import Candidate, Recorded, Replay, Step
+from domain.badges import EarnedBadge
 from domain.configuration import Configuration
 from domain.deciding import Person, person_at
 from domain.definitions import Definitions, definitions_of, keep_commanded, number_versions, snapshot
 from domain.events import MEMBER_ID, Event, Identity
 from domain.streak_book import StreakKey
+from domain.tiers import Tier
 from storage import configurations, people, streaks
 from storage.database import Database
 
@@ -54,6 +59,39 @@ _PLACED = text(
     JOIN orders o ON o.program_id = r.program_id AND o.id = r.order_id
     WHERE c.program_id = :program_id AND c.state = 'standing'"""
 )
+_TIERS = text(
+    """SELECT member_id, ladder, tier, n, before, event_id, silent, recorded_at FROM tier_changes
+    WHERE program_id = :program_id AND recorded_at < :until"""
+)
+_BADGES = text(
+    """SELECT member_id, badge, n, event_id, earned_at, recorded_at, withdrawn_at FROM member_badges
+    WHERE program_id = :program_id AND recorded_at < :until"""
+)
+# What no decision tells of what members earned: by commands; taken back by commands; and, silently, what somebody had
+# earned who turned out to be the member.
+_GAINS = text(
+    """WITH earned AS (
+        SELECT t.id, a.member_id, f.unit, sum(f.amount)::bigint AS amount, t.effective_at, t.recorded_at,
+            t.business_key LIKE 'event:%' AS by_event
+        FROM transactions t JOIN transfers f ON f.transaction_id = t.id JOIN accounts a ON a.id = f.to_account
+        WHERE t.program_id = :program_id AND t.kind IN ('earn', 'confirm') AND a.member_id IS NOT NULL
+        GROUP BY t.id, a.member_id, f.unit)
+    SELECT member_id, unit, amount, effective_at, silent, at FROM (
+        SELECT member_id, unit, amount, effective_at, false AS silent, recorded_at AS at FROM earned WHERE NOT by_event
+        UNION ALL SELECT e.member_id, e.unit, -sum(b.amount)::bigint, e.effective_at, false, o.recorded_at
+        FROM earned e JOIN transactions o ON o.program_id = :program_id AND o.reverses_id = e.id
+                AND o.business_key NOT LIKE 'reverse:%'
+            JOIN transfers b ON b.transaction_id = o.id AND b.unit = e.unit
+        GROUP BY o.id, e.id, e.member_id, e.unit, e.effective_at, o.recorded_at
+        UNION ALL SELECT m.to_member_id, e.unit, e.amount - coalesce((SELECT sum(b.amount)::bigint
+                FROM transactions o JOIN transfers b ON b.transaction_id = o.id AND b.unit = e.unit
+                WHERE o.program_id = :program_id AND o.reverses_id = e.id AND o.recorded_at <= m.recorded_at), 0),
+            e.effective_at, true, m.recorded_at
+        FROM merges m JOIN earned e ON e.member_id = m.from_member_id AND e.recorded_at <= m.recorded_at
+        WHERE m.program_id = :program_id AND m.undoes IS NULL
+            AND NOT EXISTS (SELECT FROM merges u WHERE u.program_id = m.program_id AND u.undoes = m.id)) AS found
+    WHERE at >= :since AND at < :until ORDER BY at"""
+)
 
 
 async def run(
@@ -88,7 +126,10 @@ async def replay(
     progress: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
     """`run` in a session: of events of these types only, if they are named, and of what was decided `since` only."""
-    replaying = Replay(candidate, begins_at=begins_at, placed=await _placed(session, program_id), by=by)
+    recorded = await _recorded(session, program_id, until, whole=types is None)
+    replaying = Replay(candidate, begins_at=begins_at, recorded=recorded, by=by)
+    if types is None and candidate(await configurations.read_active(session, program_id)).tiers:
+        replaying.hear_gains(await _other_gains(session, program_id, since, until))
     known: dict[int, Configuration | None] = {}
     async for page in steps(session, program_id, until=until, types=types, since=since):
         for number in {step.inputs["configuration"] for step in page if step.inputs} - known.keys():
@@ -97,6 +138,7 @@ async def replay(
         await asyncio.to_thread(_take_all, replaying, page, known)
         progress(len(page))
     await _tell_lengths(session, program_id, replaying, since=begins_at, until=until)
+    await asyncio.to_thread(replaying.close, until)
     return replaying.outcome
 
 
@@ -148,6 +190,31 @@ async def _tell_lengths(
 
 
 # -- What was recorded ---------------------------------------------------------------------------------------------
+
+
+async def _recorded(session: AsyncSession, program_id: str, until: datetime, *, whole: bool) -> Recorded:
+    asked = {"program_id": program_id, "until": until}
+    return Recorded(
+        await _placed(session, program_id),
+        [
+            GivenBadge(EarnedBadge(*earned), at, withdrawn_at)
+            for *earned, at, withdrawn_at in await session.execute(_BADGES, asked)
+        ],
+        await _tiers(session, asked) if whole else None,
+    )
+
+
+async def _tiers(session: AsyncSession, asked: Mapping[str, Any]) -> list[GivenTier]:
+    return [
+        GivenTier(member_id, ladder, Tier(tier, n), before, event_id, silent, at)
+        for member_id, ladder, tier, n, before, event_id, silent, at in await session.execute(_TIERS, asked)
+    ]
+
+
+async def _other_gains(session: AsyncSession, program_id: str, since: datetime, until: datetime) -> list[OtherGain]:
+    """What members earned by no decision, in order."""
+    found = await session.execute(_GAINS, {"program_id": program_id, "since": since, "until": until})
+    return [OtherGain(*row) for row in found]
 
 
 async def _placed(session: AsyncSession, program_id: str) -> dict[tuple[str, str, int], datetime]:

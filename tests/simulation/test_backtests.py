@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.backtests import Outcome
+from domain.backtest_outcomes import Outcome
 from simulation.company import Company
 from simulation.life import company_of, live
-from storage import backtests
+from storage import backtests, configurations
 from storage.database import Database
 from storage.tables import accounts, members
-from tests.programs import SAMPLE, apply, definitions, make_program
+from tests.programs import SAMPLE, definitions, make_program
 
 
 async def lived(
@@ -27,7 +27,9 @@ async def lived(
     async def change(midnight: datetime) -> None:
         if then is not None and midnight == middle(company):
             async with db.begin() as session:
-                await apply(session, program_id, then)
+                await configurations.apply(
+                    session, program_id, definitions(then), applied_by="a test", applied_at=midnight
+                )
 
     await live(db, program_id, company, daily=change)
     return program_id, company
@@ -45,7 +47,7 @@ async def as_it_was(db: Database, program_id: str, begins_at: datetime, until: d
 
 def differences(outcome: Outcome) -> dict[Any, int]:
     """Everything that differs."""
-    every = (outcome.units, outcome.named, outcome.cohorts, outcome.members)
+    every = (outcome.units, outcome.named, outcome.cohorts, outcome.members, outcome.tiers, outcome.badges)
     return {key: one.difference for compared in every for key, one in compared.items() if one.difference}
 
 
@@ -137,6 +139,12 @@ async def foretells(
     assert {name: one.would for name, one in found.named.items() if one.would} == {
         name: one.given for name, one in real.named.items() if one.given
     }
+    assert {key: one.would for key, one in found.tiers.items() if one.would} == {
+        key: one.given for key, one in real.tiers.items() if one.given
+    }
+    assert {key: one.would for key, one in found.badges.items() if one.would} == {
+        key: one.given for key, one in real.badges.items() if one.given
+    }
     assert differences(found)
 
 
@@ -159,8 +167,30 @@ async def test_what_was_given_is_what_the_ledger_has(db: Database) -> None:
     assert {member: one.given for member, one in found.members.items() if one.given} == earned
 
 
-# With everything that is found by Laurel itself: lengths of streaks, and prizes of challenges.
+# With everything that is found by Laurel itself: lengths of streaks, prizes of challenges, tiers and badges.
 GAME: dict[str, Any] = SAMPLE | {
+    "aggregates": SAMPLE["aggregates"]
+    | {
+        "deals": {"event_type": "deal.won", "per": "lifetime"},
+        "courses": {"event_type": "course.completed", "per": "lifetime"},
+    },
+    "tiers": {
+        "status": {
+            "levels": [
+                {"key": "bronze", "at": 100, "keep": 80},
+                {"key": "silver", "at": 300},
+                {"key": "gold", "at": 900},
+            ]
+        },
+        "lately": {"days": 14, "levels": [{"key": "warm", "at": 80}, {"key": "hot", "at": 200, "keep": 150}]},
+    },
+    "badges": {
+        "closer": {"aggregate": "deals", "at_least": 4},
+        "learner": {"aggregate": "courses", "at_least": 3},
+        "all-round": {"badges": ["closer", "learner"]},
+        "steady": {"streak": "answering", "at_least": 4},
+        "winner": {"challenge": "january"},
+    },
     "streaks": {
         "answering": {
             "cadence": "weekly",
@@ -199,11 +229,25 @@ GAME: dict[str, Any] = SAMPLE | {
         },
     },
     "rules": SAMPLE["rules"]
-    | {"streak": {"event_type": "streak.reached", "award": {"expression": "event.length * 10"}}},
+    | {
+        "streak": {"event_type": "streak.reached", "award": {"expression": "event.length * 10"}},
+        "upgraded": {
+            "event_type": "tier.changed",
+            "when": [{"name": "is higher", "expression": "event.upgraded"}],
+            "award": {"expression": "event.ladder == 'status' ? 45 : 5"},
+            "caps": [{"per": "month", "points": 55}],
+        },
+        "fallen": {
+            "event_type": "tier.changed",
+            "when": [{"name": "is lower", "expression": "!event.upgraded"}],
+            "award": {"expression": "3"},
+        },
+        "badge": {"event_type": "badge.earned", "award": {"expression": "20"}, "reward": "coffee"},
+    },
 }
 
 
-async def test_a_history_with_streaks_absences_and_challenges_differs_in_nothing(db: Database) -> None:
+async def test_a_history_with_all_of_the_game_differs_in_nothing(db: Database) -> None:
     program_id, company = await lived(db, GAME, members=30, months=3, seed=11)
 
     whole = await as_it_was(db, program_id, company.starts_at, company.ends_at)
@@ -212,7 +256,9 @@ async def test_a_history_with_streaks_absences_and_challenges_differs_in_nothing
     assert differences(whole) == differences(part) == {}
     assert whole.differing == part.differing == 0
     given = {name.key for name, one in whole.named.items() if one.given}
-    assert {"streak", "laurel.challenge-prize", "january", "first-to-learn"} <= given
+    assert {"streak", "laurel.challenge-prize", "january", "first-to-learn", "upgraded", "fallen", "badge"} <= given
+    assert {"gold", "hot"} <= {level for _, level in whole.tiers}
+    assert set(whole.badges) == set(GAME["badges"])
 
 
 async def test_a_challenge_that_was_not_there_is_foretold_exactly(db: Database) -> None:
@@ -233,5 +279,54 @@ async def test_a_streak_policy_that_was_not_there_is_foretold_exactly(db: Databa
     body = SAMPLE | {name: GAME[name] for name in ("streaks", "rules")}
     program_id, company = await lived(db, SAMPLE, members=20, months=2, seed=15)
     other, _ = await lived(db, body, members=20, months=2, seed=15)
+
+    await foretells(db, program_id, other, company.starts_at, company.ends_at, body)
+
+
+# Only what is found by what members earn and have done, so that either history is the same but for it.
+ACHIEVING: dict[str, Any] = SAMPLE | {
+    "aggregates": GAME["aggregates"],
+    "tiers": GAME["tiers"],
+    "badges": {key: GAME["badges"][key] for key in ("closer", "learner", "all-round")},
+    "rules": {key: rule for key, rule in GAME["rules"].items() if key != "streak"},
+}
+# Other thresholds, another part, another window, a rule that gives more, and what none had before.
+STEEPER: dict[str, Any] = ACHIEVING | {
+    "aggregates": ACHIEVING["aggregates"] | {"surveys": {"event_type": "survey.submitted", "per": "lifetime"}},
+    "tiers": {
+        "status": {"levels": [{"key": "bronze", "at": 60}, {"key": "gold", "at": 500, "keep": 450}]},
+        "lately": GAME["tiers"]["lately"] | {"days": 10},
+        "season": {"days": 30, "levels": [{"key": "in season", "at": 120}]},
+    },
+    "badges": {
+        "closer": {"aggregate": "deals", "at_least": 2},
+        "learner": {"aggregate": "courses", "at_least": 3},
+        "all-round": {"badges": ["closer", "learner", "asked"]},
+        "asked": {"aggregate": "surveys", "at_least": 3},
+    },
+    "rules": ACHIEVING["rules"] | {"deal-won": {"event_type": "deal.won", "award": {"expression": "65"}}},
+}
+
+
+async def test_tiers_and_badges_that_were_not_there_are_foretold_exactly(db: Database) -> None:
+    """What rules pay for them, who rises by that, whose events are taken back, and who falls with time."""
+    program_id, company = await lived(db, SAMPLE, members=20, months=2, seed=21)
+    other, _ = await lived(db, ACHIEVING, members=20, months=2, seed=21)
+
+    await foretells(db, program_id, other, company.starts_at, company.ends_at, ACHIEVING)
+
+
+async def test_other_tiers_and_badges_from_a_day_on_are_foretold_exactly(db: Database) -> None:
+    """Whoever has achieved them by then has them silently."""
+    program_id, company = await lived(db, ACHIEVING, members=20, months=2, seed=22)
+    other, _ = await lived(db, ACHIEVING, STEEPER, members=20, months=2, seed=22)
+
+    await foretells(db, program_id, other, middle(company), company.ends_at, STEEPER)
+
+
+async def test_whoever_earns_more_climbs_higher_on_the_same_ladders(db: Database) -> None:
+    body = ACHIEVING | {"rules": STEEPER["rules"]}
+    program_id, company = await lived(db, ACHIEVING, members=20, months=2, seed=23)
+    other, _ = await lived(db, body, members=20, months=2, seed=23)
 
     await foretells(db, program_id, other, company.starts_at, company.ends_at, body)
