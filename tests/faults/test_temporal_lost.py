@@ -1,5 +1,7 @@
 """Temporal is away, dies, or loses all it knew: what was accepted is done all the same, and once."""
 
+from tests.deployment import LOOK_SECONDS, DeployedCompany
+from tests.eventually import eventually
 from tests.faults.conftest import NewCompany, OwnTemporal
 
 MEMBER = "maya@example.com"
@@ -31,7 +33,7 @@ async def test_an_order_goes_on_when_temporal_was_killed_in_its_middle(
     await company.earn(MEMBER, "deal-1")
     await company.vendor.call("POST", "/faults", {"kind": "slow", "route": "POST /orders", "seconds": 3})
     order = await company.redeem(MEMBER)
-    await company.order_in(order["id"], "ordering")
+    await asked_for(company)
 
     own_temporal.kill()
     await company.order_in(order["id"], "accepted")
@@ -63,3 +65,12 @@ async def test_an_order_is_finished_although_temporals_database_was_deleted_in_i
     assert await company.cards() == {order["id"]: 1}
     assert await company.balance(MEMBER) == (200, 0)
     assert "started again" in company.deployment.log("worker")
+
+
+async def asked_for(company: DeployedCompany) -> None:
+    """The vendor has the order, and is slow to answer."""
+
+    async def look() -> None:
+        assert [fault["struck"] for fault in (await company.vendor.call("GET", "/faults"))["faults"]] == [1]
+
+    await eventually(look, LOOK_SECONDS)
