@@ -54,7 +54,8 @@ from domain.game import (
     Window,
 )
 
-keys = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
+# Few, so that what is made twice meets under the same key.
+keys = st.sampled_from(("a", "b", "deal-won", "x9", "in-the-first-quarter"))
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 whole = st.integers(-(2**53), 2**53)
 maybe_whole = st.none() | whole
