@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 TIMED := $(BIN)/python -m tests.timed
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench soak clean lock
+.PHONY: help up demo test check temporal bench soak clean lock
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'
@@ -19,8 +19,8 @@ up: $(INSTALLED) ## Run everything on this machine, with a sample company; Ctrl-
 demo: $(INSTALLED) ## Show the main job for real: deals and courses become points, points become gift cards
 	@$(BIN)/laurel demo
 
-test: check ## Check, then run every test on real servers
-	@$(TIMED) "Temporal server" 480 $(BIN)/python -m cli.embedded.temporal
+test: ## Check, then run every test on real servers
+	@$(MAKE) --no-print-directory --jobs 2 check temporal
 	@$(TIMED) "tests" 960 $(BIN)/pytest -n 2 --dist worksteal
 	@if [ -n "$$TEST_POSTGRES15_URL" ]; then TEST_DATABASE_URL="$$TEST_POSTGRES15_URL" \
 		$(TIMED) "storage tests on PostgreSQL 15" 240 $(BIN)/pytest -n 2 tests/storage -k "not a_year and not ten_times"; fi
@@ -32,6 +32,9 @@ check: $(INSTALLED) ## Check format, style, types, layers, dead code and that th
 	@$(TIMED) "layers" 15 $(BIN)/lint-imports --no-logo
 	@$(TIMED) "dead code" 15 $(BIN)/python -m tests.dead_code
 	@$(TIMED) "documentation" 30 $(BIN)/pytest tests/docs
+
+temporal: $(INSTALLED)
+	@$(TIMED) "Temporal server" 480 $(BIN)/python -m cli.embedded.temporal
 
 bench: $(INSTALLED) ## Print each of our figures beside its yardstick, measured in the same run
 	@for name in intake http bulk expiry ledger orders streaks verify; do $(BIN)/laurel bench $$name || exit 1; done

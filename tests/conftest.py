@@ -34,6 +34,9 @@ from workflows.plugin import LaurelPlugin
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+# Tests that take long, wait for much and share one stack: they begin first, so that none of them ends last.
+LONG = ("tests/judges/", "tests/faults/", "tests/journeys/", "tests/cli/test_up.py")
+
 RUN = pytest.StashKey[Run]()
 SERVERS = pytest.StashKey[Servers]()
 
@@ -53,6 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: object) -> None:
     """Tell a worker where the run's directory is."""
     node.workerinput["servers"] = str(node.config.stash[RUN].directory)  # type: ignore[attr-defined]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, the rest as it is."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
