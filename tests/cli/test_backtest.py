@@ -75,6 +75,26 @@ def test_a_person_reads_what_it_costs_and_who_wins(laurel: Laurel, folder: Path)
     assert "Losers" not in told.stdout
 
 
+def test_a_person_reads_who_would_climb_and_who_would_have_a_badge(laurel: Laurel, folder: Path) -> None:
+    """The record has neither ladders nor badges."""
+    (folder / "tiers.yaml").write_text("tiers: {status: {levels: [{key: bronze, at: 50}, {key: silver, at: 5000}]}}\n")
+    (folder / "badges.yaml").write_text(
+        "aggregates: {courses_ever: {event_type: course.completed, per: lifetime}}\n"
+        "badges: {learner: {aggregate: courses_ever, at_least: 2}}\n"
+    )
+
+    found = orjson.loads(laurel("backtest", str(folder), *WINDOW, "--json").stdout)
+    told = laurel("backtest", str(folder), *WINDOW).stdout
+
+    [bronze] = [line for line in found["tiers"] if line["level"] == "bronze"]
+    assert (bronze["given"], bronze["would"]) == (0, found["elsewhere"])
+    assert found["levels"][0]["would"] == "bronze"
+    assert [badge["given"] for badge in found["badges"]] == [0]
+    assert found["badges"][0]["would"] >= len(found["badges"][0]["gaining"]) > 0
+    assert "status: from none to bronze" in told
+    assert "would have learner" in told
+
+
 def test_nothing_is_written(laurel: Laurel, folder: Path) -> None:
     laurel("backtest", str(folder), *WINDOW)
 
