@@ -201,7 +201,7 @@ async def _admit(request: Request) -> Visit:
     if signed_in is None or program is None:
         await spend_at_door(request)
         raise _SignedOut
-    await spend(request, "session", f"{signed_in.program_id}:{signed_in.actor}")
+    await spend(request, "session", signed_in.id)
     form: Form = {}
     if request.method != "GET":
         form = await read_form(request)
