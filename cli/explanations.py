@@ -27,6 +27,10 @@ def told(explanation: Explanation) -> Iterator[str]:
     yield f"  {escape(event.source)} {escape(event.external_id)}, as {escape(_name(explanation))}"
     yield f"  occurred {moment(event.occurred_at)}, recorded {moment(event.recorded_at)}"
     yield f"  [bold]{escape(explanation.summary)}[/bold]"
+    if (found := explanation.finding) is not None:
+        by = f", by {found.event_id}" if found.event_id else ""
+        yield f"  {found.kind} {escape(found.key)} (version {found.version}, configuration {found.configuration}){by}:"
+        yield f"    {escape(found.told)}"
     for decision in explanation.decisions:
         yield from _decision(decision)
     yield from _consequences(explanation)

@@ -12,7 +12,8 @@ from domain.configuration import Configuration
 from domain.deciding import UNIT, Person
 from domain.events import Event, Identity
 from domain.explanations import DecisionExplained, RecordedDecision, explain
-from storage import configurations, events
+from domain.findings import Finding
+from storage import configurations, events, findings
 from storage.events import RecordedEvent
 from storage.tables import crossings, decisions, event_revisions, member_versions, rewards
 
@@ -67,7 +68,8 @@ class RewardFact:
 class Explanation:
     """One event with all that was decided about it, oldest first, and all that came of it.
 
-    `summary` is one sentence. `retracts_id` is the event that this one takes back, if it is a retraction.
+    `summary` is one sentence. `retracts_id` is the event that this one takes back, if it is a retraction. `finding`
+    says of a tier or a badge why Laurel told it.
     """
 
     event: RecordedEvent
@@ -77,6 +79,7 @@ class Explanation:
     crossings: Sequence[CrossingFact]
     rewards: Sequence[RewardFact]
     retracts_id: str | None = None
+    finding: Finding | None = None
 
 
 async def get(session: AsyncSession, program_id: str, event_id: str) -> Explanation:
@@ -112,6 +115,7 @@ async def _of(session: AsyncSession, program_id: str, event: RecordedEvent) -> E
         crossings=await _crossings(session, program_id, event.id),
         rewards=await _rewards(session, program_id, event.id),
         retracts_id=retracts_id,
+        finding=await findings.find(session, program_id, event),
     )
 
 
