@@ -38,7 +38,7 @@ _COMPANY, _SALES = "bare:company", "bare:department"
 
 # Members with one transaction each; everything about them follows from their number.
 _SEED = (
-    """CREATE TEMP TABLE seed AS SELECT m, lpad(to_hex(m), 26, '0') AS id, 1 + m * 7919 %% 100000 AS points
+    """CREATE TEMP TABLE seed AS SELECT m, lpad(to_hex(m), 26, '0') AS id, 1 + m::bigint * 7919 %% 100000 AS points
         FROM generate_series(1, %(members)s) m""",
     """INSERT INTO members (id, program_id, external_id, name, created_at, updated_at)
         SELECT 'mem_' || id, %(program)s, 'seed-' || m, 'Seed', %(at)s, %(at)s FROM seed""",

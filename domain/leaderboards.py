@@ -260,24 +260,25 @@ def ranked(placed: Iterable[Placement]) -> dict[Ranking, list[Place]]:
 
 
 def numbered(count: int) -> int:
-    """How many places of a board of so many have a number when a member looks around: two thirds, at least one."""
-    return max(count * 2 // 3, 1)
+    """How many places of a board of so many have a number when a member looks around: two thirds of all but one."""
+    return max((count - 1) * 2 // 3, 1)
 
 
 def seen_from(own: int, count: int, places: Sequence[Place]) -> tuple[Place, ...]:
     """What the member of this rank sees of the places around: nobody is shown as last.
 
-    The last third has no numbers, and from it only its own members see a place: theirs, with those above. So whoever
-    looks cannot tell being last from being anywhere in the last third, and sees nobody who is.
+    Who has no number sees nobody below, and numbers as if nobody were there: so what the last one sees is what the same
+    rank shows on a longer board. Whoever has a number sees nobody who has none.
     """
-    last = max(numbered(count), own)
+    upper = numbered(count)
+    last, told = (upper, upper) if own <= upper else (own, numbered(own))
     shown = (one for one in places if one.rank is not None and one.rank <= last)
-    return tuple(replace(one, rank=None) if (one.rank or 0) > numbered(count) else one for one in shown)
+    return tuple(replace(one, rank=None) if (one.rank or 0) > told else one for one in shown)
 
 
 def percentile(rank: int, count: int) -> int | None:
-    """Above how many percent of a board of so many the rank stands, rounded down; None in the last third."""
-    return (count - rank) * 100 // count if rank <= numbered(count) else None
+    """Above how many percent of a board of so many the rank stands, rounded down; None without a number, or alone."""
+    return (count - rank) * 100 // count if rank <= numbered(count) < count else None
 
 
 def _entry(reached_at: datetime, member_id: str) -> str:

@@ -1,7 +1,7 @@
 """Board snapshots: the places of a week or a month, written once when it has ended in the last time zone.
 
 They come from the same standings and the same function as the live boards, and are final: what becomes known later
-changes neither them nor what they were settled by.
+changes neither them nor what they were settled by. Who hides is not shown in them meanwhile.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import orjson
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +17,7 @@ from domain.game import Board, Window
 from domain.leaderboards import Place, Placement, Ranking, last_day, newest_settled, period_before, placing, ranked
 from domain.settling import SettleDue, SettleKind
 from storage import leaderboards, programs, sets, standings
-from storage.game_tables import board_places, board_snapshots
+from storage.game_tables import board_opt_outs, board_places, board_snapshots
 from storage.sets import Rows
 
 MAX_LATE = 8  # periods of one board that one run makes up for
@@ -111,9 +111,11 @@ async def list_page(
 async def list_places(
     session: AsyncSession, program_id: str, ranking: Ranking, *, after: int, limit: int
 ) -> list[Place]:
-    """The places of a settled period after this rank; none if it is not settled."""
+    """The places of a settled period after this rank, without those of who hides now; none if it is not settled."""
     names, table = ("rank", "member_id", "points", "reached_at"), board_places.c
+    hides = exists().where(board_opt_outs.c.program_id == program_id, board_opt_outs.c.member_id == table.member_id)
     query = select(*(table[name] for name in names)).where(
+        ~hides,
         table.program_id == program_id,
         table.board == ranking.board.key,
         table.per == ranking.board.window,

@@ -93,6 +93,9 @@ async def get(
     place_on_all = placing([board], on.today)
     placed = [one for row in found for one in place_on_all(_standing(on, board, row))]
     places = ranked(placed).get(ranking, [])
+    if 0 < len(places) < board.least_members:
+        reason = f"fewer than {board.least_members} have a place there, so it is not shown"
+        return Rank(ranking, member_id, at, known_at, None, 0, 0, reason=reason)
     mine = next((place for place in places if place.member_id == member_id), None)
     if mine is None or mine.rank is None:
         reason = await _why_none(session, program_id, member_id, own)

@@ -69,7 +69,7 @@ class BoardDocument(Document):
 class PlaceDocument(Document):
     """One line of a board; places are never shared: whoever got there first stands higher."""
 
-    rank: int | None = Field(description="Null in the last third of a board, where a member who looks sees no numbers.")
+    rank: int | None = Field(description="Null in the lower third of a board, and above it for who looks from there.")
     member_id: str
     name: str | None = Field(description="Null for a member who is no longer known.")
     points: int = Field(description="On boards per working day, thousandths of a point for each day.")
@@ -79,13 +79,13 @@ class PlaceDocument(Document):
 class NeighbourhoodDocument(Document):
     """A member's place with up to five above and five below; no places if the member has none.
 
-    Nobody is shown as last: from the last third only its own members see a place, theirs, with those above.
+    Nobody is shown as last: who is in the lower third sees only those above, and the upper ones see nobody there.
     """
 
     board: str
     member_id: str
     cohort: list[str] = Field(description=_COHORT)
-    percentile: int | None = Field(description="Above how many percent of the board; null in its last third.")
+    percentile: int | None = Field(description="Above how many percent; null in the lower third, and alone.")
     places: list[PlaceDocument]
 
 

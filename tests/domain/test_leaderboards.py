@@ -220,6 +220,22 @@ def test_nobody_is_shown_as_last(count: int, data: st.DataObject) -> None:
         assert percentile(own, count) is None
 
 
+@given(st.integers(2, 60))
+def test_the_last_one_sees_what_the_same_rank_sees_with_others_below(count: int) -> None:
+    """Who knows how many numbers a board of each size has must not find out by counting: 1, 2, and no third."""
+    above = board_of(count)[max(count - 6, 0) :]
+
+    longer = seen_from(count, count + 1, [*above, board_of(count + 1)[-1]])
+
+    assert seen_from(count, count, above) == longer
+    assert percentile(count, count) is percentile(count, count + 1) is None
+
+
+@pytest.mark.parametrize(("rank", "count", "above"), [(1, 1, None), (1, 2, 50), (2, 2, None), (1, 3, 66), (2, 3, None)])
+def test_a_percentile_needs_somebody_below_who_may_be_told(rank: int, count: int, above: int | None) -> None:
+    assert percentile(rank, count) == above
+
+
 def test_in_the_upper_two_thirds_places_have_their_numbers() -> None:
     seen = seen_from(10, 30, board_of(30)[4:15])
 

@@ -12,7 +12,12 @@ from domain.member_changes import read
 from storage import board_builds, board_opt_outs, intake, leaderboards, member_changes, ranks
 from tests.programs import NOW, SAMPLE, deal, make_program, retraction
 
-BOARDS = SAMPLE | {"boards": {"week": {"window": "week", "by": ["department"], "least_members": 1}}}
+BOARDS = SAMPLE | {
+    "boards": {
+        "week": {"window": "week", "by": ["department"], "least_members": 1},
+        "few": {"by": ["department"], "least_members": 3},
+    }
+}
 DAY = timedelta(days=1)
 
 
@@ -96,6 +101,23 @@ async def test_now_it_is_the_live_rank(company: Company, redis: Redis) -> None:
     told = {place.member_id: (place.rank, place.points, len(live)) for place in live}
     assert {company.ids[name]: await company.rank(name, at=1, known_at=1) for name in ("ada", "cyd")} == told
     assert (await company.rank("bob"))[0] is None
+
+
+async def test_of_a_cohort_that_is_too_small_nothing_is_told(company: Company) -> None:
+    """Neither a rank, nor who is above, nor how many there are; three are enough, and two again are not."""
+    await company.take(deal(1), deal(2, "bob"), deal(3, "bob"))
+    known = {"at": NOW, "known_at": NOW}
+    alone = await ranks.get(company.session, company.id, company.ids["ada"], "few", **known)
+    await company.hire("cyd", "Sales")
+    await company.take(deal(4, "cyd"), days=1)
+
+    reached = await company.rank("ada", "few", at=1, known_at=1)
+    await company.hire("cyd", "Legal", days=2)
+    lost = await company.rank("ada", "few", at=2, known_at=2)
+
+    assert (alone.rank, alone.members, alone.above) == (None, 0, None)
+    assert alone.reason == "fewer than 3 have a place there, so it is not shown"
+    assert (reached[0], reached[2], lost) == (2, 3, (None, 0, 0))
 
 
 async def test_a_board_that_nobody_has_has_no_ranks(company: Company) -> None:
