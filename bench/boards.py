@@ -8,9 +8,10 @@ import asyncio
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -83,59 +84,77 @@ async def _server() -> AsyncIterator[str]:
 def _standing(member: int, points: int, version: int) -> Standing:
     earned = {Window.LIFETIME: Earned(points, NOW + timedelta(microseconds=version))}
     attributes = {"department": f"department {member % DEPARTMENTS}"}
-    return Standing(f"mem_{member:026x}", "points", version, earned, attributes)
+    return Standing(_name(member), "points", version, earned, attributes)
+
+
+def _name(member: int) -> str:
+    return f"mem_{member:026x}"
 
 
 async def _live(redis: Redis, size: int, calls: int) -> list[Compared]:
     await redis.flushdb()
+    await _fill(redis, size)
+    live, detail = _Live(redis, size, calls), {"members": size}
+    return [
+        await compare("update", "updates/s", live.update, live.bare_update, detail=detail),
+        await compare("around", "reads/s", live.around, live.bare_around, detail=detail),
+    ]
+
+
+async def _fill(redis: Redis, size: int) -> None:
+    """Our boards and the yardstick's, which are of the company and of one department."""
     for first in range(0, size, PAGE):
         page = range(first, min(first + PAGE, size))
         await leaderboards.write(redis, _ON, [_standing(member, member, 1) for member in page])
-        scores = {f"mem_{member:026x}": -member for member in page}
-        await redis.zadd(_COMPANY, scores)
-        await redis.zadd(
-            _SALES, {name: score for n, (name, score) in enumerate(scores.items()) if n % DEPARTMENTS == 0}
-        )
-    chance, version = random.Random(7), iter(range(2, 10**9))
+        await redis.zadd(_COMPANY, {_name(member): -member for member in page})
+        await redis.zadd(_SALES, {_name(member): -member for member in page if member % DEPARTMENTS == 0})
 
-    async def update() -> float:
-        standings = [_standing(chance.randrange(size), chance.randrange(size), next(version)) for _ in range(calls)]
+
+class _Live:
+    """Calls one after the other, about members by chance; each answers how many a second."""
+
+    def __init__(self, redis: Redis, size: int, calls: int) -> None:
+        self._redis = redis
+        self._size = size
+        self._calls = calls
+        self._chance = random.Random(7)
+        self._versions = count(2)
+
+    async def update(self) -> float:
+        standings = [_standing(self._any(), self._any(), next(self._versions)) for _ in range(self._calls)]
+        return await self._rate(leaderboards.write(self._redis, _ON, [standing]) for standing in standings)
+
+    async def bare_update(self) -> float:
+        scores = [(_name(self._any()), -self._any()) for _ in range(self._calls)]
+        return await self._rate(self._add(name, score) for name, score in scores)
+
+    async def _add(self, name: str, score: int) -> None:
+        async with self._redis.pipeline(transaction=False) as together:
+            together.zadd(_COMPANY, {name: score})
+            together.zadd(_SALES, {name: score})
+            await together.execute()
+
+    async def around(self) -> float:
+        names = [_name(self._any()) for _ in range(self._calls)]
+        return await self._rate(leaderboards.around(self._redis, _ON, "company", name) for name in names)
+
+    async def bare_around(self) -> float:
+        names = [_name(self._any()) for _ in range(self._calls)]
+        return await self._rate(map(self._look, names))
+
+    async def _look(self, name: str) -> None:
+        rank: int = await self._redis.zrank(_COMPANY, name) or 0  # type: ignore[assignment]
+        first, last = max(rank - leaderboards.AROUND, 0), rank + leaderboards.AROUND
+        await self._redis.zrange(_COMPANY, first, last, withscores=True)
+
+    def _any(self) -> int:
+        return self._chance.randrange(self._size)
+
+    async def _rate(self, calls: Iterable[Awaitable[object]]) -> float:
         began = time.perf_counter()
-        for standing in standings:
-            await leaderboards.write(redis, _ON, [standing])
-        return calls / (time.perf_counter() - began)
-
-    async def bare_update() -> float:
-        scores = [(f"mem_{chance.randrange(size):026x}", -chance.randrange(size)) for _ in range(calls)]
-        began = time.perf_counter()
-        for name, score in scores:
-            async with redis.pipeline(transaction=False) as together:
-                together.zadd(_COMPANY, {name: score})
-                together.zadd(_SALES, {name: score})
-                await together.execute()
-        return calls / (time.perf_counter() - began)
-
-    async def around() -> float:
-        names = [f"mem_{chance.randrange(size):026x}" for _ in range(calls)]
-        began = time.perf_counter()
-        for name in names:
-            await leaderboards.around(redis, _ON, "company", name)
-        return calls / (time.perf_counter() - began)
-
-    async def bare_around() -> float:
-        names = [f"mem_{chance.randrange(size):026x}" for _ in range(calls)]
-        began = time.perf_counter()
-        for name in names:
-            rank: int = await redis.zrank(_COMPANY, name) or 0  # type: ignore[assignment]
-            first = max(rank - leaderboards.AROUND, 0)
-            await redis.zrange(_COMPANY, first, rank + leaderboards.AROUND, withscores=True)
-        return calls / (time.perf_counter() - began)
-
-    detail = {"members": size}
-    return [
-        await compare("update", "updates/s", update, bare_update, detail=detail),
-        await compare("around", "reads/s", around, bare_around, detail=detail),
-    ]
+        for call in calls:
+            await call
+        return self._calls / (time.perf_counter() - began)
 
 
 # -- Rebuild -------------------------------------------------------------------------------------------------------
@@ -154,20 +173,20 @@ async def _rebuild(redis: Redis, servers: Databases, size: int) -> Compared:
         await redis.flushdb()
         async with database.begin() as session:
             began = time.perf_counter()
-            count = await board_builds.rebuild(session, redis, program_id, as_of=NOW)
-            counted.add(count)
-            return count / (time.perf_counter() - began)
+            made = await board_builds.rebuild(session, redis, program_id, as_of=NOW)
+            counted.add(made)
+            return made / (time.perf_counter() - began)
 
     async def yardstick() -> float:
         await redis.flushdb()
         async with database.begin() as session:
-            on, count = await leaderboards.scheme(session, program_id, as_of=NOW), 0
+            on, added = await leaderboards.scheme(session, program_id, as_of=NOW), 0
             began = time.perf_counter()
             async for rows in standings.rows(session, on):
                 await redis.zadd(_COMPANY, {row[1]: -row[4] for row in rows})
-                count += len(rows)
-            counted.add(count)
-            return count / (time.perf_counter() - began)
+                added += len(rows)
+            counted.add(added)
+            return added / (time.perf_counter() - began)
 
     compared = await compare("rebuild", "standings/s", ours, yardstick, detail={"members": size})
     assert len(counted) == 1, counted
