@@ -19,7 +19,7 @@ from storage import board_scripts, leaderboards, standings
 from storage.leaderboards import Scheme
 
 MAKING_SECONDS = 60  # reading and writing a page takes less, or the database has ended the statement
-TOLD_PAGE = 50  # pages of standings that were told meanwhile, written at once
+TOLD_PAGE = 10  # deliveries that came meanwhile, written at once: 200 standings each from a relay
 UNLINK_PAGE = 500  # keys
 
 
