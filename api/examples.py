@@ -144,6 +144,7 @@ _CHALLENGE = {
     "prizes": [{"first": 1, "last": 3, "points": 200}],
     "repeats": None,
     "reason": None,
+    "fingerprint": "9f86d081884c7d65" * 4,
     "written_by": "key_01a1fd1cfa630081c74091f5d2",
     "created_at": "2026-02-27T10:00:00Z",
     "updated_at": "2026-03-02T08:00:00Z",

@@ -29,6 +29,7 @@ from domain.member_changes import Fault, InvalidMember
 from domain.orders import IllegalTransition, OrderRefused
 from domain.proposals import IllegalProposal, NeedsSecondPerson
 from domain.rewards import IllegalReward
+from storage.challenge_commands import DraftChanged
 from storage.configurations import CadenceChanged, UnitInUse
 from storage.failures import is_transient
 from storage.keyring import CannotOpen
@@ -234,6 +235,11 @@ TABLE = {
         Kind(
             "illegal_transition", 409, False, "This cannot be done in this state.",
             "States and arrows are drawn in docs/states.md; `detail` names the state.",
+        ),
+        Kind(
+            "draft_changed", 409, False, "The draft was written anew since it was read.",
+            "A launch names the `fingerprint` of the draft that was read, and the draft has another by now. Nothing "
+            "was launched: read it again.",
         ),
         Kind(
             "challenge_key_taken", 409, False, "There is, or was, a challenge of this key.",
@@ -449,6 +455,8 @@ def of(error: Exception) -> Problem:
         return Problem("illegal_transition", str(error))
     if isinstance(error, NeedsSecondPerson):
         return Problem("needs_second_person", str(error))
+    if isinstance(error, DraftChanged):
+        return Problem("draft_changed", str(error))
     if isinstance(error, TooMuch):
         return Problem("preview_too_large", str(error))
     if isinstance(error, KeyTaken):

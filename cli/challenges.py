@@ -17,9 +17,10 @@ from domain.challenges import IllegalChallenge
 from domain.definitions import KeyTaken
 from domain.programs import Program
 from domain.proposals import NeedsSecondPerson
+from domain.shapes import write
 from settings import Settings
 from storage import challenge_commands, challenges, members
-from storage.challenge_commands import InvalidChallenge
+from storage.challenge_commands import DraftChanged, InvalidChallenge
 from storage.challenges import StoredChallenge
 
 app = typer.Typer(name="challenges", help="Challenges: drafts, those that run, and those that have ended.")
@@ -80,11 +81,32 @@ def standings(
 
 
 @app.command()
-def launch(key: Key, program: InProgram = None, json: Json = False) -> None:
-    """Launch a draft: from now on what occurs between its start and its end counts."""
+def show(key: Key, program: InProgram = None) -> None:
+    """Show what a challenge says, as JSON, and the fingerprint of it."""
+
+    async def read(session: AsyncSession, of: Program) -> dict[str, Any]:
+        stored = await _get(session, of, key)
+        said = write(stored.definition, leave_out=("version",), defaults=False)
+        return _shown(stored) | {"written_by": stored.written_by, "fingerprint": stored.fingerprint, "says": said}
+
+    answer_json(asyncio.run(_read(program, read)))
+
+
+@app.command()
+def launch(
+    key: Key,
+    fingerprint: Annotated[
+        str, typer.Argument(help="What `laurel challenges show` told of the draft.", metavar="FINGERPRINT")
+    ],
+    program: InProgram = None,
+    json: Json = False,
+) -> None:
+    """Launch a draft as it was read: from now on what occurs between its start and its end counts."""
 
     async def act(session: AsyncSession, stored: StoredChallenge) -> StoredChallenge:
-        launched = await challenge_commands.launch(session, stored.program_id, stored.id, actor=user(), now=now())
+        launched = await challenge_commands.launch(
+            session, stored.program_id, stored.id, seen=fingerprint, actor=user(), now=now()
+        )
         for warning in launched.warnings:
             typer.echo(f"Note: {warning}.", err=True)
         return launched.challenge
@@ -136,7 +158,7 @@ async def _act(wanted: str | None, key: str, act: Act) -> StoredChallenge:
         stored = await _get(session, await choose(session, wanted), key)
         try:
             return await act(session, stored)
-        except (IllegalChallenge, InvalidChallenge, KeyTaken, NeedsSecondPerson) as refused:
+        except (DraftChanged, IllegalChallenge, InvalidChallenge, KeyTaken, NeedsSecondPerson) as refused:
             raise CommandFailed(str(refused)) from None
 
 

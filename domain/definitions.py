@@ -151,6 +151,11 @@ def digest(definitions: Definitions) -> bytes:
     return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).digest()
 
 
+def fingerprint(section: str, definition: Definition) -> str:
+    """SHA-256 of what one definition says, key and version apart, as hexadecimal digits."""
+    return hashlib.sha256(orjson.dumps(_content(section, definition), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
 def key_field(section: str) -> str:
     """The field that a definition's key fills."""
     return "name" if section == "aggregates" else "key"

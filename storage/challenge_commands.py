@@ -32,6 +32,10 @@ class InvalidChallenge(Exception):
         self.faults = faults
 
 
+class DraftChanged(Exception):
+    """The draft was written anew since it was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A challenge that was launched, and what the one who launched it should know."""
@@ -97,15 +101,19 @@ async def check(session: AsyncSession, program_id: str, said: Mapping[str, Any])
 # -- What makes a new snapshot -------------------------------------------------------------------------------------
 
 
-async def launch(session: AsyncSession, program_id: str, challenge_id: str, *, actor: str, now: datetime) -> Launched:
-    """From now on what occurs in its window counts.
+async def launch(
+    session: AsyncSession, program_id: str, challenge_id: str, *, seen: str | None = None, actor: str, now: datetime
+) -> Launched:
+    """From now on what occurs in its window counts, if it says what was seen (a fingerprint; None: whatever it says).
 
-    Raises InvalidChallenge, IllegalChallenge, LookupError, and NeedsSecondPerson where the program asks for one and who
-    wrote the draft, as it is, would launch it.
+    Raises DraftChanged, InvalidChallenge, IllegalChallenge, LookupError, and NeedsSecondPerson where the program asks
+    for one and who wrote the draft, as it is, would launch it.
     """
     await configurations.lock_alone(session, program_id)
     draft = await challenges.lock(session, program_id, challenge_id)
     challenge_after(draft.state, ChallengeEvent.LAUNCH)
+    if seen is not None and seen != draft.fingerprint:
+        raise DraftChanged(f"{draft.key} was written anew by {draft.written_by}: read it again")
     if draft.written_by == actor and await publishing.needs_second_person(session, program_id):
         raise NeedsSecondPerson(f"{draft.key} was written by {actor}: somebody else launches it")
     if draft.definition.ends_at <= now:

@@ -23,7 +23,7 @@ from domain.challenges import (
     Standing,
     challenge_after,
 )
-from domain.definitions import KeyTaken
+from domain.definitions import KeyTaken, fingerprint
 from domain.game import Challenge
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.shapes import Fault, read, write
@@ -57,6 +57,11 @@ class StoredChallenge:
     def about(self) -> str:
         """A line for people."""
         return f"Challenge {self.key}: {self.definition.title}" if self.definition.title else f"Challenge {self.key}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that it says: whoever launches a draft names what they have read."""
+        return fingerprint("challenges", self.definition)
 
 
 # -- Rows ----------------------------------------------------------------------------------------------------------

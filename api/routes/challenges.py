@@ -22,6 +22,7 @@ from api.schemas.challenges import (
     ChallengeText,
     ClaimDocument,
     ExtensionBody,
+    LaunchBody,
     LaunchDocument,
     StandingsDocument,
     StandingsQuery,
@@ -144,19 +145,27 @@ async def rewrite_challenge(request: Request, challenge_id: ChallengeId) -> Resp
     **operation(
         Scope.CHALLENGES_WRITE,
         {200: LaunchDocument},
-        refusals=(*OF_STATE, "invalid_challenge", "challenge_key_taken", "needs_second_person"),
+        body=LaunchBody,
+        examples={
+            "as it was read": {"fingerprint": "9f86d081884c7d65" * 4}
+        },
+        refusals=(*OF_STATE, "draft_changed", "invalid_challenge", "challenge_key_taken", "needs_second_person"),
         takes_key=True,
     ),
 )
 async def launch_challenge(request: Request, challenge_id: ChallengeId) -> Response:
     """From now on what occurs between its start and its end counts."""
+    body = await bodies.read_json(request)
+    seen, here = bodies.parse(LaunchBody, body).fingerprint, backends(request)
 
     async def launch(session: AsyncSession) -> Answer:
-        program_id, now = caller(request).program_id, backends(request).clock()
-        launched = await challenge_commands.launch(session, program_id, challenge_id, actor=actor(request), now=now)
+        program_id, who = caller(request).program_id, actor(request)
+        launched = await challenge_commands.launch(
+            session, program_id, challenge_id, seen=seen, actor=who, now=here.clock()
+        )
         return Answer(200, launch_document(launched))
 
-    return await _once(request, b"", launch)
+    return await _once(request, body, launch)
 
 
 @router.post(

@@ -92,6 +92,14 @@ class ChallengeBody(ChallengeText):
     key: Key
 
 
+class LaunchBody(Strict):
+    """The draft that was read."""
+
+    fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Field(examples=["0" * 64])] = Field(
+        description="As the draft told it: one that was written anew is not launched."
+    )
+
+
 class ExtensionBody(Strict):
     """A later end."""
 
@@ -133,7 +141,10 @@ class PrizeDocument(Document):
 
 
 class ChallengeDocument(Document):
-    """A challenge and where it stands; `until` is its end as it is now, `reason` why it was cancelled."""
+    """A challenge and where it stands; `until` is its end as it is now, `reason` why it was cancelled.
+
+    `fingerprint` is of all that it says: a launch names it.
+    """
 
     id: str
     key: str
@@ -163,6 +174,7 @@ class ChallengeDocument(Document):
     prizes: list[PrizeDocument]
     repeats: Calendar | None
     reason: str | None
+    fingerprint: str
     written_by: str
     created_at: datetime
     updated_at: datetime
@@ -225,7 +237,7 @@ class StandingsQuery(PageQuery):
     scope: Literal["members", "teams"] = "members"
 
 
-_STORED = ("id", "key", "state", "reason", "written_by", "created_at", "updated_at", "settled_at")
+_STORED = ("id", "key", "state", "reason", "fingerprint", "written_by", "created_at", "updated_at", "settled_at")
 _SAID = (
     "origin", "title", "description", "event_types", "when", "audience", "multiplier", "bonus", "rounding", "starts_at",
     "ends_at", "until", "late_hours", "first", "fairness", "once", "member_points", "budget_points",

@@ -96,7 +96,8 @@ class Game:
                 "ends_at": (self._now + timedelta(days=1)).isoformat(),
             },
         )
-        await self._api.call("POST", f"/v1/challenges/{challenge['id']}/launch")
+        seen = {"fingerprint": challenge["fingerprint"]}
+        await self._api.call("POST", f"/v1/challenges/{challenge['id']}/launch", seen)
         return challenge
 
     async def _learn(self, at: datetime) -> None:

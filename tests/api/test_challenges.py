@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -21,9 +22,14 @@ async def draft(client: Client, **changes: Any) -> Any:
 
 async def launched(client: Client, **changes: Any) -> str:
     """The id of a challenge that is under way."""
-    challenge_id = (await draft(client, **changes)).json()["id"]
-    assert (await client.post(f"/v1/challenges/{challenge_id}/launch")).status_code == 200
-    return str(challenge_id)
+    made = (await draft(client, **changes)).json()
+    assert (await launch(client, made)).status_code == 200
+    return str(made["id"])
+
+
+async def launch(client: Client, seen: Any) -> httpx.Response:
+    """Launch the draft as it was seen."""
+    return await client.post(f"/v1/challenges/{seen['id']}/launch", {"fingerprint": seen["fingerprint"]})
 
 
 async def won(client: Client, number: int) -> int:
@@ -35,7 +41,7 @@ async def test_a_draft_counts_nothing_until_it_is_launched(client: Client) -> No
     made = await draft(client)
 
     before = await won(client, 1)
-    done = await client.post(f"/v1/challenges/{made.json()['id']}/launch")
+    done = await launch(client, made.json())
 
     assert (made.status_code, made.json()["state"], made.json()["origin"]) == (201, "draft", "page")
     assert (done.status_code, done.json()["challenge"]["state"], done.json()["warnings"]) == (200, "scheduled", [])
@@ -47,11 +53,27 @@ async def test_a_draft_is_written_anew_and_a_challenge_that_was_launched_is_not(
     text = sprint(bonus="70", title="")
 
     rewritten = await client.http.put(f"/v1/challenges/{challenge_id}", json=text)
-    await client.post(f"/v1/challenges/{challenge_id}/launch")
+    await launch(client, rewritten.json())
     refused = await client.http.put(f"/v1/challenges/{challenge_id}", json=text)
 
     assert (rewritten.json()["bonus"], rewritten.json()["title"]) == ("70", "")
     assert (refused.status_code, refused.json()["code"]) == (409, "illegal_transition")
+
+
+async def test_a_draft_that_was_written_anew_since_it_was_read_is_not_launched(client: Client) -> None:
+    seen = (await draft(client)).json()
+    path = f"/v1/challenges/{seen['id']}"
+    await client.http.put(path, json=sprint(bonus="70000"))
+
+    refused = await launch(client, seen)
+    now = (await client.get(path)).json()
+    await client.http.put(path, json=sprint())
+    done = await launch(client, seen)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "draft_changed")
+    assert (now["state"], now["bonus"]) == ("draft", "70000")
+    assert now["fingerprint"] != seen["fingerprint"]
+    assert done.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -86,18 +108,18 @@ async def test_what_cannot_be_is_refused_at_the_door(
 
 
 async def test_an_audience_that_nobody_meets_is_a_warning(client: Client) -> None:
-    challenge_id = (await draft(client, audience='member.department == "Moon"')).json()["id"]
+    made = await draft(client, audience='member.department == "Moon"')
 
-    done = await client.post(f"/v1/challenges/{challenge_id}/launch")
+    done = await launch(client, made.json())
 
     assert (done.status_code, done.json()["warnings"]) == (200, [NOBODY])
 
 
 async def test_one_that_has_ended_already_is_not_launched(client: Client) -> None:
     said = {"starts_at": days(-9).isoformat(), "ends_at": days(-8).isoformat()}
-    challenge_id = (await draft(client, **said)).json()["id"]
+    made = await draft(client, **said)
 
-    refused = await client.post(f"/v1/challenges/{challenge_id}/launch")
+    refused = await launch(client, made.json())
 
     assert refused.json()["errors"] == [{"pointer": "/ends_at", "detail": "has passed already"}]
 

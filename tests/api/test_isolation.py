@@ -45,6 +45,7 @@ BODIES: dict[str, Any] = {
     "undo_merge": {"reason": "why not"},
     "choose_reward": {"item": "mug"},
     "rewrite_challenge": sprint(),
+    "launch_challenge": {"fingerprint": "0" * 64},
     "extend_challenge": {"ends_at": "2026-05-01T00:00:00Z"},
     "cancel_challenge": {"reason": "why not"},
     "resolve_order": {"action": "retry", "note": "why not"},

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import orjson
 import pytest
+from typer.testing import Result
 
 from domain.events import SourcePolicy
 from settings import Settings
@@ -47,8 +48,24 @@ def win(settings: Settings, program_id: str) -> None:
     asyncio.run(record())
 
 
+def launch(laurel: Laurel, **seen: str) -> Result:
+    """Launch the draft as it is, or as it was seen."""
+    shown = orjson.loads(laurel("challenges", "show", "sprint").stdout)
+    return laurel("challenges", "launch", "sprint", (shown | seen)["fingerprint"])
+
+
+def test_a_draft_is_launched_by_whoever_has_read_it(laurel: Laurel, drafted: str) -> None:
+    shown = orjson.loads(laurel("challenges", "show", "sprint").stdout)
+
+    refused = launch(laurel, fingerprint="0" * 64)
+
+    assert shown["says"]["bonus"] == "50"
+    assert str(refused.exception) == "sprint was written anew by a test: read it again"
+    assert launch(laurel).exit_code == 0
+
+
 def test_a_draft_is_launched_and_its_places_can_be_looked_up(laurel: Laurel, settings: Settings, drafted: str) -> None:
-    launched = laurel("challenges", "launch", "sprint")
+    launched = launch(laurel)
     win(settings, drafted)
 
     claims = orjson.loads(laurel("challenges", "claims", "sprint", "--json").stdout)["items"]
@@ -68,7 +85,7 @@ def test_a_draft_is_launched_and_its_places_can_be_looked_up(laurel: Laurel, set
 
 
 def test_it_is_extended_and_cancelled_with_a_reason(laurel: Laurel, drafted: str) -> None:
-    laurel("challenges", "launch", "sprint")
+    launch(laurel)
     later = (now() + timedelta(days=9)).replace(microsecond=0)
 
     extended = orjson.loads(laurel("challenges", "extend", "sprint", later.isoformat(), "--json").stdout)
@@ -76,7 +93,7 @@ def test_it_is_extended_and_cancelled_with_a_reason(laurel: Laurel, drafted: str
 
     assert extended["until"] == later.isoformat().replace("+00:00", "Z")
     assert "cancelled" in laurel("challenges", "list").stdout
-    assert "a challenge that is cancelled cannot launch" in str(laurel("challenges", "launch", "sprint").exception)
+    assert "a challenge that is cancelled cannot launch" in str(launch(laurel).exception)
 
 
 def test_what_is_not_there_is_said(laurel: Laurel, drafted: str) -> None:
