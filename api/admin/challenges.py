@@ -13,7 +13,7 @@ from api.schemas.base import ChallengeId
 from domain.challenges import CHALLENGE_ENDED, ChallengeState, Claim, IllegalChallenge, Standing
 from domain.proposals import NeedsSecondPerson
 from storage import challenge_commands, challenge_totals, challenges, members
-from storage.challenge_commands import InvalidChallenge
+from storage.challenge_commands import DraftChanged, InvalidChallenge
 from storage.challenges import StoredChallenge
 
 LIST_LENGTH = 50
@@ -108,10 +108,18 @@ async def launch(request: Request, challenge_id: ChallengeId) -> Response:
     try:
         async with here.database.begin() as session:
             launched = await challenge_commands.launch(
-                session, visit.program.id, challenge_id, actor=visit.session.actor, now=here.clock()
+                session,
+                visit.program.id,
+                challenge_id,
+                seen=visit.text("fingerprint"),
+                actor=visit.session.actor,
+                now=here.clock(),
             )
     except InvalidChallenge as error:
         return await _show(request, challenge_id, 422, draft_faults=forms.faults_of(error.faults))
+    except DraftChanged:
+        changed = "The draft was written anew since you read it. Read it again; nothing was launched."
+        return await _show(request, challenge_id, 409, refusal=changed)
     except NeedsSecondPerson:
         return await _show(request, challenge_id, 409, refusal="You wrote this draft: somebody else launches it.")
     except IllegalChallenge as error:

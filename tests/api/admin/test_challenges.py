@@ -65,6 +65,25 @@ async def written(visitor: Visitor, **fields: Any) -> str:
     return made.headers["location"]
 
 
+async def launch(visitor: Visitor, path: str) -> httpx.Response:
+    """Launch the draft as its page shows it."""
+    shown = re.search(r'name="fingerprint" value="([0-9a-f]+)"', (await visitor.get(path)).text)
+    return await visitor.send(f"{path}/launch", fingerprint=shown[1] if shown else "")
+
+
+async def test_a_draft_that_somebody_rewrote_meanwhile_is_not_launched(visitor: Visitor) -> None:
+    path = await written(visitor)
+    page = await visitor.get(path)
+    await visitor.send(f"{path}/edit", **FILLED | {"pays_value": "70000"})
+
+    shown = re.search(r'name="fingerprint" value="([0-9a-f]+)"', page.text)
+    assert shown is not None
+    refused = await visitor.send(f"{path}/launch", fingerprint=shown[1])
+
+    assert (refused.status_code, "written anew since you read it" in refused.text) == (409, True)
+    assert (await launch(visitor, path)).status_code == 303
+
+
 async def test_without_challenges_the_page_says_what_one_is(visitor: Visitor) -> None:
     assert "There are no challenges yet" in (await visitor.get("/admin/challenges")).text
 
@@ -73,7 +92,7 @@ async def test_a_challenge_is_written_launched_extended_and_cancelled(visitor: V
     path = await written(visitor)
 
     steps = [
-        await visitor.send(f"{path}/launch"),
+        await launch(visitor, path),
         await visitor.send(f"{path}/extend", ends_at="2026-04-02T18:00"),
         await visitor.send(f"{path}/cancel", reason="the wrong month"),
     ]
@@ -106,7 +125,7 @@ async def test_what_does_not_fit_is_said_beside_its_field_and_nothing_is_lost(vi
 async def test_an_audience_that_nobody_meets_is_told_at_the_launch(visitor: Visitor) -> None:
     path = await written(visitor, audience_by="department", audience_value='Sales "North"')
 
-    launched = await visitor.send(f"{path}/launch")
+    launched = await launch(visitor, path)
     form = await visitor.get(f"{await written(visitor, audience_by='department', audience_value='Ops')}/edit")
 
     assert "nobody who is there now is in the audience" in launched.text
@@ -118,7 +137,7 @@ async def test_a_draft_is_written_anew_and_what_runs_is_not(visitor: Visitor) ->
     path = await written(visitor)
 
     changed = await visitor.send(f"{path}/edit", **FILLED | {"title": "Marathon", "first": ""})
-    await visitor.send(f"{path}/launch")
+    await launch(visitor, path)
     refused = await visitor.send(f"{path}/edit", **FILLED)
 
     assert changed.status_code == 303
@@ -181,7 +200,7 @@ async def test_what_a_running_challenge_does_not_take_is_said_beside_its_field(
     visitor: Visitor, what: str, field: str
 ) -> None:
     path = await written(visitor)
-    await visitor.send(f"{path}/launch")
+    await launch(visitor, path)
 
     empty = await visitor.send(f"{path}/{what}", **{field: ""})
     early = await visitor.send(f"{path}/extend", ends_at="2026-03-05T09:00")
@@ -195,7 +214,7 @@ async def test_what_a_running_challenge_does_not_take_is_said_beside_its_field(
 async def test_what_a_draft_lacks_at_its_launch_leads_to_its_field(visitor: Visitor) -> None:
     path = await written(visitor, starts_at="2026-02-02T09:00", ends_at="2026-02-03T09:00")
 
-    refused = await visitor.send(f"{path}/launch")
+    refused = await launch(visitor, path)
 
     assert refused.status_code == 422
     assert f'<a href="{path}/edit#ends_at">End</a>: Has passed already.' in refused.text
@@ -206,7 +225,7 @@ async def test_what_is_not_possible_any_more_is_said_on_the_challenges_page(visi
     await visitor.send(f"{path}/cancel", reason="the wrong month")
 
     answers = [
-        await visitor.send(f"{path}/launch"),
+        await launch(visitor, path),
         await visitor.send(f"{path}/extend", ends_at="2026-04-02T18:00"),
         await visitor.send(f"{path}/cancel", reason="again"),
     ]
@@ -254,7 +273,7 @@ async def test_standings_and_completions_go_on_where_they_end(
         body = {"external_id": name, "name": name, "time_zone": "UTC", "identities": identities}
         assert (await client.post("/v1/members", body)).status_code == 201
     path = await written(visitor)
-    await visitor.send(f"{path}/launch")
+    await launch(visitor, path)
     who = ("ada", "bea", "cem", "dao", "ada")
     for number, name in enumerate(who):
         await client.post("/v1/events", deal(number, name))
@@ -274,7 +293,7 @@ async def test_standings_and_completions_go_on_where_they_end(
 
 async def test_a_challenge_that_has_ended_is_asked_for_no_more(visitor: Visitor) -> None:
     path = await written(visitor)
-    await visitor.send(f"{path}/launch")
+    await launch(visitor, path)
     running = await visitor.get(f"{path}/live")
     await visitor.send(f"{path}/cancel", reason="the wrong month")
 
@@ -297,7 +316,7 @@ async def test_standings_and_completions_are_shown_as_they_come(make_client: Mak
     client = await make_client()
     visitor = await sign_in(client.program_id)
     path = await written(visitor, first="2")
-    await visitor.send(f"{path}/launch")
+    await launch(visitor, path)
     await client.post("/v1/events/batch", {"events": [deal(number) for number in range(3)]})
 
     shown = await visitor.get(f"{path}/live")
