@@ -1,8 +1,10 @@
 """The step of a streak clock: a page of streaks whose deadline has come is settled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from prometheus_client import Counter
 from temporalio import activity
 
@@ -10,10 +12,14 @@ from domain.time import Clock
 from storage import configurations, streaks
 from storage.database import Database
 from storage.failures import retry
+from storage.streaks import Parked
 
-PAGE_STREAKS = 200
+PAGE_STREAKS = 1_000
 
 _SETTLED = Counter("laurel_streaks_settled_total", "Streaks that were folded because their deadline had come")
+_PARKED = Counter("laurel_streaks_parked_total", "Streaks that could not be folded and are tried again an hour later")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +50,21 @@ class StreakActivities:
 
     @activity.defn
     async def settle_streaks(self, at: ClockAt) -> PageSettled:
-        """A page of what is due is folded, the most overdue first."""
-        page = await retry(lambda: self._settle(at))
+        """A page of what is due is folded, the most overdue first; what cannot be folded holds up no other."""
+        page, parked = await retry(lambda: self._settle(at))
         _SETTLED.inc(page.settled)
+        _PARKED.inc(len(parked))
+        for one in parked:
+            log.error("streak cannot be folded", member_id=one.key[0], policy=at.policy, error=one.why)
         return page
 
-    async def _settle(self, at: ClockAt) -> PageSettled:
+    async def _settle(self, at: ClockAt) -> tuple[PageSettled, Sequence[Parked]]:
         async with self._database.begin() as session:
             configuration = await configurations.get_active(session, at.program_id)
             if at.policy not in configuration.streaks:
-                return PageSettled(0, False, None, is_retired=True)
+                return PageSettled(0, False, None, is_retired=True), ()
             as_of = max(at.as_of, self._clock())
-            folded = await streaks.settle_page(session, at.program_id, at.policy, as_of=as_of, limit=PAGE_STREAKS)
+            page = await streaks.settle_page(session, at.program_id, at.policy, as_of=as_of, limit=PAGE_STREAKS)
             next_at = await streaks.find_next_deadline(session, at.program_id, at.policy)
-            return PageSettled(len(folded), len(folded) == PAGE_STREAKS, next_at)
+            parked = [one for one in page if isinstance(one, Parked)]
+            return PageSettled(len(page) - len(parked), len(page) == PAGE_STREAKS, next_at), parked

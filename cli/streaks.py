@@ -18,7 +18,7 @@ from domain.programs import Program
 from domain.streak_book import StreakKey
 from domain.streaks import Period, Streak, StreakState
 from settings import Settings
-from storage import members, programs, streaks
+from storage import members, programs, streak_verification, streaks
 from storage.database import Database
 from storage.streaks import Freeze
 
@@ -213,12 +213,12 @@ async def _verify(settings: Settings, wanted: str | None) -> dict[str, dict[str,
 async def _verify_one(database: Database, program: Program, as_of: datetime, bar: Progress) -> dict[str, Any]:
     """In one transaction for each page of members, so that nobody waits for long."""
     async with database.begin() as session:
-        task = bar.add_task(program.name, total=await streaks.count_members(session, program.id))
+        task = bar.add_task(program.name, total=await streak_verification.count_members(session, program.id))
     found: dict[str, Any] = {"streaks": 0, "due": 0, "differences": []}
     after: str | None = ""
     while after is not None:
         async with database.begin() as session:
-            page = await streaks.verify_page(session, program.id, as_of=as_of, after=after)
+            page = await streak_verification.verify_page(session, program.id, as_of=as_of, after=after)
         found["streaks"] += page.streaks
         found["due"] += page.due
         found["differences"] += page.differences

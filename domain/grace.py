@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from domain.streaks import StreakState
+from domain.streaks import Streak, StreakState
 from domain.time import zone
 
 # When people may be reminded, by their own clocks.
@@ -66,15 +66,6 @@ def about(window: GraceWindow) -> str:
     return f"{window.length} in a row of {window.policy} by {window.member_id} at risk, window {window.id}"
 
 
-class Standing(NamedTuple):
-    """How a streak stands, as far as its windows follow from it."""
-
-    state: StreakState
-    current: int
-    started_on: date | None
-    grace_until: datetime | None
-
-
 class Step(NamedTuple):
     """What follows for a streak's windows: the latest one moves, and another is opened (or broken at once)."""
 
@@ -86,7 +77,7 @@ class Step(NamedTuple):
 NOTHING = Step()
 
 
-def concerns(before: Standing | None, after: Standing, worth: int) -> bool:
+def concerns(before: Streak | None, after: Streak, worth: int) -> bool:
     """Whether `follow` may have something to say; most changes of streaks are far from any window."""
     if before is None:
         return after.state is StreakState.AT_RISK and after.current >= worth
@@ -94,7 +85,7 @@ def concerns(before: Standing | None, after: Standing, worth: int) -> bool:
     return at_risk or (before.current == 0) != (after.current == 0) or _grew_backwards(before, after)
 
 
-def follow(before: Standing | None, after: Standing, latest: GraceWindow | None, worth: int) -> Step:
+def follow(before: Streak | None, after: Streak, latest: GraceWindow | None, worth: int) -> Step:
     """What a change of a streak means for its latest window; `worth` is the length from which it is protected."""
     if latest is not None and latest.state is GraceState.OPEN:
         return _follow_open(after, latest)
@@ -107,7 +98,7 @@ def follow(before: Standing | None, after: Standing, latest: GraceWindow | None,
     return Step(restored)
 
 
-def _follow_open(after: Standing, latest: GraceWindow) -> Step:
+def _follow_open(after: Streak, latest: GraceWindow) -> Step:
     if after.current == 0:
         return Step(GraceEvent.BREAK)
     if after.state is not StreakState.AT_RISK or after.grace_until is None:
@@ -115,12 +106,12 @@ def _follow_open(after: Standing, latest: GraceWindow) -> Step:
     return Step(ends_at=after.grace_until) if after.grace_until != latest.ends_at else NOTHING
 
 
-def _is_alive(window: GraceWindow, after: Standing) -> bool:
+def _is_alive(window: GraceWindow, after: Streak) -> bool:
     """Whether the run that was broken goes on: it, or a longer one that it is part of."""
     return after.started_on is not None and after.started_on <= window.started_on
 
 
-def _grew_backwards(before: Standing, after: Standing) -> bool:
+def _grew_backwards(before: Streak, after: Streak) -> bool:
     return before.started_on is not None and after.started_on is not None and after.started_on < before.started_on
 
 

@@ -14,7 +14,7 @@ from domain.outbox import ClaimedRow, Kind
 from domain.outcomes import REJECTED
 from domain.time import Clock
 from relay.outages import is_outage
-from storage import intake
+from storage import intake, streaks
 from storage.database import Database
 from storage.failures import retry
 
@@ -76,6 +76,9 @@ async def act(session: AsyncSession, row: ClaimedRow, *, as_of: datetime) -> Non
         case Kind.IDENTITY_ARRIVED:
             names = [Identity(*name) for name in row.payload["identities"]]
             await _decide(session, row.program_id, await intake.find_parked(session, row.program_id, names), as_of)
+        case Kind.STREAKS_DUE:
+            member_id, policy = row.payload["after"]
+            await streaks.make_all_due(session, row.program_id, as_of=as_of, after=(member_id, policy))
         case Kind.DERIVED:
             await _record(session, row.program_id, derived.from_payload(row.payload), as_of)
         case _:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import grace
 from domain.deciding import Person
 from domain.game import StreakPolicy
-from domain.grace import GRACE_ARROWS, GraceEvent, GraceState, GraceWindow, Standing
+from domain.grace import GRACE_ARROWS, GraceEvent, GraceState, GraceWindow
 from domain.notifications import Telling
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.streak_book import Folded, StreakKey, Streaks
@@ -83,19 +83,11 @@ async def follow(
 
 
 def _concerns(folded: Folded, book: Streaks) -> bool:
-    return grace.concerns(_standing(folded.before), _stands(folded.after), _policy(book, folded).worth_protecting)
+    return grace.concerns(folded.before, folded.after, _policy(book, folded).worth_protecting)
 
 
 def _policy(book: Streaks, folded: Folded) -> StreakPolicy:
     return book.policies[folded.key[1]][-1][1]
-
-
-def _standing(streak: Streak | None) -> Standing | None:
-    return _stands(streak) if streak else None
-
-
-def _stands(streak: Streak) -> Standing:
-    return Standing(streak.state, streak.current, streak.started_on, streak.grace_until)
 
 
 async def _latest(session: AsyncSession, program_id: str, keys: Sequence[StreakKey]) -> Mapping[StreakKey, GraceWindow]:
@@ -116,7 +108,7 @@ class _Moves:
 
     def take(self, folded: Folded, policy: StreakPolicy, person: Person, latest: GraceWindow | None) -> None:
         """Do what follows of one streak."""
-        before, after = _standing(folded.before), _stands(folded.after)
+        before, after = folded.before, folded.after
         step = grace.follow(before, after, latest, policy.worth_protecting)
         if step.event is not None and latest is not None:
             self._close(latest, step.event, policy, person, after)
@@ -128,7 +120,7 @@ class _Moves:
             self._lose(folded.key, before, policy, person)
 
     def _close(
-        self, window: GraceWindow, event: GraceEvent, policy: StreakPolicy, person: Person, after: Standing
+        self, window: GraceWindow, event: GraceEvent, policy: StreakPolicy, person: Person, after: Streak
     ) -> None:
         state = GRACE_ARROWS[window.state, event]
         self.windows.append(replace(window, state=state, closed_at=window.closed_at or self.as_of))
@@ -145,19 +137,19 @@ class _Moves:
         self.windows.append(replace(window, ends_at=ends_at, remind_at=remind_at))
         self.effects.append(_wake(window))
 
-    def _open(self, key: StreakKey, streak: Standing, ends_at: datetime, policy: StreakPolicy, person: Person) -> None:
+    def _open(self, key: StreakKey, streak: Streak, ends_at: datetime, policy: StreakPolicy, person: Person) -> None:
         window = self._window(key, streak, ends_at)
         remind_at = grace.remind_at(self.as_of, ends_at, person.time_zone, policy.remind_hours)
         self.windows.append(replace(window, remind_at=remind_at))
         payload = {"grace_id": window.id, "about": grace.about(window)}
         self.effects.append(_effect(window, Kind.START_GRACE, payload))
 
-    def _lose(self, key: StreakKey, streak: Standing, policy: StreakPolicy, person: Person) -> None:
+    def _lose(self, key: StreakKey, streak: Streak, policy: StreakPolicy, person: Person) -> None:
         window = replace(self._window(key, streak, self.as_of), state=GraceState.BROKEN, closed_at=self.as_of)
         self.windows.append(window)
         self._tell_broken(window, policy, person)
 
-    def _window(self, key: StreakKey, streak: Standing, ends_at: datetime) -> GraceWindow:
+    def _window(self, key: StreakKey, streak: Streak, ends_at: datetime) -> GraceWindow:
         assert streak.started_on is not None, "a streak has a first day"
         return GraceWindow(
             id=new_id("grc"),

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.connections import Connection
 from domain.outages import BACKLOG, InvalidOutage, Outage, check
-from storage import clocks, configurations, streaks
+from storage import streaks
 from storage.game_tables import outages
 from storage.ids import new_id
 from storage.notices import OPEN
@@ -52,9 +52,7 @@ async def _follow(
     """What an outage means for streaks is settled page by page, as if their deadlines had come."""
     if changed is None:
         return None
-    configuration = await configurations.read_active(session, connection.program_id)
-    await streaks.make_due(session, connection.program_id, as_of=now)
-    await clocks.wake(session, connection.program_id, configuration.streaks, now=now)
+    await streaks.make_all_due(session, connection.program_id, as_of=now)
     return Outage(**changed)
 
 

@@ -7,48 +7,47 @@ by the alias.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import derived
 from domain.configuration import Configuration
 from domain.connections import KINDS
-from domain.events import Event
-from domain.game import StreakPolicy
-from domain.outbox import OutboxRow
-from domain.shapes import Fault, read
-from domain.streak_book import Award, Folded, Kept, Settlement, StoredMark, StreakKey, Streaks, Versions, is_late
+from domain.outbox import Kind, Lane, OutboxRow
+from domain.streak_book import Award, Folded, Kept, StoredMark, StreakKey, Streaks, Versions, is_late
 from domain.streak_fold import fold
 from domain.streaks import Away, Down, Given, Judgement, Mark, Streak, StreakState, Tally, needed_since
-from storage import configurations, grace, outbox, people, sets
-from storage.game_tables import streak_awards, streak_freezes, streak_marks, streaks
+from storage import clocks, configurations, grace, outbox, people, sets, streak_awards
+from storage.game_tables import streak_freezes, streak_marks, streaks
 from storage.hot_path import Found, Query, run, run_together, savepoint
 from storage.ids import new_id
-from storage.isolation import MAX_RACES, Overtaken, on_paper
+from storage.isolation import MAX_RACES, Overtaken, isolate, on_paper, why
 from storage.sets import Rows, array, texts
+from storage.streak_keys import KEYS, named
+from storage.streak_policies import versions_of
 
 MAX_PAGE = 500  # members of one transaction, and streaks of one page
 MAX_SETTLED = 2_000  # streaks of one settlement: each has few new facts
+MAX_DUE = 5_000  # streaks that one transaction makes due
+PARKED_FOR = timedelta(hours=1)  # what cannot be folded waits so long
 
 ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
-_STORED = (
+STORED = (
     "state", "current", "longest", "started_on", "last_qualifying_at", "last_event_id", "grace_period_until",
     "next_deadline_at", "freezes", "tally",
 )  # fmt: skip
-_KEYS = "unnest(CAST(%(members)s AS text[]), CAST(%(policies)s AS text[])"
 _OF_STREAK = "member_id, policy"
-_LOCK = f"""SELECT {_OF_STREAK}, {", ".join(_STORED)} FROM streaks WHERE program_id = %(program_id)s
-    AND ({_OF_STREAK}) IN (SELECT * FROM {_KEYS})) ORDER BY {_OF_STREAK} FOR NO KEY UPDATE"""
+_LOCK = f"""SELECT {_OF_STREAK}, {", ".join(STORED)} FROM streaks WHERE program_id = %(program_id)s
+    AND ({_OF_STREAK}) IN (SELECT * FROM {KEYS})) ORDER BY {_OF_STREAK} FOR NO KEY UPDATE"""
 _ALIASES = """SELECT id, merged_into FROM members
     WHERE program_id = %(program_id)s AND merged_into = ANY(CAST(%(ids)s AS text[]))"""
 # What stood at the time of knowledge; what stands today is known at the end of time.
 _KNOWN = "recorded_at <= %(known_at)s AND (ended_at IS NULL OR ended_at > %(known_at)s)"
-_SINCE = f"{_KEYS}, CAST(%(since)s AS timestamptz[])) AS k({_OF_STREAK}, since)"
+_SINCE = f"{KEYS}, CAST(%(since)s AS timestamptz[])) AS k({_OF_STREAK}, since)"
 # OFFSET 0 has each key looked up by the index: planned as one join, it read all marks that there are.
 _MARKS = f"""SELECT k.member_id, k.policy, m.* FROM {_SINCE} CROSS JOIN LATERAL (
         SELECT occurred_at, event_id, amount, arrived_at FROM streak_marks m WHERE m.program_id = %(program_id)s
@@ -74,41 +73,6 @@ _STANDING = """SELECT id, member_id, policy, occurred_at, event_id, amount, arri
     WHERE program_id = %(program_id)s AND event_id = ANY(CAST(%(ids)s AS text[])) AND ended_at IS NULL"""
 
 
-# -- Policies ------------------------------------------------------------------------------------------------------
-
-_POLICIES = """SELECT applied_at, body -> 'streaks' FROM configurations
-    WHERE program_id = %(program_id)s AND number <= %(number)s ORDER BY number"""
-_CACHED = "streak policies"  # no event type has a name of two words
-
-
-async def policies(session: AsyncSession, configuration: Configuration) -> Mapping[str, Versions]:
-    """By key, every version that a policy of this configuration has had, with the instant since which it held."""
-    found: dict[str, Versions] | None = configuration.plans.get(_CACHED)
-    if found is None:
-        asked = {"program_id": configuration.program_id, "number": configuration.number}
-        found = configuration.plans[_CACHED] = _versions(configuration, await run(session, _POLICIES, asked))
-    return found
-
-
-def _versions(configuration: Configuration, found: Found) -> dict[str, Versions]:
-    versions: dict[str, dict[int, tuple[datetime, StreakPolicy]]] = {key: {} for key in configuration.streaks}
-    for applied_at, bodies in found:
-        for key in versions.keys() & (bodies or {}).keys():
-            policy = _policy(key, bodies[key])
-            # A key may have been another streak's before it was removed.
-            if policy.cadence is configuration.streaks[key].cadence:
-                versions[key].setdefault(policy.version, (applied_at, policy))
-    return {key: tuple(of_key.values()) for key, of_key in versions.items()}
-
-
-def _policy(key: str, body: Any) -> StreakPolicy:
-    faults: list[Fault] = []
-    policy: StreakPolicy | None = read(StreakPolicy, body, ("streaks", key), faults, key=key)
-    if policy is None or faults:
-        raise ValueError(f"snapshot cannot be read: streak {key}")
-    return policy
-
-
 # -- Locking and reading -------------------------------------------------------------------------------------------
 
 
@@ -127,7 +91,7 @@ async def load(
     if not configuration.streaks or not (wanted or event_ids):
         return Streaks(new_id)
     program_id = configuration.program_id
-    book = Streaks(new_id, await policies(session, configuration), everybody)
+    book = Streaks(new_id, await versions_of(session, configuration), everybody)
     standing = await _standing(session, program_id, event_ids) if event_ids else []
     aliases = await _aliases(session, program_id, everybody)
     touched = {key: list(instants) for key, instants in wanted.items() if key[1] in book.policies}
@@ -146,13 +110,19 @@ async def _lock(
     session: AsyncSession, program_id: str, book: Streaks, touched: Mapping[StreakKey, Collection[datetime]]
 ) -> None:
     book.kept = {key: Kept() for key in sorted(touched)}
-    for member_id, policy, *values in await run(session, _LOCK, {"program_id": program_id, **_names(book.kept)}):
-        stored, key = _stored(values), (member_id, policy)
-        tally = stored.tally
-        version = book.people[member_id][-1][1].version
-        if tally and (tally.member_version != version or is_late(tally, touched[key])):
-            tally = None
-        book.kept[key] = Kept(stored, tally)
+    found = await run(session, _LOCK, {"program_id": program_id, **named(book.kept)})
+    with on_paper():
+        for member_id, policy, *values in found:
+            key = member_id, policy
+            if ALWAYS in touched[key]:
+                book.kept[key] = Kept(_stored([*values[:-1], None]))
+                continue
+            stored = _stored(values)
+            tally = stored.tally
+            version = book.people[member_id][-1][1].version
+            if tally and (tally.member_version != version or is_late(tally, touched[key])):
+                tally = None
+            book.kept[key] = Kept(stored, tally)
 
 
 async def _aliases(session: AsyncSession, program_id: str, member_ids: Collection[str]) -> dict[str, str]:
@@ -187,7 +157,7 @@ def _reading(program_id: str, book: Streaks, aliases: Mapping[str, str], known_a
     for alias, member_id in aliases.items():
         since |= {(alias, policy): at for (one, policy), at in since.items() if one == member_id}
     column = streak_marks.c.occurred_at
-    asked = {"program_id": program_id, "known_at": known_at, **_names(since), "since": array(column, [*since.values()])}
+    asked = {"program_id": program_id, "known_at": known_at, **named(since), "since": array(column, [*since.values()])}
     oldest = {"program_id": program_id, "known_at": known_at, "oldest": min(since.values())}
     unknown = {name: value for name, value in asked.items() if name != "known_at"}
     return [(_MARKS, asked), (_ABSENCES, asked), (_FREEZES, asked), (_AWARDS, unknown), (_OUTAGES, oldest)]
@@ -196,11 +166,6 @@ def _reading(program_id: str, book: Streaks, aliases: Mapping[str, str], known_a
 def _belonging(book: Streaks, aliases: Mapping[str, str], found: Found) -> Iterable[tuple[Kept, Sequence[Any]]]:
     for member_id, policy, *values in found:
         yield book.kept[aliases.get(member_id, member_id), policy], values
-
-
-def _names(keys: Iterable[StreakKey]) -> dict[str, str]:
-    listed = list(keys)
-    return {"members": texts([member for member, _ in listed]), "policies": texts([policy for _, policy in listed])}
 
 
 async def _standing(session: AsyncSession, program_id: str, event_ids: Sequence[str]) -> list[StoredMark]:
@@ -218,22 +183,13 @@ def _stored(values: Sequence[Any]) -> Streak:
 
 # -- Writing -------------------------------------------------------------------------------------------------------
 
-_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_STORED, "folded_at"))
+_TYPES = {
+    "state": "text", "current": "int", "longest": "int", "started_on": "date", "last_qualifying_at": "timestamptz",
+    "last_event_id": "text", "grace_period_until": "timestamptz", "next_deadline_at": "timestamptz", "freezes": "int",
+    "tally": "jsonb",
+}  # fmt: skip
 _END = """UPDATE streak_marks SET ended_at = %(as_of)s
     WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[]))"""
-_AWARDED = f"""{_KEYS}, CAST(%(lengths)s AS int[]), CAST(%(ns)s AS int[])"""
-_MOVE = f"""UPDATE streak_awards a SET started_on = k.started_on, reached_on = k.reached_on
-    FROM {_AWARDED}, CAST(%(started)s AS date[]), CAST(%(reached)s AS date[]))
-        AS k(member_id, policy, length, n, started_on, reached_on)
-    WHERE a.program_id = %(program_id)s AND (a.member_id, a.policy, a.length, a.n) =
-        (k.member_id, k.policy, k.length, k.n)"""
-_RETRACT = f"""UPDATE streak_awards a SET state = 'retracted', retracted_at = %(as_of)s
-    FROM {_AWARDED}) AS k(member_id, policy, length, n)
-    WHERE a.program_id = %(program_id)s AND (a.member_id, a.policy, a.length, a.n) =
-        (k.member_id, k.policy, k.length, k.n)"""
-_NUMBERS = f"""SELECT member_id, policy, length, max(n) FROM streak_awards WHERE program_id = %(program_id)s
-    AND ({_OF_STREAK}, length) IN (SELECT * FROM {_KEYS}, CAST(%(lengths)s AS int[])))
-    GROUP BY member_id, policy, length"""
 
 
 class Keeping(NamedTuple):
@@ -256,12 +212,14 @@ async def keep(
     program_id = configuration.program_id
     with on_paper():
         folded = book.fold(as_of, keys)
-        settled = [(one.key, book.settle(one)) for one in folded]
+        settled = [(one.key, settlement) for one in folded if any(settlement := book.settle(one))]
     new = {stored.id for stored in book.new_marks}
     if ended := [stored.id for stored in book.ended_marks if stored.id not in new]:
         await run(session, _END, {"program_id": program_id, "ids": texts(ended), "as_of": as_of})
-    awards, told = await _settle(session, program_id, settled, as_of)
-    rows = _mark_rows(program_id, book, as_of), _streak_rows(program_id, folded, as_of), awards
+    awards, told = await streak_awards.settle(session, program_id, settled, as_of)
+    await _update(session, program_id, [one for one in folded if one.before], as_of)
+    begun = [one for one in folded if one.before is None]
+    rows = _mark_rows(program_id, book, as_of), _streak_rows(program_id, begun, as_of), awards
     windows = await grace.follow(session, program_id, book, folded, as_of=as_of)
     return Keeping(rows, [*told, *windows], folded)
 
@@ -277,86 +235,33 @@ def _mark_rows(program_id: str, book: Streaks, as_of: datetime) -> Rows:
 
 
 def _streak_rows(program_id: str, folded: Sequence[Folded], as_of: datetime) -> Rows:
-    values = [(*one.key, *_values(one.after)) for one in folded]
-    suffix = f"ON CONFLICT (member_id, policy) DO UPDATE SET {_REPLACED}"
+    values = [(*one.key, *one.after[: len(STORED) - 1], _tally_as_json(one.after.tally)) for one in folded]
     fixed = {"program_id": program_id, "folded_at": as_of}
-    return Rows(streaks, ("member_id", "policy", *_STORED), values, suffix, fixed)
+    return Rows(streaks, ("member_id", "policy", *STORED), values, fixed=fixed)
 
 
-def _values(streak: Streak) -> tuple[Any, ...]:
-    return (
-        streak.state, streak.current, streak.longest, streak.started_on, streak.last_qualifying_at,
-        streak.last_event_id, streak.grace_until, streak.next_deadline_at, streak.freezes, _tally_as_json(streak.tally),
-    )  # fmt: skip
+async def _update(session: AsyncSession, program_id: str, folded: Sequence[Folded], as_of: datetime) -> None:
+    """Write what has changed: columns in which none of these streaks differs from what is stored are left alone."""
+    if not folded:
+        return
+    before = zip(*(one.before or () for one in folded), strict=True)
+    after = zip(*(one.after for one in folded), strict=True)
+    columns = zip(STORED, before, after, strict=False)  # a streak's fields, as far as they are stored
+    changed: dict[str, Sequence[Any]] = {name: new for name, old, new in columns if old != new}
+    if "tally" in changed:
+        changed["tally"] = [_tally_as_json(tally) for tally in changed["tally"]]
+    arrays = {name: array(streaks.c[name], values) for name, values in changed.items()}
+    keys = named(one.key for one in folded)
+    await run(session, _updating(tuple(changed)), {"program_id": program_id, "as_of": as_of, **keys, **arrays})
 
 
-async def _settle(
-    session: AsyncSession, program_id: str, settled: Sequence[tuple[StreakKey, Settlement]], as_of: datetime
-) -> tuple[Rows, list[OutboxRow]]:
-    """Move and retract awards; the rows of new ones, and what is told of all that is new or gone."""
-    moved = [one for _, settlement in settled for one in settlement.moved]
-    gone = [(key, award) for key, settlement in settled for award in settlement.gone]
-    if moved:
-        days = {
-            "started": array(streak_awards.c.started_on, [reached.started_on for _, reached in moved]),
-            "reached": array(streak_awards.c.reached_on, [reached.reached_on for _, reached in moved]),
-        }
-        await run(session, _MOVE, {"program_id": program_id, **_awarded([award for award, _ in moved]), **days})
-    if gone:
-        awards = [award for _, award in gone]
-        await run(session, _RETRACT, {"program_id": program_id, "as_of": as_of, **_awarded(awards)})
-    new = await _number(session, program_id, settled)
-    columns = ("member_id", "policy", "length", "n", "started_on", "reached_on")
-    values = [(*award.key, award.length, award.n, award.started_on, award.reached_on) for award, _ in new]
-    fixed = {"program_id": program_id, "state": "paid", "found_at": as_of}
-    told = [event for _, event in new] + [_retraction(key[0], award, as_of) for key, award in gone]
-    return Rows(streak_awards, columns, values, fixed=fixed), [derived.outbox_row(program_id, one) for one in told]
-
-
-def _awarded(awards: Sequence[Award]) -> dict[str, str]:
-    return _names(award.key for award in awards) | {
-        "lengths": array(streak_awards.c.length, [award.length for award in awards]),
-        "ns": array(streak_awards.c.n, [award.n for award in awards]),
-    }
-
-
-async def _number(
-    session: AsyncSession, program_id: str, settled: Sequence[tuple[StreakKey, Settlement]]
-) -> list[tuple[Award, Event]]:
-    """New awards, each with its event: those of one member, policy and length are counted."""
-    owed = [(key, reached) for key, settlement in settled for reached in settlement.owed]
-    if not owed:
-        return []
-    asked = _names(key for key, _ in owed) | {
-        "lengths": array(streak_awards.c.length, [reached.length for _, reached in owed])
-    }
-    found = await run(session, _NUMBERS, {"program_id": program_id, **asked})
-    numbers = {(member_id, policy, length): n for member_id, policy, length, n in found}
-    new = []
-    for key, reached in owed:
-        n = numbers[*key, reached.length] = numbers.get((*key, reached.length), 0) + 1
-        award = Award(key, reached.length, n, reached.started_on, reached.reached_on)
-        new.append((award, _event(award, reached.reached_at)))
-    return new
-
-
-def _name(award: Award) -> str:
-    member_id, policy = award.key
-    return f"{policy}:{member_id}:{award.length}:{award.n}"
-
-
-def _event(award: Award, at: datetime) -> Event:
-    data = {
-        "streak": award.key[1],
-        "length": award.length,
-        "started_on": award.started_on.isoformat(),
-        "reached_on": award.reached_on.isoformat(),
-    }
-    return derived.event(derived.STREAK_REACHED, _name(award), award.key[0], at, data)
-
-
-def _retraction(member_id: str, award: Award, at: datetime) -> Event:
-    return derived.retraction(derived.STREAK_REACHED, _name(award), member_id, at)
+@lru_cache(maxsize=1_000)
+def _updating(names: tuple[str, ...]) -> str:
+    given = "".join(f", CAST(%({name})s AS {_TYPES[name]}[])" for name in names)
+    written = "".join(f", {name} = u.{name}" for name in names)
+    return f"""UPDATE streaks s SET folded_at = %(as_of)s{written}
+        FROM {KEYS}{given}) AS u({", ".join(("member_id", "policy", *names))})
+        WHERE s.program_id = %(program_id)s AND s.member_id = u.member_id AND s.policy = u.policy"""
 
 
 # -- The tally as one document -------------------------------------------------------------------------------------
@@ -395,26 +300,39 @@ def _tally(stored: Sequence[Any]) -> Tally:
 
 _DUE = """SELECT member_id FROM streaks
     WHERE program_id = %(program_id)s AND policy = %(policy)s AND next_deadline_at <= %(as_of)s
-    ORDER BY next_deadline_at, member_id LIMIT %(limit)s"""
+    ORDER BY next_deadline_at LIMIT %(limit)s"""
 _TOUCHED = f"""SELECT {_OF_STREAK} FROM streaks
         WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))
     UNION SELECT {_OF_STREAK} FROM streak_marks
         WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[])) AND ended_at IS NULL"""
+_DUE_NOW = """UPDATE streaks s SET tally = NULL, next_deadline_at = least(s.next_deadline_at, %(as_of)s)
+    FROM these WHERE (s.member_id, s.policy) = (these.member_id, these.policy) RETURNING s.member_id, s.policy"""
 _MAKE_DUE = f"""WITH these AS MATERIALIZED (
-        SELECT {_OF_STREAK} FROM streaks WHERE program_id = %(program_id)s
-            AND (CAST(%(ids)s AS text[]) IS NULL OR member_id = ANY(CAST(%(ids)s AS text[])))
-        ORDER BY {_OF_STREAK} FOR NO KEY UPDATE)
-    UPDATE streaks s SET tally = NULL, next_deadline_at = least(s.next_deadline_at, %(as_of)s)
-    FROM these WHERE (s.member_id, s.policy) = (these.member_id, these.policy)"""
+        SELECT {_OF_STREAK} FROM streaks
+        WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))
+        ORDER BY {_OF_STREAK} FOR NO KEY UPDATE) {_DUE_NOW}"""
+_MAKE_ALL_DUE = f"""WITH these AS MATERIALIZED (
+        SELECT {_OF_STREAK} FROM streaks WHERE program_id = %(program_id)s AND ({_OF_STREAK}) > (%(member)s, %(policy)s)
+        ORDER BY {_OF_STREAK} LIMIT %(limit)s FOR NO KEY UPDATE) {_DUE_NOW}"""
+_PARK = """UPDATE streaks SET next_deadline_at = %(until)s
+    WHERE program_id = %(program_id)s AND member_id = %(member_id)s AND policy = %(policy)s"""
 _FORGET = """DELETE FROM streaks WHERE program_id = %(program_id)s AND member_id = ANY(CAST(%(ids)s AS text[]))"""
+
+
+class Parked(NamedTuple):
+    """A streak that could not be folded, and why; it waits, and holds up no other."""
+
+    key: StreakKey
+    why: str
 
 
 async def settle_page(
     session: AsyncSession, program_id: str, policy_key: str, *, as_of: datetime, limit: int
-) -> Sequence[Folded]:
+) -> Sequence[Folded | Parked]:
     """Fold up to `limit` streaks of the policy whose deadline has come, the most overdue first.
 
-    None are left once it is empty, or the policy is not in force. Raises LookupError for an unknown program.
+    What cannot be folded is tried again after PARKED_FOR. None are left once it is empty, or the policy is not in
+    force. Raises LookupError for an unknown program.
     """
     configuration = await configurations.get_active(session, program_id)
     if policy_key not in configuration.streaks:
@@ -423,10 +341,21 @@ async def settle_page(
     found = [member_id for (member_id,) in await run(session, _DUE, asked)]
     if not found:
         return []
-    everybody, into = await _lock_people(session, program_id, found)
-    wanted: dict[StreakKey, Sequence[datetime]] = {(one, policy_key): () for one in found if one not in into}
-    book = await load(session, configuration, everybody, wanted)
-    return await _fold_all(session, configuration, book, as_of=as_of)
+
+    async def fold_some(member_ids: Sequence[str]) -> list[Folded | Parked]:
+        everybody, into = await _lock_people(session, program_id, member_ids)
+        wanted: dict[StreakKey, Sequence[datetime]] = {(one, policy_key): () for one in member_ids if one not in into}
+        book = await load(session, configuration, everybody, wanted)
+        return [*await _fold_all(session, configuration, book, as_of=as_of)]
+
+    async def park(member_id: str, error: Exception) -> Folded | Parked:
+        await run(session, _PARK, {**asked, "member_id": member_id, "until": as_of + PARKED_FOR})
+        return Parked((member_id, policy_key), why(error)[0])
+
+    async def hold(member_ids: Sequence[str]) -> None:
+        await _lock_people(session, program_id, member_ids)
+
+    return await isolate(session, found, fold_some, park, hold)
 
 
 async def refold(
@@ -438,25 +367,46 @@ async def refold(
         return []
     if len(member_ids) > MAX_PAGE:
         raise ValueError(f"{len(member_ids)} members, at most {MAX_PAGE} are folded at once")
-    everybody, into = await _lock_people(session, program_id, sorted(member_ids))
-    asked = {"program_id": program_id, "ids": texts(list(everybody))}
-    keys = await run(session, _TOUCHED, asked)
+    book, into = await load_all(session, configuration, sorted(member_ids))
     if into:
         # Whoever was merged has no streaks: what was theirs is the other member's.
         await run(session, _FORGET, {"program_id": program_id, "ids": texts(list(into))})
-    wanted: dict[StreakKey, Sequence[datetime]] = {
-        (str(into.get(member_id, member_id)), policy): (ALWAYS,) for member_id, policy in keys
-    }
-    book = await load(session, configuration, everybody, wanted)
     return await _fold_all(session, configuration, book, as_of=as_of)
 
 
-async def make_due(
-    session: AsyncSession, program_id: str, member_ids: Collection[str] | None = None, *, as_of: datetime
+async def load_all(
+    session: AsyncSession, configuration: Configuration, member_ids: Sequence[str]
+) -> tuple[Streaks, Mapping[str, str]]:
+    """Every streak of these members, locked with them, with all its facts; and who of them was merged into whom."""
+    program_id = configuration.program_id
+    everybody, into = await _lock_people(session, program_id, member_ids)
+    keys = await run(session, _TOUCHED, {"program_id": program_id, "ids": texts(list(everybody))})
+    wanted: dict[StreakKey, Sequence[datetime]] = {
+        (str(into.get(member_id, member_id)), policy): (ALWAYS,) for member_id, policy in keys
+    }
+    return await load(session, configuration, everybody, wanted), into
+
+
+async def make_due(session: AsyncSession, program_id: str, member_ids: Collection[str], *, as_of: datetime) -> None:
+    """Let the next settlement fold every streak of these members from the start; the clocks concerned are woken."""
+    asked = {"program_id": program_id, "ids": texts(list(member_ids)), "as_of": as_of}
+    await _wake(session, program_id, await run(session, _MAKE_DUE, asked), as_of)
+
+
+async def make_all_due(
+    session: AsyncSession, program_id: str, *, as_of: datetime, after: StreakKey = ("", ""), limit: int = MAX_DUE
 ) -> None:
-    """Let the next settlement fold every streak of these members from the start, or of all (an outage was told)."""
-    ids = None if member_ids is None else texts(list(member_ids))
-    await run(session, _MAKE_DUE, {"program_id": program_id, "ids": ids, "as_of": as_of})
+    """The same for everybody, after the key, as when an outage was told: so many now, and the relay does the others."""
+    asked = {"program_id": program_id, "member": after[0], "policy": after[1], "limit": limit, "as_of": as_of}
+    made = await run(session, _MAKE_ALL_DUE, asked)
+    await _wake(session, program_id, made, as_of)
+    if len(made) == limit:
+        left = OutboxRow(program_id, Lane.INTAKE, Kind.STREAKS_DUE, {"after": max(made)})
+        await outbox.add(session, [left], now=as_of)
+
+
+async def _wake(session: AsyncSession, program_id: str, made: Found, as_of: datetime) -> None:
+    await clocks.wake(session, program_id, sorted({policy for _, policy in made}), now=as_of)
 
 
 class Freeze(NamedTuple):
@@ -512,9 +462,9 @@ async def _lock_people(
 
 # -- Reading -------------------------------------------------------------------------------------------------------
 
-_OWN = f"""SELECT policy, {", ".join(_STORED)} FROM streaks
+_OWN = f"""SELECT policy, {", ".join(STORED)} FROM streaks
     WHERE program_id = %(program_id)s AND member_id = %(member_id)s ORDER BY policy"""
-_PAGE = f"""SELECT member_id, policy, {", ".join(_STORED)} FROM streaks
+_PAGE = f"""SELECT member_id, policy, {", ".join(STORED)} FROM streaks
     WHERE program_id = %(program_id)s AND (CAST(%(policy)s AS text) IS NULL OR policy = %(policy)s)
         AND (CAST(%(state)s AS text) IS NULL OR state = %(state)s) AND ({_OF_STREAK}) > (%(after)s, %(after_policy)s)
     ORDER BY {_OF_STREAK} LIMIT %(limit)s"""
@@ -579,78 +529,7 @@ async def read_at(
     if policy not in configuration.streaks:
         raise LookupError(f"no streak {policy}")
     versions = await people.known(session, program_id, member_id, known_at)
-    of_policy = [one for one in (await policies(session, configuration))[policy] if one[0] <= known_at]
+    of_policy = [one for one in (await versions_of(session, configuration))[policy] if one[0] <= known_at]
     key = member_id, policy
     book = await read_facts(session, program_id, {policy: of_policy}, {member_id: versions}, [key], known_at=known_at)
     return fold(book.facts((member_id, policy)).until(as_of), as_of) if of_policy else Streak()
-
-
-# -- Verifying -----------------------------------------------------------------------------------------------------
-
-_EVERYBODY = """SELECT DISTINCT member_id FROM (
-        SELECT member_id FROM streaks WHERE program_id = %(program_id)s AND member_id > %(after)s
-        UNION ALL SELECT COALESCE(m.merged_into, m.id) FROM streak_marks s
-            JOIN members m ON m.program_id = s.program_id AND m.id = s.member_id
-            WHERE s.program_id = %(program_id)s AND COALESCE(m.merged_into, m.id) > %(after)s
-    ) everybody ORDER BY member_id LIMIT %(limit)s"""
-
-
-_COUNT = "SELECT count(DISTINCT member_id) FROM streaks WHERE program_id = %(program_id)s"
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What comparing a page of members with their facts has shown; `last` is where the next page begins after."""
-
-    members: int
-    streaks: int
-    due: int
-    differences: Sequence[str]
-    last: str | None
-
-
-async def verify_page(
-    session: AsyncSession, program_id: str, *, as_of: datetime, after: str = "", limit: int = MAX_PAGE
-) -> Verified:
-    """Compare the stored streaks of a page of members with the fold of all their facts, and what was told with it.
-
-    Those whose deadline has come wait for their settlement and are counted only. Raises LookupError.
-    """
-    configuration = await configurations.get_active(session, program_id)
-    asked = {"program_id": program_id, "after": after, "limit": min(limit, MAX_PAGE)}
-    members = [member_id for (member_id,) in await run(session, _EVERYBODY, asked)]
-    if not members:
-        return Verified(0, 0, 0, (), None)
-    everybody, into = await _lock_people(session, program_id, members)
-    keys = await run(session, _TOUCHED, {"program_id": program_id, "ids": texts(list(everybody))})
-    wanted: dict[StreakKey, Sequence[datetime]] = {
-        (str(into.get(member_id, member_id)), policy): (ALWAYS,) for member_id, policy in keys
-    }
-    book = await load(session, configuration, everybody, wanted)
-    due = {key for key, kept in book.kept.items() if kept.stored and _is_due(kept.stored, as_of)}
-    folded = book.fold(as_of, book.kept.keys() - due)
-    differences = [one for each in folded for one in _compare(book, each)]
-    return Verified(len(members), len(book.kept), len(due), differences, members[-1])
-
-
-async def count_members(session: AsyncSession, program_id: str) -> int:
-    """How many members have a streak."""
-    [(count,)] = await run(session, _COUNT, {"program_id": program_id})
-    return int(count)
-
-
-def _is_due(stored: Streak, as_of: datetime) -> bool:
-    return stored.next_deadline_at is not None and stored.next_deadline_at <= as_of
-
-
-def _compare(book: Streaks, folded: Folded) -> Iterable[str]:
-    name = " ".join(folded.key)
-    if folded.before is None:
-        yield f"{name}: is not stored"
-        return
-    for column, stored, found in zip(_STORED[:-1], _values(folded.before), _values(folded.after), strict=False):
-        if stored != found:
-            yield f"{name}: {column} is {stored}, its facts give {found}"
-    settlement = book.settle(folded)
-    if settlement.owed or settlement.gone:
-        yield f"{name}: {len(settlement.owed)} lengths are owed, {len(settlement.gone)} are paid and not reached"

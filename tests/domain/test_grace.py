@@ -10,22 +10,21 @@ from domain.grace import (
     GraceEvent,
     GraceState,
     GraceWindow,
-    Standing,
     Step,
     concerns,
     follow,
     remind_at,
 )
-from domain.streaks import StreakState
+from domain.streaks import Streak, StreakState
 
 MONDAY = date(2026, 3, 2)
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 UNTIL = AT + timedelta(days=1)
 WORTH = 3
 
-ACTIVE = Standing(StreakState.ACTIVE, 5, MONDAY, None)
-AT_RISK = Standing(StreakState.AT_RISK, 5, MONDAY, UNTIL)
-BROKEN = Standing(StreakState.BROKEN, 0, None, None)
+ACTIVE = Streak(StreakState.ACTIVE, 5, 5, MONDAY)
+AT_RISK = Streak(StreakState.AT_RISK, 5, 5, MONDAY, grace_until=UNTIL)
+BROKEN = Streak(longest=5)
 WINDOW = GraceWindow("grc_1", "prg_1", "mem_1", "daily", GraceState.OPEN, 5, MONDAY, AT, UNTIL, None, None, None)
 LOST = replace(WINDOW, state=GraceState.BROKEN, closed_at=UNTIL)
 
@@ -46,12 +45,12 @@ LOST = replace(WINDOW, state=GraceState.BROKEN, closed_at=UNTIL)
         (BROKEN, ACTIVE, LOST, Step(GraceEvent.RESTORE)),
         (BROKEN, AT_RISK, LOST, Step(GraceEvent.RESTORE, UNTIL, GraceState.OPEN)),
         # A new streak is not the old one.
-        (BROKEN, Standing(StreakState.ACTIVE, 1, date(2026, 3, 11), None), LOST, NOTHING),
+        (BROKEN, Streak(StreakState.ACTIVE, 1, 5, date(2026, 3, 11)), LOST, NOTHING),
         (ACTIVE, AT_RISK, replace(WINDOW, state=GraceState.KEPT), Step(None, UNTIL, GraceState.OPEN)),
     ],
 )  # fmt: skip
 def test_a_window_follows_its_streak(
-    before: Standing | None, after: Standing, latest: GraceWindow | None, step: Step
+    before: Streak | None, after: Streak, latest: GraceWindow | None, step: Step
 ) -> None:
     assert follow(before, after, latest, WORTH) == step
     assert step == NOTHING or concerns(before, after, WORTH)
@@ -61,11 +60,11 @@ def test_an_ordinary_day_concerns_no_window() -> None:
     longer = ACTIVE._replace(current=6)
 
     assert not concerns(ACTIVE, longer, WORTH)
-    assert not concerns(None, Standing(StreakState.ACTIVE, 1, MONDAY, None), WORTH)
+    assert not concerns(None, Streak(StreakState.ACTIVE, 1, 1, MONDAY), WORTH)
 
 
 def test_a_run_that_grew_backwards_may_be_one_that_was_lost() -> None:
-    new = Standing(StreakState.ACTIVE, 1, date(2026, 3, 11), None)
+    new = Streak(StreakState.ACTIVE, 1, 5, date(2026, 3, 11))
 
     assert concerns(new, ACTIVE._replace(current=8), WORTH)
     assert follow(new, ACTIVE._replace(current=8), LOST, WORTH) == Step(GraceEvent.RESTORE)

@@ -49,6 +49,7 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
         Kind.SCORE: {"member_id": member_id},
         Kind.NOTIFICATION: {"notification_id": notification_id},
         Kind.IDENTITY_ARRIVED: {"identities": [["crm", "bob"]]},
+        Kind.STREAKS_DUE: {"after": ["mem_1", "daily"]},
         Kind.DECIDE: {"event_ids": parked},
         Kind.CHECKPOINT: {"size": 1},
     }

@@ -18,7 +18,7 @@ from domain.events import Event, Identity, SourcePolicy
 from domain.ledger import member_account
 from domain.member_changes import read
 from domain.time import zone
-from storage import absences, intake, member_changes, outages, streaks
+from storage import absences, intake, member_changes, outages, streak_verification, streaks
 from storage.game_tables import grace_windows, streak_awards
 from storage.ids import new_id
 from storage.tables import accounts, connections, notifications, outbox
@@ -215,7 +215,7 @@ async def test_after_a_year_the_rows_are_the_fold_and_what_was_told_is_what_was_
     await company.pay(at)
 
     async with AsyncSession(engine) as session:
-        verified = await streaks.verify_page(session, company.id, as_of=at)
+        verified = await streak_verification.verify_page(session, company.id, as_of=at)
         windows = Counter((await session.execute(select(grace_windows.c.state))).scalars())
         kinds = Counter((await session.execute(select(notifications.c.kind))).scalars())
         paid = select(streak_awards.c.member_id, func.sum(streak_awards.c.length * 10))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.absences import AbsenceChange, AbsenceKind, Away
 from domain.events import Event, Identity
 from domain.streaks import Streak
-from storage import absences, intake, streaks
+from storage import absences, intake, streak_verification, streaks
 from storage.database import Database
 from storage.failures import retry
 from storage.game_tables import streak_awards
@@ -82,7 +82,7 @@ class Company:
     async def check(self) -> Streak:
         """The row, which is what its facts give."""
         async with self.database.begin() as session:
-            verified = await streaks.verify_page(session, self.id, as_of=at(10), after="")
+            verified = await streak_verification.verify_page(session, self.id, as_of=at(10), after="")
             assert (verified.differences, verified.due) == ([], 0)
             return dict(await streaks.list_of(session, self.id, self.ada))["learning"]
 

@@ -15,11 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.events import Event, Identity, SourcePolicy
 from domain.member_changes import read
 from domain.merges import Merge
+from domain.streak_book import Folded
 from domain.streaks import Streak, StreakState
-from storage import intake, member_changes, merges, streaks
+from storage import configurations, intake, member_changes, merges, streak_verification, streaks
 from storage.game_tables import absences, outages, streak_awards, streak_freezes, streak_marks
 from storage.game_tables import streaks as table
 from storage.ids import new_id
+from storage.streak_policies import versions_of
+from storage.streaks import Parked
 from storage.tables import connections, member_versions, members, outbox
 from tests.programs import apply, make_member, make_program
 
@@ -100,6 +103,10 @@ class Program:
             for (row,) in rows
         ]
 
+    async def pending(self, kind: str) -> Sequence[dict[str, Any]]:
+        """The payloads of what the relay is to do of this kind."""
+        return (await self.session.scalars(select(outbox.c.payload).where(outbox.c.kind == kind))).all()
+
     async def be_away(self, first: int, last: int, *, recorded_at: datetime) -> None:
         row = {
             "id": new_id("abs"),
@@ -128,8 +135,8 @@ async def program(session: AsyncSession) -> Program:
 async def every_streak_is_the_fold(program: Program):
     """Whatever a test did, each stored streak is what its facts give, and each length that they owe is told."""
     yield
-    found = await streaks.verify_page(program.session, program.id, as_of=program.now)
-    assert found.differences == []
+    found = await streak_verification.verify_page(program.session, program.id, as_of=program.now)
+    assert not found.differences
 
 
 async def test_an_event_that_qualifies_marks_the_day_and_the_row_follows(program: Program):
@@ -290,7 +297,7 @@ async def test_an_outage_protects_until_it_is_over_and_then_its_own_days(program
     assert ((await program.streak()).state, (await program.streak()).current) == (StreakState.PROTECTED, 1)
 
     await program.session.execute(update(outages).values(ended_at=at(1, 9)))
-    await streaks.make_due(program.session, program.id, as_of=at(3, 1))
+    await streaks.make_all_due(program.session, program.id, as_of=at(3, 1))
     await program.settle(at(3, 1))
 
     assert (await program.streak()).state is StreakState.BROKEN
@@ -349,7 +356,7 @@ async def test_verifying_finds_what_was_changed_behind_its_back(program: Program
     await program.learn(0)
     await program.session.execute(update(table).where(table.c.policy == "learning").values(current=3, longest=3))
 
-    found = await streaks.verify_page(program.session, program.id, as_of=at(0, 14))
+    found = await streak_verification.verify_page(program.session, program.id, as_of=at(0, 14))
 
     assert found.streaks == 2
     assert [one.split(": ")[1] for one in found.differences] == [
@@ -415,7 +422,9 @@ async def test_whatever_comes_the_rows_are_the_fold_and_what_is_owed_is_told(
     await company.join()
     for day, kind in tellings:
         await company.live(day, kind)
-        assert (await streaks.verify_page(program.session, program.id, as_of=company.clock)).differences == []
+        assert (
+            await streak_verification.verify_page(program.session, program.id, as_of=company.clock)
+        ).differences == []
 
     await program.settle(company.clock)
     standing = streak_awards.c.member_id == program.ada, streak_awards.c.state == "paid"
@@ -443,3 +452,70 @@ async def test_the_mark_of_a_policy_that_is_gone_ends_with_its_event(program: Pr
     ended = await program.session.scalars(select(streak_marks.c.ended_at))
     assert set(ended) == {at(0, 14)}
     assert (await program.streak("minutes")).current == 0
+
+
+async def test_who_moves_wakes_the_clocks_as_a_deadline_may_come_earlier(program: Program):
+    await program.learn(0)
+    east = read({"external_id": "ada", "name": "Ada", "time_zone": "Asia/Tokyo"})
+
+    await member_changes.write(program.session, program.id, [east], effective_at=at(0, 14), now=at(0, 14))
+
+    assert sorted(woken["policy"] for woken in await program.pending("wake_clock")) == ["learning", "minutes"]
+    await program.settle(at(0, 14))
+    assert (await program.streak()).next_deadline_at == at(0, 15)
+
+
+async def test_all_are_made_due_page_by_page_and_the_relay_goes_on(program: Program):
+    await make_member(program.session, program.id, "bea")
+    await program.learn(0)
+    await program.take(course(0, who="bea"), as_of=at(0, 13))
+    due = select(func.count()).where(table.c.next_deadline_at == at(0, 14))
+
+    await streaks.make_all_due(program.session, program.id, as_of=at(0, 14), limit=3)
+    first = await program.session.scalar(due)
+    [left] = await program.pending("streaks_due")
+    member_id, policy = left["after"]
+    await streaks.make_all_due(program.session, program.id, as_of=at(0, 14), after=(member_id, policy), limit=3)
+
+    assert (first, await program.session.scalar(due)) == (3, 4)
+    assert len(await program.pending("streaks_due")) == 1
+    await program.settle(at(0, 14))
+
+
+async def test_a_streak_that_cannot_be_folded_holds_up_no_other_and_is_shown(program: Program):
+    bea = await make_member(program.session, program.id, "bea")
+    await program.learn(0)
+    await program.take(course(0, who="bea"), as_of=at(0, 13))
+    lost = update(members).where(members.c.id == program.ada)
+    await program.session.execute(lost.values(time_zone="Nowhere/Land"))
+
+    page = await streaks.settle_page(program.session, program.id, "learning", as_of=at(2), limit=10)
+    again = await streaks.settle_page(program.session, program.id, "learning", as_of=at(2), limit=10)
+    found = await streak_verification.verify_page(program.session, program.id, as_of=at(2))
+
+    assert [one for one in page if isinstance(one, Parked)] == [
+        Parked((program.ada, "learning"), "ZoneInfoNotFoundError")
+    ]
+    assert [one.key for one in page if isinstance(one, Folded)] == [(bea, "learning")]
+    assert again == []
+    assert f"{program.ada} learning: cannot be folded: ZoneInfoNotFoundError" in found.differences
+    await program.session.execute(lost.values(time_zone="UTC"))
+    await program.settle(at(2, 13))
+    assert (await program.streak()).state is StreakState.BROKEN
+
+
+async def test_versions_of_policies_are_those_of_snapshots_that_were_kept(program: Program):
+    """A snapshot that was rolled back leaves its number to another; each is read once, so it must not be mistaken."""
+
+    async def versions(*reached: int) -> list[tuple[int, ...]]:
+        learning = {**STREAKS["streaks"]["learning"], "reached": list(reached)}
+        await apply(program.session, program.id, {**STREAKS, "streaks": {"learning": learning}})
+        configuration = await configurations.get_active(program.session, program.id)
+        return [policy.reached for _, policy in (await versions_of(program.session, configuration))["learning"]]
+
+    async with program.session.begin_nested() as lost:
+        assert await versions(3) == [(2, 5), (3,)]
+        await lost.rollback()
+
+    assert await versions(4) == [(2, 5), (4,)]
+    assert await versions(6) == [(2, 5), (4,), (6,)]
