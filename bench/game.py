@@ -1,19 +1,24 @@
 """game: batches of 500 events by the one door while the game is on, against raw SQL that writes the same rows.
 
 Ten rules as a company has them, some in a group with a multiplier, one with a budget; a daily streak; a challenge with
-limits. Each member who takes part wins a deal every 33 hours, so that some streaks grow and others break.
+limits. The deals are those of a simulated company's month as its CRM tells them, late ones included.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date
+from functools import cache
 from typing import Any
 
 from bench import bulk, programs
 from bench.pairs import Compared
-from bench.programs import NOW, databases
+from bench.programs import databases
 from domain.events import Event, Identity
+from simulation.company import Company, Sent, lives
 
-MEMBERS = 2_000  # who take part, of the program's 20,000
+MEMBERS = 4_500  # of the company, who win as many deals as are taken; the program has 20,000
+STARTS_ON = date(2026, 2, 1)
+SMALLER = 7  # than the company's are the deals for which the rules are written: half of them complete the challenge
+REGIONS = {"USD": "AMER", "GBP": "EMEA", "EUR": "EMEA"}
 
 _ONE_A_MONTH = [{"per": "month", "times": 1}]
 
@@ -81,13 +86,20 @@ async def run() -> Compared:
 
 
 def deals(first: int, count: int) -> list[Event]:
-    """Deals a minute apart that reach us as they happen."""
-    earliest = NOW - timedelta(minutes=bulk.BATCHES * bulk.SIZE)
-    return [
-        replace(
-            deal,
-            member=Identity("crm", f"member-{number % MEMBERS}"),
-            occurred_at=earliest + timedelta(minutes=number),
-        )
-        for number, deal in enumerate(programs.deals(first, count), first)
-    ]
+    """Deals as the CRM of a simulated company tells them, the first of the history at -HISTORY - 1."""
+    begins = programs.HISTORY + 1 + first
+    return _told()[begins : begins + count]
+
+
+@cache
+def _told() -> list[Event]:
+    """What is told once and stays: corrections and retractions are other work."""
+    company = Company({"deal.won": ("amount_minor", "currency")}, MEMBERS, months=1, starts_on=STARTS_ON)
+    sent = [(one.member, one.what.event) for one in lives(company) if isinstance(one.what, Sent)]
+    return [_deal(member, deal) for member, deal in sent if deal.retracts is None and deal.source_version == 1]
+
+
+def _deal(member: str, told: Event) -> Event:
+    currency = told.data["currency"]
+    data = {"amount_minor": told.data["amount_minor"] // SMALLER, "currency": currency, "region": REGIONS[currency]}
+    return replace(told, member=Identity("crm", f"member-{int(member[1:])}"), data=data, source_version=None)
