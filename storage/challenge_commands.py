@@ -102,9 +102,9 @@ async def check(session: AsyncSession, program_id: str, said: Mapping[str, Any])
 
 
 async def launch(
-    session: AsyncSession, program_id: str, challenge_id: str, *, seen: str | None = None, actor: str, now: datetime
+    session: AsyncSession, program_id: str, challenge_id: str, *, seen: str, actor: str, now: datetime
 ) -> Launched:
-    """From now on what occurs in its window counts, if it says what was seen (a fingerprint; None: whatever it says).
+    """From now on what occurs in its window counts, if it says what was seen: `seen` is its fingerprint.
 
     Raises DraftChanged, InvalidChallenge, IllegalChallenge, LookupError, and NeedsSecondPerson where the program asks
     for one and who wrote the draft, as it is, would launch it.
@@ -112,7 +112,7 @@ async def launch(
     await configurations.lock_alone(session, program_id)
     draft = await challenges.lock(session, program_id, challenge_id)
     challenge_after(draft.state, ChallengeEvent.LAUNCH)
-    if seen is not None and seen != draft.fingerprint:
+    if seen != draft.fingerprint:
         raise DraftChanged(f"{draft.key} was written anew by {draft.written_by}: read it again")
     if draft.written_by == actor and await publishing.needs_second_person(session, program_id):
         raise NeedsSecondPerson(f"{draft.key} was written by {actor}: somebody else launches it")

@@ -351,7 +351,9 @@ def test_a_challenge_is_explained_by_who_came_in_which_order(laurel: Laurel, dat
             draft = await challenge_commands.create(
                 session, program_id, "sprint", sprint(first=2), actor="a test", now=NOW
             )
-            await challenge_commands.launch(session, program_id, draft.id, actor="a test", now=NOW)
+            await challenge_commands.launch(
+                session, program_id, draft.id, seen=draft.fingerprint, actor="a test", now=NOW
+            )
             deals = [deal(number, name) for number, name in enumerate(names)]
             await intake.record(session, program_id, deals, POLICY, as_of=NOW)
         await database.dispose()

@@ -68,7 +68,7 @@ async def on_a_page(session: AsyncSession) -> Campaign:
     program_id = await make_program(session)
     at: dict[str, Any] = {"actor": "a test", "now": NOW}
     draft = await challenge_commands.create(session, program_id, "sprint", sprint(repeats="month"), **at)
-    await challenge_commands.launch(session, program_id, draft.id, **at)
+    await challenge_commands.launch(session, program_id, draft.id, seen=draft.fingerprint, **at)
     stored = await challenges.get(session, program_id, draft.id)
     for event in (ChallengeEvent.BEGIN, ChallengeEvent.END, ChallengeEvent.SETTLE):
         stored = await challenges.move(session, stored, event, now=stored.definition.until)

@@ -129,7 +129,7 @@ async def test_a_snapshot_that_changes_nothing_of_it_leaves_a_proposal_open(
     """A challenge that is launched makes a snapshot, and a proposal says nothing of it."""
     proposed = await propose(session, program_id)
     draft = await challenge_commands.create(session, program_id, "sprint", SPRINT, actor="cleo", now=NOW)
-    await challenge_commands.launch(session, program_id, draft.id, actor="ben", now=NOW)
+    await challenge_commands.launch(session, program_id, draft.id, seen=draft.fingerprint, actor="ben", now=NOW)
 
     published = await publishing.publish(session, program_id, proposed.id, actor="ben", at=LATER)
     snapshot = await configurations.read_active(session, program_id)
@@ -180,8 +180,10 @@ async def test_who_writes_a_challenge_does_not_launch_it(session: AsyncSession, 
     draft = await challenge_commands.create(session, program_id, "sprint", SPRINT, actor="cleo", now=NOW)
 
     with pytest.raises(NeedsSecondPerson):
-        await challenge_commands.launch(session, program_id, draft.id, actor="cleo", now=NOW)
-    launched = await challenge_commands.launch(session, program_id, draft.id, actor="ben", now=NOW)
+        await challenge_commands.launch(session, program_id, draft.id, seen=draft.fingerprint, actor="cleo", now=NOW)
+    launched = await challenge_commands.launch(
+        session, program_id, draft.id, seen=draft.fingerprint, actor="ben", now=NOW
+    )
     assert launched.challenge.state == "scheduled"
 
 
@@ -212,7 +214,7 @@ async def test_a_rollback_takes_a_second_person_too(session: AsyncSession, progr
 async def test_a_rollback_keeps_what_commands_made(session: AsyncSession) -> None:
     program_id = await make_program(session)
     draft = await challenge_commands.create(session, program_id, "sprint", SPRINT, actor="cleo", now=NOW)
-    await challenge_commands.launch(session, program_id, draft.id, actor="cleo", now=NOW)
+    await challenge_commands.launch(session, program_id, draft.id, seen=draft.fingerprint, actor="cleo", now=NOW)
     await publishing.submit(session, program_id, definitions(DEARER), actor="ada", at=NOW)
 
     await publishing.roll_back(session, program_id, 1, actor="ben", at=LATER)
@@ -225,7 +227,7 @@ async def test_what_a_running_challenge_needs_cannot_go(session: AsyncSession) -
     program_id = await make_program(session, {"event_types": {"survey.submitted": {"fields": {}}}})
     await publishing.submit(session, program_id, definitions(SAMPLE), actor="ada", at=NOW)
     draft = await challenge_commands.create(session, program_id, "sprint", SPRINT, actor="cleo", now=NOW)
-    await challenge_commands.launch(session, program_id, draft.id, actor="cleo", now=NOW)
+    await challenge_commands.launch(session, program_id, draft.id, seen=draft.fingerprint, actor="cleo", now=NOW)
 
     with pytest.raises(NotSound, match=r"no event type deal\.won"):
         await publishing.roll_back(session, program_id, 1, actor="ben", at=LATER)
@@ -250,6 +252,8 @@ async def test_who_writes_a_draft_anew_does_not_launch_it_either(session: AsyncS
     await challenge_commands.rewrite(session, program_id, draft.id, SPRINT, actor="ben", now=NOW)
 
     with pytest.raises(NeedsSecondPerson):
-        await challenge_commands.launch(session, program_id, draft.id, actor="ben", now=NOW)
-    launched = await challenge_commands.launch(session, program_id, draft.id, actor="cleo", now=NOW)
+        await challenge_commands.launch(session, program_id, draft.id, seen=draft.fingerprint, actor="ben", now=NOW)
+    launched = await challenge_commands.launch(
+        session, program_id, draft.id, seen=draft.fingerprint, actor="cleo", now=NOW
+    )
     assert launched.challenge.state == "scheduled"

@@ -27,7 +27,9 @@ async def launch(shop: Shop, *, starts_in: timedelta, ends_in: timedelta, **chan
         draft = await challenge_commands.create(
             session, shop.id, "sprint", sprint(**window | changes), actor="key_test", now=now()
         )
-        launched = await challenge_commands.launch(session, shop.id, draft.id, actor="key_test", now=now())
+        launched = await challenge_commands.launch(
+            session, shop.id, draft.id, seen=draft.fingerprint, actor="key_test", now=now()
+        )
     return launched.challenge
 
 
@@ -142,4 +144,4 @@ async def give(shop: Shop, challenge_id: str, command: str) -> None:
             case "cancel":
                 await challenge_commands.cancel(session, shop.id, challenge_id, reason="why not", **at)
             case _:
-                await challenge_commands.launch(session, shop.id, challenge_id, **at)
+                await challenge_commands.launch(session, shop.id, challenge_id, seen="", **at)
