@@ -16,13 +16,29 @@ async def violated(db: Database, program_id: str) -> dict[str, int]:
     return {check.name: check.violations for check in await explained.verify(db, program_id) if check.violations}
 
 
+async def what_happened(db: Database, program_id: str) -> set[str]:
+    """What paid, by type; how it was decided, what was posted, and whether somebody was away."""
+    happened = """SELECT e.type FROM decisions d JOIN events e ON e.id = d.event_id
+            WHERE d.program_id = :program_id AND d.points > 0
+        UNION SELECT kind FROM decisions WHERE program_id = :program_id
+        UNION SELECT kind FROM transactions WHERE program_id = :program_id
+        UNION SELECT 'an absence' FROM absences WHERE program_id = :program_id"""
+    async with db.begin() as session:
+        return set((await session.execute(text(happened), {"program_id": program_id})).scalars())
+
+
 @pytest.mark.parametrize(("body", "then"), [(GAME, None), (GAME, CANDIDATE)], ids=["the game", "a change"])
 async def test_no_line_is_unexplained(db: Database, body: dict[str, Any], then: dict[str, Any] | None) -> None:
-    """Deals that were corrected and taken back, redemptions, expiry, prizes, lengths of streaks."""
+    """Deals that were corrected and taken back, absences, redemptions, expiry, prizes, lengths of streaks, tiers,
+    badges."""
     program_id, _ = await lived(db, body, then, members=15, months=2, seed=13)
 
     checks: list[Check] = await explained.verify(db, program_id)
 
+    assert await what_happened(db, program_id) >= {
+        "streak.reached", "challenge.prize", "tier.changed", "badge.earned", "amendment", "retraction", "expire",
+        "hold", "an absence",
+    }  # fmt: skip
     assert {check.name: check.examples for check in checks if check.violations} == {}
     assert all(check.checked > 50 for check in checks if "retraction" not in check.name)
 
