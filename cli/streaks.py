@@ -26,7 +26,9 @@ app = typer.Typer(
     name="streaks", help="Streaks: what members have done again and again, and what keeps it.", no_args_is_help=True
 )
 
-COLUMNS = ("member", "streak", "state", "current", "longest", "started on", "last", "grace until", "freezes")
+COLUMNS = (
+    "external_id", "name", "streak", "state", "current", "longest", "started on", "last", "grace until", "freezes",
+)  # fmt: skip
 MAX_SHOWN = 500
 MAX_PERIODS = 60
 
@@ -42,11 +44,11 @@ def list_streaks(
     json: Json = False,
 ) -> None:
     """List up to 500 streaks as they are stored, by member and policy."""
-    found = asyncio.run(_list(Settings(), program, policy, state))
+    found, called = asyncio.run(_list(Settings(), program, policy, state))
     if json:
-        answer_json([_record(key, streak) for key, streak in found])
+        answer_json([{"external_id": called[key[0]][0], **_record(key, streak)} for key, streak in found])
         return
-    tabular.show("Streaks", COLUMNS, [list(_record(key, streak).values()) for key, streak in found])
+    tabular.show("Streaks", COLUMNS, [_row(called[key[0]], key[1], streak) for key, streak in found])
 
 
 @app.command()
@@ -126,13 +128,27 @@ def explained(member_id: str, policy: str, streak: Streak) -> dict[str, Any]:
 
 
 def _summary(policy: str, streak: Streak) -> str:
-    return f"{policy}: {streak.current} now, {streak.longest} at most, {streak.state}, {streak.freezes} freezes left"
+    freezes = f", {streak.freezes} freeze{'' if streak.freezes == 1 else 's'} left" if streak.freezes else ""
+    if streak.longest == 0:
+        return f"{policy}: not begun{freezes}"
+    if streak.current == 0:
+        return f"{policy}: broken, the longest was {streak.longest}{freezes}"
+    return f"{policy}: {streak.current} in a row, {streak.longest} at most, {_state(streak)}{freezes}"
+
+
+def _state(streak: Streak) -> str:
+    return streak.state.replace("_", " ") if streak.longest else "not begun"
 
 
 def _period(period: Period) -> str:
     days = f"{period.first_on}" + (f" to {period.last_on}" if period.last_on != period.first_on else "")
     by = ", ".join(filter(None, (period.detail, *period.event_ids)))
     return f"  {days}  {period.judgement:<9} {period.amount} of {period.needed}, length {period.length}  {by}".rstrip()
+
+
+def _row(called: tuple[str, str], policy: str, streak: Streak) -> list[Any]:
+    _, _, _, *numbers = _record(("", policy), streak).values()
+    return [*called, policy, _state(streak), *numbers]
 
 
 def _record(key: StreakKey, streak: Streak) -> dict[str, Any]:
@@ -154,10 +170,11 @@ def _record(key: StreakKey, streak: Streak) -> dict[str, Any]:
 
 async def _list(
     settings: Settings, wanted: str | None, policy: str | None, state: StreakState | None
-) -> Sequence[tuple[StreakKey, Streak]]:
+) -> tuple[Sequence[tuple[StreakKey, Streak]], dict[str, tuple[str, str]]]:
     async with opened(settings) as database, database.begin() as session:
         program = await choose(session, wanted)
-        return await streaks.list_page(session, program.id, policy=policy, state=state, limit=MAX_SHOWN)
+        found = await streaks.list_page(session, program.id, policy=policy, state=state, limit=MAX_SHOWN)
+        return found, await members.find_called(session, program.id, [member_id for (member_id, _), _ in found])
 
 
 async def _show(

@@ -111,6 +111,13 @@ async def find_names(session: AsyncSession, program_id: str, member_ids: Sequenc
     return dict((await session.execute(own)).tuples().all())
 
 
+async def find_called(session: AsyncSession, program_id: str, member_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The external ids and names of those of these members that there are."""
+    own = members.c.program_id == program_id, members.c.id.in_(member_ids)
+    found = await session.execute(select(members.c.id, members.c.external_id, members.c.name).where(*own))
+    return {member_id: (external_id, name) for member_id, external_id, name in found.tuples()}
+
+
 def from_row(row: Mapping[Any, Any]) -> Member:
     """The member that a row of the table holds."""
     return Member(**{**row, "status": MemberStatus(row["status"]), "custom": custom_from_json(row["custom"])})

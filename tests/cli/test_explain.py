@@ -301,7 +301,7 @@ def test_a_streak_is_explained_period_by_period(laurel: Laurel, database_url: st
 
     told = lines_of(laurel, "crm:ada", "--streak", "deals", "--at", "2026-03-04T13:00:00Z")
 
-    assert told[0] == "deals: 1 now, 1 at most, active, 0 freezes left"
+    assert told[0] == "deals: 1 in a row, 1 at most, active"
     assert any(line.startswith("2026-03-04  met       1 of 1, length 1  evt_") for line in told)
     assert told[-1].startswith("by version 1 of the policy, configuration 1, holidays of ")
     answer = laurel("explain", "crm:ada", "--streak", "deals", "--at", "2026-03-01", "--json").stdout

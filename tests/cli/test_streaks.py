@@ -55,7 +55,11 @@ def test_streaks_are_listed_as_they_are_stored(laurel: Laurel) -> None:
     [streak] = orjson.loads(laurel("streaks", "list", "--json").stdout)
 
     assert (streak["streak_type"], streak["state"], streak["current_streak"]) == ("walk", "active", 2)
-    assert "active" in laurel("streaks", "list", "--policy", "walk").stdout
+    assert streak["external_id"] == "ada"
+    shown = laurel("streaks", "list", "--policy", "walk").stdout
+    assert "ada" in shown
+    assert "active" in shown
+    assert "mem_" not in shown
     assert orjson.loads(laurel("streaks", "list", "--state", "broken", "--json").stdout) == []
 
 
@@ -64,10 +68,16 @@ def test_a_person_reads_what_became_of_each_period(laurel: Laurel) -> None:
         line.strip() for line in laurel("streaks", "show", "ada", "walk", "--at", "2026-03-05").stdout.splitlines()
     ]
 
-    assert lines[0] == "walk: 0 now, 2 at most, broken, 0 freezes left"
+    assert lines[0] == "walk: broken, the longest was 2"
     assert lines[1] == "a run of 2 from 2026-03-02 to 2026-03-03"
     assert lines[2].startswith("2026-03-02  met       1 of 1, length 1  evt_")
     assert lines[4] == "2026-03-04  missed    0 of 1, length 0"
+
+
+def test_what_has_not_begun_is_not_called_broken(laurel: Laurel) -> None:
+    told = laurel("streaks", "show", "ada", "walk", "--at", "2026-03-01").stdout
+
+    assert told == "walk: not begun\n"
 
 
 def test_who_and_what_is_unknown_is_said(laurel: Laurel) -> None:
@@ -81,7 +91,7 @@ def test_who_and_what_is_unknown_is_said(laurel: Laurel) -> None:
 def test_a_freeze_is_given(laurel: Laurel) -> None:
     told = laurel("streaks", "freeze", "ada", "walk", "--reason", "the lift was stuck", "--by", "hr", "--amount", "2")
 
-    assert told.stdout == "walk: 0 now, 2 at most, broken, 0 freezes left\n"
+    assert told.stdout == "walk: broken, the longest was 2\n"
 
 
 def test_verifying_says_how_many_there_are_and_ends_with_1_if_one_differs(laurel: Laurel, database_url: str) -> None:
