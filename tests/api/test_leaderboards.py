@@ -122,9 +122,11 @@ async def test_a_rank_of_the_past_is_told_as_it_was_and_as_it_was_known(
 
     now = (await client.get(f"/v1/members/{ids[1]}/leaderboard/rank", board="department")).json()
     before = (await client.get(f"/v1/members/{ids[1]}/leaderboard/rank", at="2026-01-01T00:00:00Z")).json()
+    untold = (await client.get(f"/v1/members/{ids[1]}/leaderboard/rank", known_at="2026-03-01T00:00:00Z")).json()
 
     assert (now["rank"], now["members"], now["cohort"]) == (1, 7, ["Sales"])
     assert (before["rank"], before["points"], before["members"]) == (None, 0, 0)
+    assert (untold["rank"], untold["points"], untold["known_at"]) == (None, 0, "2026-03-01T00:00:00Z")
 
 
 async def test_a_settled_week_is_read_period_by_period_and_place_by_place(
