@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import insert, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.events import MEMBER_EXTERNAL_ID, Event, Identity, SourcePolicy
-from storage import intake
+from storage import intake, programs
 from storage.database import Database
 from storage.game_tables import streaks
 from storage.tables import identities
@@ -38,9 +39,22 @@ async def _walk(database_url: str) -> None:
         name = {"source": MEMBER_EXTERNAL_ID, "external_id": "ada", "member_id": ada, "created_at": NOW}
         await session.execute(insert(identities).values(program_id=program_id, **name))
         for day in (2, 3):
-            at = datetime(2026, 3, day, 9, tzinfo=UTC)
-            event = Event("app", f"walk-{day}", "walk.done", Identity("crm", "ada"), at, {})
-            await intake.record(session, program_id, [event], SourcePolicy(), as_of=at)
+            await _tell(session, program_id, day, told_at=datetime(2026, 3, day, 9, tzinfo=UTC))
+    await database.dispose()
+
+
+async def _tell(session: AsyncSession, program_id: str, day: int, *, told_at: datetime) -> None:
+    at = datetime(2026, 3, day, 9, tzinfo=UTC)
+    event = Event("app", f"walk-{day}", "walk.done", Identity("crm", "ada"), at, {})
+    await intake.record(session, program_id, [event], SourcePolicy(), as_of=told_at)
+
+
+async def _walk_untold(database_url: str) -> None:
+    """Ada walked on the Wednesday too, which is told on Saturday."""
+    database = Database(database_url)
+    async with database.begin() as session:
+        [program] = await programs.list_all(session)
+        await _tell(session, program.id, 4, told_at=datetime(2026, 3, 7, 9, tzinfo=UTC))
     await database.dispose()
 
 
@@ -72,6 +86,17 @@ def test_a_person_reads_what_became_of_each_period(laurel: Laurel) -> None:
     assert lines[1] == "a run of 2 from 2026-03-02 to 2026-03-03"
     assert lines[2].startswith("2026-03-02  met       1 of 1, length 1  evt_")
     assert lines[4] == "2026-03-04  missed    0 of 1, length 0"
+
+
+@pytest.mark.parametrize("asked", [("streaks", "show", "ada", "walk"), ("explain", "ada", "--streak", "walk")])
+def test_a_past_day_is_told_as_it_was_and_as_it_was_known(
+    laurel: Laurel, database_url: str, asked: tuple[str, ...]
+) -> None:
+    asyncio.run(_walk_untold(database_url))
+    on = (*asked, "--at", "2026-03-05")
+
+    assert laurel(*on).stdout.startswith("walk: 3 in a row")
+    assert laurel(*on, "--known-at", "2026-03-06").stdout.startswith("walk: broken, the longest was 2")
 
 
 def test_what_has_not_begun_is_not_called_broken(laurel: Laurel) -> None:
