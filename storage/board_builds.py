@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 
 from redis.asyncio import Redis
@@ -55,12 +56,13 @@ async def _make(session: AsyncSession, redis: Redis, on: Scheme, generation: str
     count, writing = 0, None
     place_on_all = placing(on.boards.values(), on.today)
     try:
-        async for page in standings.pages(session, on):  # a page is read while the one before is written
-            commands = _commands(on, generation, place_on_all, page)
-            if writing:
-                await writing
-            writing = asyncio.create_task(board_scripts.send(redis, commands))
-            count += len(page)
+        async with aclosing(standings.pages(session, on)) as pages:
+            async for page in pages:  # a page is read while the one before is written
+                commands = _commands(on, generation, place_on_all, page)
+                if writing:
+                    await writing
+                writing = asyncio.create_task(board_scripts.send(redis, commands))
+                count += len(page)
         if writing:
             await writing
     finally:

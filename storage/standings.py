@@ -3,7 +3,8 @@
 Live boards, rebuilt ones and settled periods are made of the same statement's rows, so they cannot differ.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -66,11 +67,17 @@ async def list_of(session: AsyncSession, on: Scheme, member_ids: Collection[str]
     return list(map(_reader(on), found))
 
 
-async def pages(session: AsyncSession, on: Scheme) -> AsyncIterator[list[Standing]]:
-    """The standings of everybody, page by page."""
-    read = _reader(on)
-    async for found in rows(session, on):
-        yield list(map(read, found))
+async def pages(session: AsyncSession, on: Scheme) -> AsyncGenerator[list[Standing], None]:
+    """The standings of everybody, page by page; the session reads the next one while whoever asks looks at one."""
+    read, found = _reader(on), rows(session, on)
+    reading = asyncio.ensure_future(anext(found, None))
+    try:
+        while (page := await reading) is not None:
+            reading = asyncio.ensure_future(anext(found, None))
+            await asyncio.sleep(0)  # so that it has been asked for
+            yield list(map(read, page))
+    finally:
+        reading.cancel()
 
 
 async def rows(session: AsyncSession, on: Scheme) -> AsyncIterator[Found]:
