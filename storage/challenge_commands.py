@@ -161,11 +161,12 @@ async def _make(
     actor: str,
     now: datetime,
 ) -> None:
-    """The next snapshot, in which the challenge is as edited."""
+    """The next snapshot, in which the challenge is as edited; one that is called off needs to fit nothing."""
 
     def edited(active: Definitions) -> Definitions:
         changed = edit(active.challenges.get(stored.key, stored.definition))
-        require_fit(changed, active)
+        if not changed.is_called_off:
+            require_fit(changed, active)
         return including(active, changed)
 
     await configurations.change(session, stored.program_id, edited, applied_by=actor, applied_at=now)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.challenges import ClaimState
+from domain.challenges import ChallengeState, ClaimState
 from domain.definitions import KeyTaken
 from domain.events import Event, SourcePolicy
 from domain.outbox import Kind
@@ -370,3 +370,14 @@ async def test_a_challenge_that_is_over_costs_events_nothing(session: AsyncSessi
 
     assert await counted(session, program_id) == (0, 0)
     await apply(session, program_id, with_challenges())
+
+
+async def test_one_that_fits_the_configuration_no_more_can_be_cancelled(session: AsyncSession) -> None:
+    program_id = await program(session)
+    await apply(session, program_id, with_challenges(sprint=sprint(event_types=["deal.gone"])))
+
+    await cancel(session, program_id)
+
+    stored = await challenges.find(session, program_id, "sprint")
+    assert stored is not None
+    assert stored.state is ChallengeState.CANCELLED
