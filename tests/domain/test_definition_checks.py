@@ -45,6 +45,7 @@ SOUND: dict[str, Any] = {
         "cashback": {"kind": "money", "currency": "EUR", "exponent": 2, "renew_days": 30},
     },
     "conversions": {"out": {"from_unit": "points", "to_unit": "cashback", "from_amount": 10, "to_amount": 1}},
+    "sources": {"crm": {"late_hours": 72}},
 }
 
 
@@ -267,6 +268,11 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("conversions/out/to_unit", "cashbak", "conversions/out/to_unit", "no unit cashbak: did you mean cashback?"),
     ("conversions/out/from_unit", "cashback", "conversions/out/to_unit", "between two units"),
     ("conversions/out/to_amount", 0, "conversions/out/to_amount", "must be 1 to"),
+    # Sources; one with no hours at all is believed for nothing that it tells later.
+    ("sources/crm/late_hours", -1, "sources/crm/late_hours", "must be 0 to 744"),
+    ("sources/crm/late_hours", 745, "sources/crm/late_hours", "must be 0 to 744"),
+    ("sources/laurel", {"late_hours": 72}, "sources/laurel", "laurel is Laurel's own"),
+    ("sources/crm/title", "x" * 201, "sources/crm/title", "longer than 200 characters"),
 ]
 
 
@@ -276,6 +282,29 @@ def test_a_fault_is_told_where_it_is(path: str, value: Any, where: str, message:
 
     assert where in told
     assert message in told[where]
+
+
+@pytest.mark.parametrize(
+    ("written", "where", "message"),
+    [
+        ({}, "sources/crm", "late_hours is required"),
+        ({"late_hours": "72"}, "sources/crm/late_hours", "must be a whole number"),
+        ({"late_hours": 1.5}, "sources/crm/late_hours", "must be a whole number"),
+        ({"late_hours": True}, "sources/crm/late_hours", "must be a whole number"),
+        ({"late_hour": 72}, "sources/crm/late_hour", "did you mean late_hours?"),
+    ],
+)
+def test_a_source_of_another_shape_is_not_read(written: dict[str, Any], where: str, message: str) -> None:
+    faults: list[Fault] = []
+
+    read_definitions({"sources": {"crm": written}}, faults)
+
+    told = {"/".join(map(str, fault.path)): fault.message for fault in faults}
+    assert message in told.get(where, ""), told
+
+
+def test_no_hours_at_all_can_be_said_of_a_source() -> None:
+    assert check_definitions(changed("sources/crm/late_hours", 0)) == []
 
 
 def test_one_section_holds_a_thousand_definitions() -> None:
