@@ -358,10 +358,10 @@ def _limit(challenge: Challenge, made: Completion, used: Used, known: int | None
         return made
     key = counter(challenge)
     by_member, by_all = used.by_member.get(key, NOTHING), used.by_all.get(key, NOTHING)
-    if challenge.once and by_member[0]:
-        return made._replace(refused=Refusal.ONCE)
     if known == NO_PLACE:
         return made._replace(refused=Refusal.PLACES)
+    if challenge.once and by_member[0]:
+        return made._replace(refused=Refusal.ONCE)
     number = known or (by_all[0] + 1 if counts_all(challenge) else None)
     made = made._replace(number=number, lent=challenge.first is not None and challenge.fairness is Fairness.EVENT_TIME)
     if challenge.first is not None and number is not None and number > challenge.first:
@@ -516,6 +516,19 @@ def as_claimed(moved: Counts, claims: Collection[Claim]) -> Counts:
             now[key] = now[key][0], one.points if one.state is ClaimState.STANDING else 0
         if one.state is ClaimState.HONOURED:
             now[lifetime_key(exceptions_name(one.challenge))] = 1, one.points
+    return now
+
+
+def as_placed(moved: Counts, known: Mapping[str, Challenge], closed: Iterable[Claim]) -> Counts:
+    """What a decision's moves of the member's counters are after a close: of challenges whose places it gave, what
+    their claims have."""
+    now = dict(moved)
+    for one in closed:
+        challenge = known[one.challenge]
+        if challenge.fairness is Fairness.EVENT_TIME and counts_members(challenge):
+            now.pop(counter(challenge), None)
+            if one.state is ClaimState.STANDING:
+                now[counter(challenge)] = 1, one.points
     return now
 
 

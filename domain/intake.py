@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from domain import derived
 from domain.badges import Badges
-from domain.challenges import Claim, as_claimed, claim, given_back, number_kept, prize, withdrawn
+from domain.challenges import Claim, as_claimed, as_placed, claim, given_back, number_kept, prize, withdrawn
 from domain.configuration import Aggregate, Configuration, Milestone
 from domain.counters import CounterKey, Counts, counts_as_json
 from domain.deciding import (
@@ -84,6 +84,10 @@ class Fact:
     @property
     def key(self) -> FactKey:
         return self.event.source, self.event.external_id
+
+    def placed(self, moved: Counts, configuration: Configuration) -> Counts:
+        """What these moves of its member's counters are once its challenges have closed."""
+        return as_placed(moved, configuration.challenges, [self.claims[key] for key in sorted(self.settled)])
 
 
 class DecisionRow(NamedTuple):
@@ -299,9 +303,10 @@ class Intake:
         inputs = self._inputs(fact, event, person)
         verdict = decide(self.configuration, event, person, inputs, fact.recorded_at)
         transaction = self._earn(fact, verdict)
-        self._count(fact.member_id, verdict.moved, 1)
         self._claim(fact, event, verdict)
-        fact.moved, fact.shared = verdict.moved, as_claimed(verdict.shared, fact.claims.values())
+        fact.moved = fact.placed(verdict.moved, self.configuration)
+        fact.shared = as_claimed(verdict.shared, fact.claims.values())
+        self._count(fact.member_id, fact.moved, 1)
         self._count_shared(fact.shared, 1)
         self._cross(fact, verdict)
         self._give_by_rule(fact, verdict)

@@ -400,7 +400,7 @@ def _owners(batch: Batch, work: _Work) -> Owners:
 def _counted(
     batch: Batch, work: _Work, owners: Owners, everybody: Mapping[str, people.Versions]
 ) -> set[tuple[str, CounterKey]]:
-    """The counters that deciding reads or moves; facts decided before a back-fill learn how it has counted them."""
+    """The counters that deciding reads or moves; what a back-fill, or a close, has counted anew is learned first."""
     configuration = batch.configuration
     keys = {
         (member, key)
@@ -412,7 +412,8 @@ def _counted(
     for fact in work.standing:
         if fact.state == DECIDED and fact.member_id and fact.event.retracts is None:
             person = person_at(everybody[fact.member_id], fact.event.occurred_at)
-            fact.moved = {**fact.moved, **counted_by_back_fill(configuration, fact.event, person, fact.moved)}
+            filled = counted_by_back_fill(configuration, fact.event, person, fact.moved)
+            fact.moved = fact.placed({**fact.moved, **filled}, configuration)
             keys |= {(fact.member_id, key) for key in fact.moved}
     return keys
 

@@ -16,15 +16,18 @@ from domain.challenges import (
     ClaimState,
     adjudicate,
     counter,
+    counts_members,
     exceptions_name,
     prize,
     prizes,
 )
+from domain.counters import NOTHING
 from domain.derived import CHALLENGE_PRIZE
 from domain.game import Challenge, Fairness
 from domain.outbox import OutboxRow
 from storage import challenges, outbox, program_counters, sets
 from storage.challenges import StoredChallenge
+from storage.decisions import counter_rows
 from storage.game_tables import challenge_claims
 from storage.hot_path import run
 from storage.sets import array, texts
@@ -60,8 +63,10 @@ async def _give_places(session: AsyncSession, stored: StoredChallenge, now: date
 
 
 _CLAIM = ", ".join(f"c.{name}" for name in Claim.__dataclass_fields__)
-_NUMBERED = f"""SELECT e.revision, {_CLAIM} FROM challenge_claims c
+_OWN = _CLAIM.replace("c.member_id", "COALESCE(m.merged_into, m.id)")  # whoever was merged is the other member
+_NUMBERED = f"""SELECT e.revision, {_OWN} FROM challenge_claims c
     JOIN events e ON e.program_id = c.program_id AND e.id = c.event_id
+    JOIN members m ON m.program_id = c.program_id AND m.id = c.member_id
     WHERE c.program_id = %(program_id)s AND c.challenge = %(challenge)s AND c.number IS NOT NULL
     ORDER BY c.number FOR NO KEY UPDATE OF c"""
 
@@ -85,7 +90,7 @@ async def _write(session: AsyncSession, stored: StoredChallenge, given: Sequence
 
 
 async def _count(session: AsyncSession, program_id: str, definition: Challenge, given: Sequence[Claim]) -> None:
-    """What the places have cost, and on a line of its own what was honoured beyond them."""
+    """What the places have cost, and on a line of its own what was honoured beyond them; what each member has had."""
     spent = counter(definition)
     exceptions = exceptions_name(definition.key), *spent[1:]
     counted = await program_counters.lock(session, program_id, [spent, exceptions])
@@ -93,6 +98,18 @@ async def _count(session: AsyncSession, program_id: str, definition: Challenge, 
     standing = sum(one.points for one in given if one.state is ClaimState.STANDING)
     now = {spent: (counted[spent][0], standing), exceptions: (len(honoured), sum(honoured))}
     await sets.insert(session, program_counters.rows(program_id, now))
+    if counts_members(definition):
+        await sets.insert(session, counter_rows(program_id, {(key, spent): had for key, had in _had(given).items()}))
+
+
+def _had(given: Sequence[Claim]) -> dict[str, tuple[int, int]]:
+    """By member, how many places and points they have now: nobody takes events meanwhile, so that is all."""
+    had = {one.member_id: NOTHING for one in given}
+    for one in given:
+        if one.state is ClaimState.STANDING:
+            times, points = had[one.member_id]
+            had[one.member_id] = times + 1, points + one.points
+    return had
 
 
 def _changed(program_id: str, lent: Claim, given: Claim, now: datetime) -> list[OutboxRow]:

@@ -14,7 +14,7 @@ from domain import derived
 from domain.challenges import ChallengeEvent, ChallengeState, ClaimState, exceptions_name
 from domain.events import Event, SourcePolicy
 from domain.outbox import Kind
-from storage import challenges, intake, settlements
+from storage import challenges, intake, merges, settlements
 from storage.challenges import StoredChallenge
 from tests.challenges import ENDS_AT, claims, counted, days, effects, sprint, with_challenges
 from tests.programs import NOW, deal, make_member, make_program, retraction
@@ -210,6 +210,54 @@ async def test_what_completes_a_challenge_again_after_the_close_gets_no_place(se
 
     assert [one.state for one in await claims(session, program_id)] == [ClaimState.BEYOND, ClaimState.STANDING]
     assert await pay(session, program_id) == {"ada": 0, "ben": 50}
+
+
+async def of_member(session: AsyncSession, program_id: str) -> tuple[int, int]:
+    """What was counted of the challenge for its only member, as (times, points)."""
+    query = text("SELECT uses, total FROM counters WHERE program_id = :program_id AND name = 'challenge:sprint'")
+    uses, total = (await session.execute(query, {"program_id": program_id})).one()
+    return uses, total
+
+
+async def test_what_the_close_gave_one_member_anew_is_theirs_through_amendments(session: AsyncSession) -> None:
+    program_id, _ = await program(session, "ada", first=1, fairness="event_time", member_points=50)
+    lent, first = deal(1, "ada", occurred_at=days(-1)), deal(2, "ada", occurred_at=days(-3))
+    await take(session, program_id, lent, first)
+    await settle(session, program_id)
+    assert await of_member(session, program_id) == (1, 50)
+
+    await take(session, program_id, worth(first, 5_00), as_of=days(11))
+    amended = await of_member(session, program_id), await pay(session, program_id)
+    await take(session, program_id, worth(lent, 5_00), retraction(lent), as_of=days(12))
+
+    assert amended == ((1, 50), {"ada": 50})
+    assert await of_member(session, program_id) == (1, 50)
+    await take(session, program_id, retraction(first), as_of=days(13))
+    assert await of_member(session, program_id) == (0, 0)
+
+
+async def test_what_the_close_let_in_counts_towards_the_most_that_one_member_gets(session: AsyncSession) -> None:
+    limits = {"member_points": 80, "bonus": "event.amount_minor / 200"}
+    program_id, _ = await program(session, "ada", "ben", first=2, fairness="event_time", **limits)
+    paid, displaced, let_in = deal(1, "ada"), deal(2, "ben"), deal(3, "ada", occurred_at=days(-3))
+    await take(session, program_id, paid, displaced, let_in)
+    await settle(session, program_id)
+
+    await take(session, program_id, worth(paid, 160_00), as_of=days(11))
+
+    assert await pay(session, program_id) == {"ada": 80, "ben": 0}
+
+
+async def test_whoever_was_merged_counts_once_with_the_other_at_the_close(session: AsyncSession) -> None:
+    program_id, ids = await program(session, "ada", "ben", first=2, fairness="event_time", once=True)
+    await take(session, program_id, deal(1, "ada", occurred_at=days(-1)), deal(2, "ben", occurred_at=days(-2)))
+    await merges.merge(
+        session, program_id, source=ids["ben"], destination=ids["ada"], actor="ann", reason="one person", as_of=NOW
+    )
+
+    await settle(session, program_id)
+
+    assert [one.state for one in await claims(session, program_id)] == [ClaimState.DISPLACED, ClaimState.STANDING]
 
 
 # -- Standings and prizes -------------------------------------------------------------------------------------------
