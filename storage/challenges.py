@@ -303,14 +303,17 @@ def read_claim(values: Sequence[Any]) -> Claim:
 
 # -- Standings -----------------------------------------------------------------------------------------------------
 
+_MOST = 2**63 - 1  # a bigint
 _STANDING = ("rank", "member_id", "team", "amount", "completions", "points", "reached_at", "reached")
 
-# What members, or teams, have brought: of a goal by a streak its greatest length, of any other the sum. Whoever was
-# merged is the other member. The last completion that counts says when somebody got where they are.
-_LIVE = """WITH brought AS (
+# What members, or teams, have brought: of a goal by a streak its greatest length, of any other the sum, which stays at
+# the bound of what a column holds: amounts of 2^53 reach that by a thousand. Whoever was merged is the other member.
+# The last completion that counts says when somebody got where they are.
+_LIVE = f"""WITH brought AS (
         SELECT CASE WHEN %(scope)s = 'members' THEN COALESCE(m.merged_into, m.id) END AS member_id,
             CASE WHEN %(scope)s = 'teams' THEN c.team END AS team,
-            (CASE WHEN %(longest)s THEN max(c.amount) ELSE sum(c.amount) END)::bigint AS amount,
+            GREATEST(-{_MOST}, LEAST({_MOST}, CASE WHEN %(longest)s THEN max(c.amount) ELSE sum(c.amount) END))::bigint
+                AS amount,
             count(*)::int AS completions, sum(c.points)::bigint AS points, max(c.occurred_at) AS reached_at
         FROM challenge_claims c JOIN members m ON m.program_id = c.program_id AND m.id = c.member_id
         WHERE c.program_id = %(program_id)s AND c.challenge = %(challenge)s AND c.state <> 'withdrawn'

@@ -315,6 +315,18 @@ async def test_final_standings_stay_whatever_is_taken_back_later(session: AsyncS
         await session.execute(text("UPDATE challenge_standings SET rank = 2"))
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+async def test_a_sum_that_is_beyond_all_counting_stays_at_the_bound(session: AsyncSession, sign: int) -> None:
+    program_id, ids = await program(session, "ada", bonus=None, goal={"target": 300_00, "field": "amount_minor"})
+    await take(session, program_id, *(deal(number, "ada") for number in range(2)))
+    await session.execute(text("UPDATE challenge_claims SET amount = :amount"), {"amount": sign * (2**63 - 1)})
+
+    settled = await settle(session, program_id)
+
+    [found] = await challenges.list_standings(session, settled, "members")
+    assert found.amount == sign * (2**63 - 1)
+
+
 async def test_a_streaks_length_completes_a_goal_by_a_streak(session: AsyncSession) -> None:
     streak = {"cadence": "daily", "qualifying": [{"event_type": "deal.won"}], "reached": [3, 5]}
     goal = {"target": 3, "streak": "deals", "points": 25}
