@@ -17,6 +17,7 @@ from cli.errors import CommandFailed
 from cli.lint import Strict, refuse_if_strict, show_warnings, warnings_as_json, warnings_in
 from cli.programs import choose
 from cli.work import InProgram, Json, answer_json, now, opened
+from domain.challenges import IllegalChallenge
 from domain.definitions import Change, Definitions, KeyTaken, change_as_json
 from domain.proposals import IllegalProposal, NeedsSecondPerson, Proposal
 from settings import Settings
@@ -27,6 +28,7 @@ app = typer.Typer()
 
 _REFUSED = (
     KeyTaken,
+    IllegalChallenge,
     IllegalProposal,
     NeedsSecondPerson,
     configurations.UnitInUse,

@@ -20,6 +20,7 @@ from domain.challenges import (
     ChallengeState,
     Claim,
     ClaimState,
+    IllegalChallenge,
     Standing,
     challenge_after,
 )
@@ -194,6 +195,7 @@ async def follow(
     """
     changed = sorted(key for key, said in after.items() if before.get(key) != said)
     rows = {row.key: row for row in await _lock_keys(session, program_id, changed)}
+    _refuse_moved_ends([row for row in rows.values() if row.key in before], before, after)
     effects: list[OutboxRow] = []
     for key in changed:
         if after[key].dropped:
@@ -204,6 +206,19 @@ async def follow(
         else:
             effects += await _change(session, rows[key], before.get(key), after[key], now)
     await outbox.add(session, effects, now=now)
+
+
+def _refuse_moved_ends(
+    rows: Iterable[StoredChallenge], before: Mapping[str, Challenge], after: Mapping[str, Challenge]
+) -> None:
+    """Raises IllegalChallenge that names each of those that have closed and would end at another time."""
+    moved = [
+        f"challenges.{row.key}.ends_at: it is {row.state}, and its end stays"
+        for row in rows
+        if row.state is ChallengeState.CLOSED and after[row.key].until != before[row.key].until
+    ]
+    if moved:
+        raise IllegalChallenge("; ".join(moved))
 
 
 async def _lock_keys(session: AsyncSession, program_id: str, keys: Collection[str]) -> list[StoredChallenge]:

@@ -2,18 +2,21 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import orjson
 import pytest
 from typer.testing import Result
 
+from cli.errors import CommandFailed
+from domain.challenges import ChallengeEvent
 from domain.events import SourcePolicy
 from settings import Settings
-from storage import challenge_commands, intake
+from storage import challenge_commands, challenges, intake
 from storage.database import Database
-from tests.challenges import sprint
+from tests.challenges import sprint, with_challenges
 from tests.cli.conftest import Laurel
-from tests.programs import deal, make_member, make_program
+from tests.programs import NOW, deal, make_member, make_program
 from tests.shop import now
 
 
@@ -98,3 +101,36 @@ def test_it_is_extended_and_cancelled_with_a_reason(laurel: Laurel, drafted: str
 
 def test_what_is_not_there_is_said(laurel: Laurel, drafted: str) -> None:
     assert "there is no challenge marathon" in str(laurel("challenges", "claims", "marathon").exception)
+
+
+def close(settings: Settings, *keys: str) -> str:
+    """A program that has these challenges by file, which have ended."""
+
+    async def make() -> str:
+        database = Database(settings.database_url)
+        async with database.begin() as session:
+            program_id = await make_program(session, with_challenges(**{key: sprint() for key in keys}))
+            for key in keys:
+                stored = await challenges.find(session, program_id, key)
+                assert stored is not None
+                for event in (ChallengeEvent.BEGIN, ChallengeEvent.END):
+                    stored = await challenges.move(session, stored, event, now=NOW)
+        await database.dispose()
+        return program_id
+
+    return asyncio.run(make())
+
+
+def test_a_folder_that_moves_the_ends_of_closed_challenges_is_refused_with_all_their_names(
+    laurel: Laurel, settings: Settings, tmp_path: Path
+) -> None:
+    close(settings, "race", "sprint")
+    later = sprint(ends_at=(NOW + timedelta(days=9)).isoformat())
+    (tmp_path / "all.yaml").write_bytes(orjson.dumps(with_challenges(race=later, sprint=later) | {"rules": {}}))
+
+    refused = laurel("apply", str(tmp_path), "--yes")
+
+    assert isinstance(refused.exception, CommandFailed)
+    assert str(refused.exception) == "; ".join(
+        f"challenges.{key}.ends_at: it is closed, and its end stays" for key in ("race", "sprint")
+    )
