@@ -34,7 +34,7 @@ def counter_keys_back(name: str, days: int, at: datetime, time_zone: str) -> lis
 
 
 def name_of(counted: Rule | Group) -> str:
-    """What the use of a rule's or a group's caps and budgets is counted under; a shadow has used nothing of a rule's."""
+    """What the use of a rule's or a group's caps and budgets is counted under; a shadow uses nothing of a rule's."""
     if isinstance(counted, Group):
         return f"group:{counted.key}"
     return f"{'shadow' if counted.state is RuleState.SHADOW else 'rule'}:{counted.key}"

@@ -83,8 +83,8 @@ class Verdict(NamedTuple):
     It counts for the streak policies in `marks`, each for so much.
 
     `moved` are the member's counters, `shared` those of all members together. `shadows` are rules that are only tried:
-    what each would have paid alone, within limits that it uses up by itself. `arithmetic` is what groups did, by rule. A named tuple, as one is made for every
-    event.
+    what each would have paid alone, within limits that it uses up by itself. `arithmetic` is what groups did, by rule.
+    A named tuple, as one is made for every event.
     """
 
     results: tuple[RuleResult, ...] = ()

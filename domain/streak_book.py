@@ -88,7 +88,8 @@ class Streaks:
     standing: dict[str, list[StoredMark]] = field(default_factory=dict)
     new_marks: list[StoredMark] = field(default_factory=list, init=False)
     ended_marks: list[StoredMark] = field(default_factory=list, init=False)
-    _touched: dict[StreakKey, None] = field(default_factory=dict, init=False)
+    # Those that marks have changed, in order.
+    touched: dict[StreakKey, None] = field(default_factory=dict, init=False)
 
     def mark(
         self, member_id: str, event_id: str, at: datetime, arrived_at: datetime, found: Iterable[tuple[str, int]]
@@ -101,7 +102,7 @@ class Streaks:
                 self.new_marks.append(stored)
                 self.standing.setdefault(event_id, []).append(stored)
             self.kept[key].marks[event_id] = mark
-            self._touched[key] = None
+            self.touched[key] = None
 
     def unmark(self, event_id: str) -> None:
         """The event counts for nothing any more."""
@@ -111,11 +112,11 @@ class Streaks:
                 self.ended_marks.append(stored)
                 if stored.key in self.kept:  # its policy is in force
                     self.kept[stored.key].marks.pop(event_id, None)
-                    self._touched[stored.key] = None
+                    self.touched[stored.key] = None
 
-    def fold(self, as_of: datetime, keys: Iterable[StreakKey] | None = None) -> list[Folded]:
-        """The streaks of these keys, or of those that marks have touched, as they are now."""
-        return [self._fold(key, as_of) for key in (self._touched if keys is None else keys)]
+    def fold(self, as_of: datetime, keys: Iterable[StreakKey]) -> list[Folded]:
+        """The streaks of these keys as they are now."""
+        return [self._fold(key, as_of) for key in keys]
 
     def _fold(self, key: StreakKey, as_of: datetime) -> Folded:
         kept = self.kept[key]

@@ -21,7 +21,7 @@ from domain.streak_fold import fold
 from domain.streaks import Away, Down, Given, Judgement, Mark, Streak, StreakState, Tally, needed_since
 from storage import clocks, configurations, grace, outbox, people, sets, streak_awards
 from storage.game_tables import streak_freezes, streak_marks, streaks
-from storage.hot_path import Found, Query, run, run_together, savepoint
+from storage.hot_path import Found, Query, ahead, run, run_together, savepoint, send
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken, isolate, on_paper, why
 from storage.sets import Rows, array, texts
@@ -29,6 +29,7 @@ from storage.streak_keys import KEYS, named
 from storage.streak_policies import versions_of
 
 MAX_PAGE = 500  # members of one transaction, and streaks of one page
+AT_ONCE = 250  # streaks are folded before the server is told
 MAX_SETTLED = 2_000  # streaks of one settlement: each has few new facts
 MAX_DUE = 5_000  # streaks that one transaction makes due
 PARKED_FOR = timedelta(hours=1)  # what cannot be folded waits so long
@@ -210,14 +211,19 @@ async def keep(
 ) -> Keeping:
     """Fold the streaks of these keys, or of those that marks have touched; what was there is changed, the rest told."""
     program_id = configuration.program_id
+    folded: list[Folded] = []
+    wanted = list(book.touched if keys is None else keys)
+    for first in range(0, len(wanted), AT_ONCE):
+        with on_paper():
+            some = book.fold(as_of, wanted[first : first + AT_ONCE])
+        await _update(session, program_id, [one for one in some if one.before], as_of)
+        folded += some
     with on_paper():
-        folded = book.fold(as_of, keys)
         settled = [(one.key, settlement) for one in folded if any(settlement := book.settle(one))]
     new = {stored.id for stored in book.new_marks}
     if ended := [stored.id for stored in book.ended_marks if stored.id not in new]:
         await run(session, _END, {"program_id": program_id, "ids": texts(ended), "as_of": as_of})
     awards, told = await streak_awards.settle(session, program_id, settled, as_of)
-    await _update(session, program_id, [one for one in folded if one.before], as_of)
     begun = [one for one in folded if one.before is None]
     rows = _mark_rows(program_id, book, as_of), _streak_rows(program_id, begun, as_of), awards
     windows = await grace.follow(session, program_id, book, folded, as_of=as_of)
@@ -252,7 +258,7 @@ async def _update(session: AsyncSession, program_id: str, folded: Sequence[Folde
         changed["tally"] = [_tally_as_json(tally) for tally in changed["tally"]]
     arrays = {name: array(streaks.c[name], values) for name, values in changed.items()}
     keys = named(one.key for one in folded)
-    await run(session, _updating(tuple(changed)), {"program_id": program_id, "as_of": as_of, **keys, **arrays})
+    await send(session, _updating(tuple(changed)), {"program_id": program_id, "as_of": as_of, **keys, **arrays})
 
 
 @lru_cache(maxsize=1_000)
@@ -445,8 +451,9 @@ async def find_next_deadline(session: AsyncSession, program_id: str, policy_key:
 async def _fold_all(
     session: AsyncSession, configuration: Configuration, book: Streaks, *, as_of: datetime
 ) -> Sequence[Folded]:
-    kept = await keep(session, configuration, book, as_of=as_of, keys=book.kept)
-    await sets.insert_all(session, [*kept.rows, outbox.rows(session, kept.effects, now=as_of)])
+    async with ahead(session):  # the server writes some while we fold the next
+        kept = await keep(session, configuration, book, as_of=as_of, keys=book.kept)
+        await sets.insert_all(session, [*kept.rows, outbox.rows(session, kept.effects, now=as_of)])
     return kept.folded
 
 
