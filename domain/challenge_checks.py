@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from domain.challenges import watched
+from domain.challenges import overlaps, watched
 from domain.checks import MAX_LATE_HOURS, MAX_LIST, MAX_POINTS, MAX_TITLE, Told, bounded, close, listed, refers, within
 from domain.configuration import Award, Calendar, Condition, EventType, Rule
 from domain.definitions import Definitions
@@ -49,6 +49,13 @@ def challenge(path: Path, found: Challenge, definitions: Definitions) -> Told:
     yield from _prizes(path, found)
     yield from _conditions(path, found)
     yield from _expressions(path, found, definitions)
+
+
+def overlapping(path: Path, found: Challenge, time_zone: str) -> list[Fault]:
+    """The fault of one that repeats and is longer than a period of the program's calendar; `_window` knows no zone."""
+    if not overlaps(found, time_zone):
+        return []
+    return [Fault((*path, "repeats"), f"one would begin before the one ahead of it ends: a {found.repeats} is shorter")]
 
 
 def _window(path: Path, found: Challenge) -> Told:

@@ -31,6 +31,9 @@ NO_PLACE: Final = 0  # the number of a completion that the close gave no place
 
 _IN_FLIGHT = timedelta(minutes=1)
 
+# Periods in which every month was met, the shortest February included, and every change of the clocks.
+_FOUR_YEARS = {Calendar.WEEK: 209, Calendar.MONTH: 48, Calendar.QUARTER: 16, Calendar.YEAR: 4}
+
 _PREFIX = "challenge:"
 _EXCEPTIONS = ":exceptions"
 _MODES = {
@@ -710,6 +713,17 @@ def following(challenge: Challenge, periods: int, time_zone: str) -> tuple[str, 
     starts_at = _later(challenge.starts_at, challenge.repeats, periods, time_zone)
     ends_at = _later(challenge.ends_at, challenge.repeats, periods, time_zone)
     return f"{challenge.key}.{starts_at.astimezone(zone(time_zone)):%Y-%m-%d}", starts_at, ends_at
+
+
+def overlaps(challenge: Challenge, time_zone: str) -> bool:
+    """Whether one of those that follow would begin before the one ahead of it has ended, in the program's zone."""
+    ends_at = challenge.ends_at
+    for periods in range(1, 1 + _FOUR_YEARS[challenge.repeats] if challenge.repeats else 0):
+        _, starts_at, next_ends_at = following(challenge, periods, time_zone)
+        if starts_at < ends_at:
+            return True
+        ends_at = next_ends_at
+    return False
 
 
 def next_due(first: Challenge, as_of: datetime, time_zone: str) -> tuple[str, datetime, datetime]:

@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.challenge_checks import overlapping
 from domain.challenges import ChallengeEvent, ChallengeState, challenge_after
+from domain.configuration import Configuration
 from domain.definition_checks import check_definition
 from domain.definitions import Definitions, definitions_of
 from domain.game import Challenge
@@ -52,7 +54,7 @@ async def create(
 ) -> StoredChallenge:
     """A draft of what is said as files say it. Raises InvalidChallenge, KeyTaken."""
     definition = _read(key, said)
-    require_fit(definition, definitions_of(await configurations.read_active(session, program_id)))
+    _require_sound(definition, await configurations.read_active(session, program_id))
     return await challenges.insert(session, program_id, definition, ChallengeState.DRAFT, written_by=actor, now=now)
 
 
@@ -66,7 +68,7 @@ async def rewrite(
     draft = await challenges.lock(session, program_id, challenge_id)
     challenge_after(draft.state, ChallengeEvent.LAUNCH)
     definition = _read(draft.key, said)
-    require_fit(definition, definitions_of(await configurations.read_active(session, program_id)))
+    _require_sound(definition, await configurations.read_active(session, program_id))
     await challenges.say(session, replace(draft, written_by=actor), definition, now=now)
     return await challenges.get(session, program_id, challenge_id)
 
@@ -78,6 +80,13 @@ def _read(key: str, said: Mapping[str, Any]) -> Challenge:
     if found is None:
         raise InvalidChallenge(faults)
     return found
+
+
+def _require_sound(definition: Challenge, active: Configuration) -> None:
+    """Raises InvalidChallenge unless it fits, and does not go on when the next one of its campaign begins."""
+    require_fit(definition, definitions_of(active))
+    if faults := overlapping((), definition, active.time_zone):
+        raise InvalidChallenge(faults)
 
 
 def require_fit(definition: Challenge, active: Definitions) -> None:
@@ -94,7 +103,7 @@ def including(active: Definitions, definition: Challenge) -> Definitions:
 async def check(session: AsyncSession, program_id: str, said: Mapping[str, Any]) -> Challenge:
     """What is said, checked as a draft is, and kept nowhere. Raises InvalidChallenge."""
     definition = _read(PREVIEWED, said)
-    require_fit(definition, definitions_of(await configurations.read_active(session, program_id)))
+    _require_sound(definition, await configurations.read_active(session, program_id))
     return definition
 
 
@@ -118,6 +127,7 @@ async def launch(
         raise NeedsSecondPerson(f"{draft.key} was written by {actor}: somebody else launches it")
     if draft.definition.ends_at <= now:
         raise InvalidChallenge([Fault(("ends_at",), "has passed already")])
+    _require_sound(draft.definition, await configurations.read_active(session, program_id))
     await _make(session, draft, lambda _: draft.definition, actor=actor, now=now)
     asked = [draft.definition.audience] if draft.definition.audience else []
     warnings = [NOBODY] if await audiences.list_unmet(session, program_id, asked) else []

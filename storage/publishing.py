@@ -8,8 +8,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.challenge_checks import overlapping
 from domain.definition_checks import check_definition
 from domain.definitions import Definitions, change_as_json, definitions_of, keep_commanded
+from domain.game import Challenge
 from domain.proposals import Proposal, ProposalEvent, ProposalState, check_publisher, proposal_after
 from domain.shapes import Fault
 from storage import configurations, proposals
@@ -41,8 +43,8 @@ async def submit(
     what `configurations.apply` does.
     """
     await configurations.lock_alone(session, program_id)
-    before = definitions_of(await configurations.read_active(session, program_id))
-    _refuse_misfits(before, definitions, at)
+    active = await configurations.read_active(session, program_id)
+    _refuse_misfits(definitions_of(active), definitions, active.time_zone, at)
     if not await needs_second_person(session, program_id):
         return await configurations.apply(
             session, program_id, definitions, applied_by=actor, applied_at=at, expected=expected
@@ -75,7 +77,7 @@ async def publish(session: AsyncSession, program_id: str, proposal_id: str, *, a
     proposal_after(proposal, ProposalEvent.PUBLISH)
     check_publisher(proposal, actor)
     active = await configurations.read_active(session, program_id)
-    _refuse_misfits(definitions_of(active), proposal.definitions, at)
+    _refuse_misfits(definitions_of(active), proposal.definitions, active.time_zone, at)
     number = active.number + 1
     published = await proposals.move(session, proposal, ProposalEvent.PUBLISH, by=actor, at=at, published_as=number)
     await configurations.apply(session, program_id, proposal.definitions, applied_by=actor, applied_at=at)
@@ -106,13 +108,22 @@ async def needs_second_person(session: AsyncSession, program_id: str) -> bool:
     return bool((await session.execute(asked)).scalar_one())
 
 
-def _refuse_misfits(before: Definitions, wanted: Definitions, at: datetime) -> None:
-    """Raises NotSound for a challenge that runs, was made by commands, and refers to what would be gone."""
+def _refuse_misfits(before: Definitions, wanted: Definitions, time_zone: str, at: datetime) -> None:
+    """Raises NotSound for a challenge that runs, was made by commands, and refers to what would be gone; and for new
+    ones that would go on when the next of their campaign begins, which only the program's zone shows."""
     together = keep_commanded(before, wanted)
     running = [
         key
         for key, one in together.challenges.items()
         if one.origin != "file" and one.cancelled_at is None and at < one.known_until
     ]
-    if faults := [fault for key in running for fault in check_definition(together, "challenges", key)]:
+    faults = [fault for key in running for fault in check_definition(together, "challenges", key)]
+    windows = {_window(one) for one in before.challenges.values()}
+    new = [one for one in wanted.challenges.values() if _window(one) not in windows]
+    faults += [fault for one in new for fault in overlapping(("challenges", one.key), one, time_zone)]
+    if faults:
         raise NotSound(faults)
+
+
+def _window(challenge: Challenge) -> tuple[object, ...]:
+    return challenge.key, challenge.starts_at, challenge.ends_at, challenge.repeats

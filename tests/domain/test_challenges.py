@@ -21,8 +21,10 @@ from domain.challenges import (
     challenge_after,
     checkpoints,
     ordinal,
+    overlaps,
     settles_at,
 )
+from domain.configuration import Calendar
 from domain.game import Challenge, Fairness
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -142,3 +144,34 @@ def test_half_time_and_the_last_day_are_spoken_of() -> None:
 @pytest.mark.parametrize(("n", "told"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (23, "23rd")])
 def test_ordinals(n: int, told: str) -> None:
     assert ordinal(n) == told
+
+
+@pytest.mark.parametrize(
+    ("per", "starts_at", "ends_at", "expected"),
+    [
+        (Calendar.WEEK, "2026-03-02T00:00+01:00", "2026-03-09T00:00+01:00", False),
+        (Calendar.WEEK, "2026-03-02T00:00+01:00", "2026-03-09T00:01+01:00", True),
+        # Seven days of 24 hours in a week in which the clocks go forward are an hour more than the week.
+        (Calendar.WEEK, "2026-03-23T00:00+01:00", "2026-03-30T00:00+02:00", False),
+        (Calendar.WEEK, "2026-03-23T00:00+01:00", "2026-03-30T01:00+02:00", True),
+        # The hour more of the week in which they go back.
+        (Calendar.WEEK, "2026-10-19T00:00+02:00", "2026-10-26T00:00+01:00", False),
+        (Calendar.MONTH, "2026-01-01T00:00+01:00", "2026-02-01T00:00+01:00", False),
+        (Calendar.MONTH, "2026-03-01T00:00+01:00", "2026-04-01T00:00+02:00", False),
+        (Calendar.MONTH, "2026-02-01T00:00+01:00", "2026-03-01T00:01+01:00", True),
+        (Calendar.MONTH, "2026-01-29T00:00+01:00", "2026-03-01T00:00+01:00", True),
+        # From the last day at nine to the last but one at six: the same day in a month of thirty.
+        (Calendar.MONTH, "2026-05-31T09:00+02:00", "2026-06-30T18:00+02:00", True),
+        (Calendar.QUARTER, "2026-01-01T00:00+01:00", "2026-04-01T00:00+02:00", False),
+        (Calendar.QUARTER, "2026-02-01T00:00+01:00", "2026-05-02T00:00+02:00", True),
+        (Calendar.YEAR, "2028-01-01T00:00+01:00", "2029-01-01T00:00+01:00", False),
+        (Calendar.YEAR, "2028-01-01T00:00+01:00", "2029-01-01T00:01+01:00", True),
+        (None, "2026-01-01T00:00+01:00", "2026-09-01T00:00+02:00", False),
+    ],
+)
+def test_what_repeats_ends_before_the_next_begins(
+    per: Calendar | None, starts_at: str, ends_at: str, expected: bool
+) -> None:
+    begins, ends = datetime.fromisoformat(starts_at), datetime.fromisoformat(ends_at)
+
+    assert overlaps(replace(challenge(repeats=per), starts_at=begins, ends_at=ends), "Europe/Berlin") is expected

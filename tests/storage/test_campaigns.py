@@ -8,10 +8,10 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.challenges import Campaign, ChallengeEvent, ChallengeState
-from storage import campaigns, challenge_commands, challenges, configurations, notifications
+from storage import campaigns, challenge_commands, challenges, configurations, notifications, publishing
 from storage.tables import programs
 from tests.challenges import days, sprint, with_challenges
-from tests.programs import NOW, apply, make_program
+from tests.programs import NOW, apply, definitions, make_program
 
 # Nine in the morning in Berlin, before the clocks go forward on 29 March.
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -118,3 +118,20 @@ async def test_a_campaign_ends_with_its_first_challenge(session: AsyncSession, h
 
     assert await campaigns.make_next(session, campaign, now=NOW) is None
     assert await campaigns.list_running(session) == []
+
+
+LONG = {
+    "starts_at": "2026-03-23T00:00:00+01:00",
+    "ends_at": "2026-03-30T01:00:00+02:00",  # a week by the clock, and the hour that the clocks go forward
+    "repeats": "week",
+}
+
+
+async def test_what_would_go_on_when_the_next_begins_is_refused_by_the_programs_zone(session: AsyncSession) -> None:
+    campaign = await monthly(session)
+    file = definitions(with_challenges(sprint=sprint(**LONG)))
+
+    with pytest.raises(publishing.NotSound, match=r"challenges\.sprint\.repeats: .* a week is shorter"):
+        await publishing.submit(session, campaign.program_id, file, actor="a test", at=NOW)
+    with pytest.raises(challenge_commands.InvalidChallenge, match=r"^repeats: .* a week is shorter"):
+        await challenge_commands.create(session, campaign.program_id, "race", sprint(**LONG), actor="a test", now=NOW)
