@@ -44,8 +44,11 @@ async def main(database_url: str, redis_url: str, address: str, namespace: str, 
     keyring = Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS))
     client = await connect(address, namespace, keyring)
     keepers = [CheckpointFile(Path(kept))]
-    lanes = handlers(client, database, Redis.from_url(redis_url), clock=now, keepers=keepers)
-    await Relay(database, killed_after(lanes, int(rows)), clock=now, wakeups=Wakeups(database_url)).run()
+    lanes = killed_after(handlers(client, database, Redis.from_url(redis_url), clock=now, keepers=keepers), int(rows))
+    # The lane "intake" has more kinds than one batch takes: a second relay takes the others.
+    served = lanes, {Lane.INTAKE: lanes[Lane.INTAKE]}
+    relays = [Relay(database, some, clock=now, wakeups=Wakeups(database_url)) for some in served]
+    await asyncio.gather(*(relay.run() for relay in relays))
 
 
 if __name__ == "__main__":
