@@ -146,9 +146,7 @@ async def rewrite_challenge(request: Request, challenge_id: ChallengeId) -> Resp
         Scope.CHALLENGES_WRITE,
         {200: LaunchDocument},
         body=LaunchBody,
-        examples={
-            "as it was read": {"fingerprint": "9f86d081884c7d65" * 4}
-        },
+        examples={"as it was read": {"fingerprint": "9f86d081884c7d65" * 4}},
         refusals=(*OF_STATE, "draft_changed", "invalid_challenge", "challenge_key_taken", "needs_second_person"),
         takes_key=True,
     ),

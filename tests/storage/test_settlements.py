@@ -317,7 +317,7 @@ async def test_final_standings_stay_whatever_is_taken_back_later(session: AsyncS
 
 @pytest.mark.parametrize("sign", [1, -1])
 async def test_a_sum_that_is_beyond_all_counting_stays_at_the_bound(session: AsyncSession, sign: int) -> None:
-    program_id, ids = await program(session, "ada", bonus=None, goal={"target": 300_00, "field": "amount_minor"})
+    program_id, _ = await program(session, "ada", bonus=None, goal={"target": 300_00, "field": "amount_minor"})
     await take(session, program_id, *(deal(number, "ada") for number in range(2)))
     await session.execute(text("UPDATE challenge_claims SET amount = :amount"), {"amount": sign * (2**63 - 1)})
 
