@@ -68,7 +68,7 @@ LISTS = [path for method, path, operation in OPERATIONS if method == "get" and o
 # checkpoint (tests/api/test_proofs.py).
 UNREAD = ("/stream", "/proof")
 
-CHALLENGE_PAGES = ("", "/edit", "/live", "/standings", "/completions") + ("/preview", "/launch", "/extend", "/cancel")
+CHALLENGE_PAGES = ("", "/edit", "/live", "/standings", "/completions", "/preview", "/launch", "/extend", "/cancel")
 MEMBER_PAGES = ("", "/absences", "/absences/{absence_id}/withdraw")
 # Routes that OpenAPI does not tell, and where they are asked with what is another program's, if they show any program.
 UNTOLD = {
