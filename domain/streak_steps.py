@@ -42,7 +42,7 @@ def step(facts: Facts, as_of: datetime, tally: Tally) -> Streak | None:
     met: list[_Met] = []
     open_with: Sequence[Mark] | None = None
     for period in periods:
-        done = marks.get(period.first_on, ())
+        done: Sequence[Mark] = marks.get(period.first_on, ())
         counted, amount = enough(done, needed)
         if amount >= needed:
             met.append(_Met(period, counted[-1].occurred_at, done[-1]))

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage import hot_path
 from storage.database import Database
-from storage.hot_path import ahead, run, run_together, send
+from storage.hot_path import Query, ahead, run, run_together, send
 
 LONG = "x" * 3_000_000  # more than the kernel takes at once while the server does something else
-SLOW = "SELECT pg_sleep(0.3)", {}
+SLOW: Query = "SELECT pg_sleep(0.3)", {}
 IMPOSSIBLE = "SELECT 1 / %(zero)s::int", {"zero": 0}
 LENGTH = "SELECT length(CAST(%(text)s AS text))", {"text": LONG}
 SECONDS = 20.0
@@ -26,7 +26,7 @@ async def test_a_long_statement_after_a_slow_one_is_sent_whole(session: AsyncSes
 
 
 async def test_long_answers_do_not_keep_a_long_statement_from_being_sent(session: AsyncSession):
-    many = "SELECT repeat('y', 1000) FROM generate_series(1, 5000)", {}
+    many: Query = "SELECT repeat('y', 1000) FROM generate_series(1, 5000)", {}
 
     async with asyncio.timeout(SECONDS):
         answers, found = await run_together(session, many, LENGTH)
