@@ -1,7 +1,8 @@
 """The ledger's rows: open a Book under locks, and write what its operations made.
 
 Writers lock members before they open a Book, and a Book locks accounts in id order; lots change only under the lock of
-their account. Everything is one statement per table and nothing is ever updated but balances, lots and holds.
+their account. Each time that a Book is written, what it has made since goes into all tables by one statement, and
+nothing is ever updated but balances, lots, holds and promises.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
