@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from domain.challenges import overlaps, watched
+from domain.challenges import CALLED_OFF, KNOWN_LATE, TOLD_LATE, overlaps, watched
 from domain.checks import MAX_LATE_HOURS, MAX_LIST, MAX_POINTS, MAX_TITLE, Told, bounded, close, listed, refers, within
 from domain.configuration import Award, Calendar, Condition, EventType, Rule
 from domain.definitions import Definitions
 from domain.expressions import ExpressionError, check, fields_used, totals_used
 from domain.game import Challenge, Fairness
 from domain.members import ATTRIBUTES
+from domain.rules import OUTSIDE
 from domain.samples import EVENT_ATTRIBUTES, breakages
 from domain.shapes import Fault, Path
 
@@ -28,15 +29,7 @@ _LONGEST = {
     Calendar.QUARTER: timedelta(days=92, hours=1),
     Calendar.YEAR: timedelta(days=366, hours=1),
 }
-_TAKEN = {
-    "audience",
-    "multiplier",
-    "bonus",
-    "cancelled",
-    "outside its window",
-    "known too late",
-    "told too late by its source",
-}
+_TAKEN = {"audience", "multiplier", "bonus", CALLED_OFF, OUTSIDE, KNOWN_LATE, TOLD_LATE}
 
 
 def challenge(path: Path, found: Challenge, definitions: Definitions) -> Told:

@@ -22,12 +22,18 @@ from domain.derived import STREAK_REACHED
 from domain.events import Event
 from domain.expressions import ExpressionError, evaluate
 from domain.game import Challenge, Fairness
+from domain.rules import OUTSIDE
 from domain.time import zone
 
 MAX_BONUS = 1_000_000_000  # points by one challenge for one event
 MAX_MULTIPLIER = 1_000
 
 NO_PLACE: Final = 0  # the number of a completion that the close gave no place
+
+# Which bound of the challenge itself an event lies outside of, beside rules' OUTSIDE: no condition has such a name.
+CALLED_OFF: Final = "cancelled"
+KNOWN_LATE: Final = "known too late"
+TOLD_LATE: Final = "told too late by its source"
 
 _IN_FLIGHT = timedelta(minutes=1)
 
@@ -217,11 +223,11 @@ def keys(
 def _outside(challenge: Challenge, occurred_at: datetime, decided_at: datetime, known: bool) -> str | None:
     """Which bound in time the event lies outside of; one that is `known` has completed it before, and still may."""
     if challenge.is_called_off and not known:
-        return "cancelled"
+        return CALLED_OFF
     if not challenge.starts_at <= occurred_at < challenge.until:
-        return "outside its window"
+        return OUTSIDE
     if decided_at >= challenge.known_until and not known:
-        return "known too late"
+        return KNOWN_LATE
     return None
 
 
@@ -289,7 +295,7 @@ def _missed(
     if (outside := _outside(challenge, event.occurred_at, decided_at, known)) is not None:
         return outside
     if counted_from >= challenge.until:
-        return "told too late by its source"
+        return TOLD_LATE
     goal = challenge.goal
     if goal and goal.streak and (event.data["streak"] != goal.streak or event.data["length"] < goal.target):
         return "the streak of its goal"
@@ -461,8 +467,9 @@ class ClaimState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A completion as the challenge has it. `due` is what it would be paid at a place, `prize` the name of the prize
-    by which it was paid, if it was not paid with its event."""
+    """A completion as the challenge has it. `occurred_at` is from when its event counts, which is when it was told
+    where its source was too late with it. `due` is what it would be paid at a place, `prize` the name of the prize by
+    which it was paid, if it was not paid with its event."""
 
     challenge: str
     event_id: str

@@ -211,7 +211,10 @@ class StandingsDocument(Document):
 
 
 class ClaimDocument(Document):
-    """A completion: `number` counts them as they came, `place` is one among the first; `due` is what one pays there."""
+    """A completion: `number` counts them as they came, `place` is one among the first; `due` is what one pays there.
+
+    `occurred_at` is from when it counts: when it was told, where its source was too late with it.
+    """
 
     event_id: str
     member_id: str
