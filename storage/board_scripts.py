@@ -132,8 +132,8 @@ local generation = redis.call('GET', KEYS[1]) or ''
 return string.find(generation, ARGV[2] .. '-' .. server() .. '-', 1, true) == 1
 """
 
-# ARGV: the boards' shape, what nobody else calls theirs, for how many seconds it is in the making unless `keep_making`
-# says more, and NX unless the turn is taken from whoever has it. Answers the generation, or nothing.
+# ARGV: the boards' shape, what nobody else calls theirs, for how many seconds it is in the making unless a page
+# that is written says so anew, and NX unless the turn is taken from whoever has it. Answers the generation, or nothing.
 MAKE = f"""{_COMMON}{_SERVER}
 local generation = ARGV[2] .. '-' .. server() .. '-' .. ARGV[3]
 return redis.call('SET', KEYS[2], generation, 'EX', ARGV[4], unpack(ARGV, 5)) and generation
