@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.challenges import StoredChallenge
-from storage.game_tables import challenges
 from storage.hot_path import run
 
 # Whoever was merged is the other member.
@@ -37,10 +35,3 @@ async def get(session: AsyncSession, stored: StoredChallenge) -> Totals:
     """The challenge's totals as they are now."""
     [row] = await run(session, _TOTALS, {"program_id": stored.program_id, "challenge": stored.key})
     return Totals(*row)
-
-
-async def count_older(session: AsyncSession, program_id: str, before: str, state: str | None) -> int:
-    """How many challenges of the state, or of any, were made before the one of this id."""
-    older = challenges.c.program_id == program_id, challenges.c.id < before
-    chosen = select(func.count()).where(*older, *([challenges.c.state == state] if state else []))
-    return int(await session.scalar(chosen) or 0)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func, select, update
 from sqlalchemy import insert as sql_insert
-from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.challenges import (
@@ -109,6 +109,13 @@ async def list_page(
         chosen = chosen.where(challenges.c.id < before)
     rows = await session.execute(chosen.order_by(challenges.c.id.desc()).limit(min(limit, MAX_PAGE)))
     return [_stored(row) for row in rows.mappings()]
+
+
+async def count_older(session: AsyncSession, program_id: str, before: str, state: str | None) -> int:
+    """How many challenges of the state, or of any, were made before the one of this id."""
+    older = challenges.c.program_id == program_id, challenges.c.id < before
+    chosen = select(func.count()).where(*older, *([challenges.c.state == state] if state else []))
+    return int(await session.scalar(chosen) or 0)
 
 
 async def insert(
@@ -267,22 +274,23 @@ def _wake(row: StoredChallenge) -> OutboxRow:
 
 # -- Claims --------------------------------------------------------------------------------------------------------
 
-_CLAIM = tuple(Claim.__dataclass_fields__)
+_COLUMNS = tuple(Claim.__dataclass_fields__)
+CLAIM = ", ".join(f"c.{name}" for name in _COLUMNS)  # what `read_claim` reads of claims `c`
 
 
 def claim_rows(program_id: str, claims: Iterable[Claim], *, as_of: datetime) -> Rows:
     """Claims as they are now."""
-    values = [tuple(getattr(one, name) for name in _CLAIM) for one in claims]
+    values = [tuple(getattr(one, name) for name in _COLUMNS) for one in claims]
     conflict = """ON CONFLICT (event_id, challenge) DO UPDATE SET state = excluded.state,
         member_id = excluded.member_id, amount = excluded.amount, points = excluded.points, due = excluded.due,
         team = excluded.team, prize = excluded.prize, occurred_at = excluded.occurred_at,
         number = excluded.number, place = excluded.place"""
-    return Rows(challenge_claims, _CLAIM, values, conflict, {"program_id": program_id, "recorded_at": as_of})
+    return Rows(challenge_claims, _COLUMNS, values, conflict, {"program_id": program_id, "recorded_at": as_of})
 
 
 async def claims_of(session: AsyncSession, program_id: str, event_ids: Collection[str]) -> list[tuple[Claim, bool]]:
     """The claims of these events, each with whether its challenge is settled."""
-    statement = f"""SELECT h.state = 'settled', {", ".join(f"c.{name}" for name in _CLAIM)}
+    statement = f"""SELECT h.state = 'settled', {CLAIM}
         FROM challenge_claims c JOIN challenges h ON h.program_id = c.program_id AND h.key = c.challenge
         WHERE c.program_id = %(program_id)s AND c.event_id = ANY(CAST(%(ids)s AS text[]))
         ORDER BY c.event_id, c.challenge"""
@@ -294,7 +302,7 @@ async def list_claims(
     session: AsyncSession, program_id: str, key: str, *, after: int = 0, limit: int = MAX_PAGE
 ) -> list[Claim]:
     """Up to `limit` claims of a challenge in the order in which they came, behind the first `after` of them."""
-    columns = [challenge_claims.c[name] for name in _CLAIM]
+    columns = [challenge_claims.c[name] for name in _COLUMNS]
     own = challenge_claims.c.program_id == program_id, challenge_claims.c.challenge == key
     came = challenge_claims.c.number.nulls_last(), challenge_claims.c.recorded_at, challenge_claims.c.event_id
     chosen = select(*columns).where(*own).order_by(*came).offset(after).limit(min(limit, MAX_PAGE))
@@ -303,7 +311,7 @@ async def list_claims(
 
 async def find_last_place(session: AsyncSession, stored: StoredChallenge) -> Claim | None:
     """The claim that has the last of the challenge's places, if that was given."""
-    columns = [challenge_claims.c[name] for name in _CLAIM]
+    columns = [challenge_claims.c[name] for name in _COLUMNS]
     own = challenge_claims.c.program_id == stored.program_id, challenge_claims.c.challenge == stored.key
     last = challenge_claims.c.place == stored.definition.first
     row = (await session.execute(select(*columns).where(*own, last))).one_or_none()
@@ -312,7 +320,7 @@ async def find_last_place(session: AsyncSession, stored: StoredChallenge) -> Cla
 
 def read_claim(values: Sequence[Any]) -> Claim:
     """The claim of a row with the columns that claims have, in their order."""
-    row = dict(zip(_CLAIM, values, strict=True))
+    row = dict(zip(_COLUMNS, values, strict=True))
     return Claim(**row | {"state": ClaimState(row["state"])})
 
 

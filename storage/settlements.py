@@ -5,6 +5,7 @@ Prizes are derived events, so that they are decided, explained and taken back li
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,7 +27,7 @@ from domain.derived import CHALLENGE_PRIZE
 from domain.game import Challenge, Fairness
 from domain.outbox import OutboxRow
 from storage import challenges, outbox, program_counters, sets
-from storage.challenges import StoredChallenge
+from storage.challenges import CLAIM, StoredChallenge
 from storage.decisions import counter_rows
 from storage.game_tables import challenge_claims
 from storage.hot_path import run
@@ -62,9 +63,8 @@ async def _give_places(session: AsyncSession, stored: StoredChallenge, now: date
     return [row for claim in given for row in _changed(stored.program_id, lent[claim.event_id], claim, now)]
 
 
-_CLAIM = ", ".join(f"c.{name}" for name in Claim.__dataclass_fields__)
-_OWN = _CLAIM.replace("c.member_id", "COALESCE(m.merged_into, m.id)")  # whoever was merged is the other member
-_NUMBERED = f"""SELECT e.revision, {_OWN} FROM challenge_claims c
+# Whoever was merged is the other member.
+_NUMBERED = f"""SELECT e.revision, COALESCE(m.merged_into, m.id), {CLAIM} FROM challenge_claims c
     JOIN events e ON e.program_id = c.program_id AND e.id = c.event_id
     JOIN members m ON m.program_id = c.program_id AND m.id = c.member_id
     WHERE c.program_id = %(program_id)s AND c.challenge = %(challenge)s AND c.number IS NOT NULL
@@ -74,7 +74,10 @@ _NUMBERED = f"""SELECT e.revision, {_OWN} FROM challenge_claims c
 async def _numbered(session: AsyncSession, stored: StoredChallenge) -> list[tuple[Claim, int]]:
     """The claims that have numbers, as they came, each with its event's revision."""
     found = await run(session, _NUMBERED, {"program_id": stored.program_id, "challenge": stored.key})
-    return [(challenges.read_claim(values), revision) for revision, *values in found]
+    return [
+        (replace(challenges.read_claim(values), member_id=member_id), revision)
+        for revision, member_id, *values in found
+    ]
 
 
 async def _write(session: AsyncSession, stored: StoredChallenge, given: Sequence[Claim]) -> None:

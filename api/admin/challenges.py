@@ -46,7 +46,7 @@ async def list_challenges(
     program_id = pages.visit(request).program.id
     async with backends(request).database.begin() as session:
         found = await challenges.list_page(session, program_id, state=state, before=before, limit=LIST_LENGTH)
-        older = await challenge_totals.count_older(session, program_id, found[-1].id, state) if found else 0
+        older = await challenges.count_older(session, program_id, found[-1].id, state) if found else 0
     shown: dict[str, Any] = {
         "challenges": found,
         "older": older,
