@@ -83,7 +83,7 @@ WORKFLOWS = [
 ACTIVITIES_AT_ONCE = 20
 
 
-class Outside(NamedTuple):
+class Systems(NamedTuple):
     """The systems outside that activities call."""
 
     vendors: Vendors
@@ -108,7 +108,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         tell=changes.tell,
     )
     redis = Redis.from_url(settings.redis_url)
-    outside = Outside(Vendors(), HubSpots(), BambooHRs())
+    outside = Systems(Vendors(), HubSpots(), BambooHRs())
     checkpoints = keepers(settings.ledger_checkpoint_file, settings.ledger_checkpoint_url)
     to_temporal = partial(connect, settings.temporal_address, settings.temporal_namespace, keyring)
     client = await to_temporal(lazy=True)
@@ -130,7 +130,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
 
 
 def activities_by_queue(
-    settings: Settings, database: Database, keyring: Keyring, outside: Outside, clock: Clock
+    settings: Settings, database: Database, keyring: Keyring, outside: Systems, clock: Clock
 ) -> Mapping[Queue, Sequence[Callable[..., Any]]]:
     """Which activities each queue serves: those that call a system outside are on that system's."""
     vendors, hubspots, bamboohrs = outside
