@@ -1,6 +1,7 @@
 """Counters in back-tests: by how much the candidate has moved them more than the record, and what it alone counts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from domain.backtest_outcomes import Did
@@ -63,10 +64,12 @@ def added(one: tuple[int, int], other: tuple[int, int], sign: int = 1) -> tuple[
     return one[0] + sign * other[0], one[1] + sign * other[1]
 
 
-def counted_then(live: Configuration, event: Event, person: Person) -> set[CounterKey]:
-    """What the record counts where the event is decided."""
+def counted_then(
+    live: Configuration, event: Event, person: Person, at: datetime, completed: Collection[str]
+) -> set[CounterKey]:
+    """What the record counts where the event is decided at this instant and has completed these challenges before."""
     seen = as_seen(live, event)
-    return {*keys_needed(live, seen, person), *shared_needed(live, seen)}
+    return {*keys_needed(live, seen, person, at, completed), *shared_needed(live, seen, at, completed)}
 
 
 def read_alone(candidate: Configuration, live: Configuration) -> Counted:

@@ -5,13 +5,14 @@ events in; nothing is written. What a decision read was recorded, so what it rea
 recorded and by how much the candidate is ahead of it: in the counters of a member and of all together, in value, in
 milestones, tiers and badges. Under the definitions that were live then it never gets ahead, and the difference is zero.
 
-What the record cannot tell is taken as it was: what members spend, what lapses, what sources say. What Laurel derived
-itself (a prize, a streak's length, a tier, a badge) is taken as recorded where the candidate comes to it as well, and
-left out where it does not; what only the candidate comes to is told besides.
+What the record cannot tell is taken as it was: what members spend, what lapses, what sources say. So is which
+challenges an event had completed before the candidate first decides it. What Laurel derived itself (a prize, a streak's
+length, a tier, a badge) is taken as recorded where the candidate comes to it as well, and left out where it does not;
+what only the candidate comes to is told besides.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -35,7 +36,7 @@ from domain.backtest_members import Members, Placed
 from domain.backtest_outcomes import NOTHING_DONE, Did, Outcome, Words, cohort_of, what_was_done
 from domain.backtest_streaks import Marks, differing
 from domain.backtest_tiers import GivenTier, OtherGain, TierFound, Tiers
-from domain.challenges import given_back
+from domain.challenges import Claim, given_back
 from domain.configuration import Configuration
 from domain.counters import NOTHING, CounterKey, Counts, counts_from_json
 from domain.deciding import (
@@ -108,7 +109,7 @@ class Recorded:
 class _Kept:
     """A decision that was taken up: the candidate's fact (None: it has none), and what either side did.
 
-    `earned_at` is when what it gave took effect.
+    `earned_at` is when what it gave took effect, `covered` what the record counted where it was decided.
     """
 
     event_id: str
@@ -118,6 +119,7 @@ class _Kept:
     live: Configuration
     recorded: Did
     candidate: Did
+    covered: Collection[CounterKey] = ()
     rewards: Sequence[GivenReward] = ()
 
 
@@ -285,11 +287,13 @@ class Replay:
             self._own.add(person.id, key, by)
         self._mark_believed(step, live, event, person, before)
         fact, moved = None, {**recorded.moved, **alone}
+        covered = _covered(step, live, person) if step.again else ()
         if step.again:
             fact = self._new_fact(step, person)
             fact.state, fact.points, fact.shared, fact.moved = DECIDED, step.points, recorded.shared, moved
             fact.earnings = {unit: (self._earning(step), amount) for unit, amount in recorded.amounts.items() if amount}
-        kept = _Kept(step.event_id, event.occurred_at, fact, person, live, recorded, replace(recorded, moved=moved))
+        did = replace(recorded, moved=moved)
+        kept = _Kept(step.event_id, event.occurred_at, fact, person, live, recorded, did, covered)
         self._see(step, live, person)
         self._earn(kept, 1)
         if candidate.badges:
@@ -333,9 +337,8 @@ class Replay:
         before = self._kept.pop(step.event_id, None)
         undone = before.recorded if before is not None and before.person.id == person.id else NOTHING_DONE
         self._members.stand_as_recorded(person.id, step.inputs, undone)
-        fact = before.fact if before is not None and before.fact is not None else self._new_fact(step, person)
-        covered = counted_then(live, step.event, person)
-        read = self._read(step, candidate, person, covered, undone)
+        fact, covered = self._fact_of(step, person, before), _covered(step, live, person)
+        read = self._read(step, candidate, person, fact.claims, covered, undone)
         others = [before.person] if before is not None and before.person.id != person.id else []
         intake = self._intake(candidate, step.decided_at, fact, [person, *others], read, before)
         intake.take(replace(step.event, member=Identity(MEMBER_ID, person.id)), _REDECIDE)
@@ -345,7 +348,7 @@ class Replay:
         self._get_ahead(intake, read, moves, covered, self._alone(live))
         self._members.keep(intake, [person, *others])
         given = intake.ladders.given_for(step.event_id) if step.again else []
-        kept = _Kept(step.event_id, step.event.occurred_at, fact, person, live, recorded, did, given)
+        kept = _Kept(step.event_id, step.event.occurred_at, fact, person, live, recorded, did, covered, given)
         self._see(step, live, person)
         self._replace(before, kept)
         self._members.show(person.id, step.inputs, step.verdict)
@@ -394,8 +397,7 @@ class Replay:
         new = Fact(self._id("evt"), retraction, b"", NEW, at)
         intake.facts[new.key] = new
         intake.take(replace(retraction, retracts=kept.fact.event.external_id), _REDECIDE)
-        covered = counted_then(kept.live, kept.fact.event, kept.person)
-        self._get_ahead(intake, read, moves, covered, self._alone(kept.live))
+        self._get_ahead(intake, read, moves, kept.covered, self._alone(kept.live))
         self._note_claims(intake, kept.live)
         self._members.keep(intake, [kept.person])
         self._tell(kept, -1)
@@ -420,13 +422,14 @@ class Replay:
     def _pay(self, found: Event, at: datetime, live: Configuration, person: Person) -> _Kept:
         candidate = self._under(live)
         fact = Fact(self._id("evt"), found, b"", NEW, at)
-        covered, read = counted_then(live, found, person), self._read_now(candidate, found, person)
+        covered = counted_then(live, found, person, at, ())
+        read = self._read_now(candidate, found, person, at, covered)
         intake = self._intake(candidate, at, fact, [person], read)
         intake.take(found, _REDECIDE)
         did = self._done(intake)
         self._get_ahead(intake, read, Moves(), covered, self._alone(live))
         self._members.keep(intake, [person])
-        kept = _Kept(fact.event_id, found.occurred_at, fact, person, live, NOTHING_DONE, did)
+        kept = _Kept(fact.event_id, found.occurred_at, fact, person, live, NOTHING_DONE, did, covered)
         self._tell(kept, 1)
         self._members[person.id].differs = True
         self._find(intake, fact.event_id, live, person)
@@ -454,9 +457,16 @@ class Replay:
     # -- What a decision reads -------------------------------------------------------------------------------------
 
     def _read(
-        self, step: Step, candidate: Configuration, person: Person, covered: set[CounterKey], undone: Did
+        self,
+        step: Step,
+        candidate: Configuration,
+        person: Person,
+        completed: Collection[str],
+        covered: Collection[CounterKey],
+        undone: Did,
     ) -> Read:
         """The counters that the candidate reads or moves, before what is undone was undone."""
+        at = step.decided_at
         by_member = counts_from_json(step.inputs.get("counters", ()))
         by_all = counts_from_json(step.inputs.get("shared", ()))
         event, returned = as_seen(candidate, step.event), given_back(undone.shared)
@@ -464,13 +474,16 @@ class Replay:
             self._badges.counters(person.id, undone.moved)
             | {
                 (person.id, key): self._count(person.id, key, by_member, covered, undone.moved)
-                for key in keys_needed(candidate, event, person)
+                for key in keys_needed(candidate, event, person, at, completed)
             },
-            {key: self._count(ALL, key, by_all, covered, returned) for key in shared_needed(candidate, event)},
+            {
+                key: self._count(ALL, key, by_all, covered, returned)
+                for key in shared_needed(candidate, event, at, completed)
+            },
         )
 
     def _count(
-        self, who: str, key: CounterKey, recorded: Counts, covered: set[CounterKey], undone: Counts
+        self, who: str, key: CounterKey, recorded: Counts, covered: Collection[CounterKey], undone: Counts
     ) -> tuple[int, int]:
         own = self._own.of(who, key)
         if key not in covered:
@@ -490,19 +503,19 @@ class Replay:
             for key in read.keys() | by.keys():
                 self._seen[who, key] = added(read.get(key, NOTHING), by.get(key, NOTHING))
 
-    def _read_now(self, candidate: Configuration, found: Event, person: Person) -> Read:
+    def _read_now(
+        self, candidate: Configuration, found: Event, person: Person, at: datetime, covered: Collection[CounterKey]
+    ) -> Read:
         """The counters that deciding what was found reads or moves, as they are under the candidate."""
-        live = self._last
-        assert live is not None, "something was decided"
-        covered, event = counted_then(live, found, person), as_seen(candidate, found)
+        event = as_seen(candidate, found)
 
         def now(who: str, key: CounterKey) -> tuple[int, int]:
             seen = self._seen.get((who, key), NOTHING)
             return self._count(who, key, {key: seen}, covered, {})
 
         return Read(
-            {(person.id, key): now(person.id, key) for key in keys_needed(candidate, event, person)},
-            {key: now(ALL, key) for key in shared_needed(candidate, event)},
+            {(person.id, key): now(person.id, key) for key in keys_needed(candidate, event, person, at, ())},
+            {key: now(ALL, key) for key in shared_needed(candidate, event, at, ())},
         )
 
     def _intake(
@@ -535,6 +548,16 @@ class Replay:
     def _id(self, prefix: str) -> str:
         return f"{prefix}_{next(self._number)}"
 
+    def _fact_of(self, step: Step, person: Person, before: _Kept | None) -> Fact:
+        """The candidate's fact; what it had completed before the candidate first decides it is taken as recorded."""
+        fact = before.fact if before is not None and before.fact is not None else self._new_fact(step, person)
+        if not fact.decisions:
+            fact.claims = {
+                key: Claim(key, fact.event_id, person.id, fact.event.occurred_at, number)
+                for key, number in step.inputs.get("completed", {}).items()
+            }
+        return fact
+
     def _new_fact(self, step: Step, person: Person) -> Fact:
         event = replace(step.event, member=Identity(MEMBER_ID, person.id))
         return Fact(step.event_id, event, b"", NEW, step.told_at, person.id, step.revision)
@@ -555,7 +578,9 @@ class Replay:
 
     # -- What came of it -------------------------------------------------------------------------------------------
 
-    def _get_ahead(self, intake: Intake, read: Read, recorded: Moves, covered: set[CounterKey], alone: Counted) -> None:
+    def _get_ahead(
+        self, intake: Intake, read: Read, recorded: Moves, covered: Collection[CounterKey], alone: Counted
+    ) -> None:
         """Note by how much the candidate has moved counters more than the record, or alone."""
         moved = {
             (member, key): added(now, read.by_member.get((member, key), NOTHING), -1)
@@ -610,6 +635,10 @@ class Replay:
                 candidate, kept.person.id, unit, amounts, kept.earned_at, by=kept.event_id, at=self._now
             )
             self._take_tiers(found, kept.live)
+
+
+def _covered(step: Step, live: Configuration, person: Person) -> set[CounterKey]:
+    return counted_then(live, step.event, person, step.decided_at, step.inputs.get("completed", {}))
 
 
 def _moves(kept: _Kept | None, sign: int) -> Moves:

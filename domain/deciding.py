@@ -33,7 +33,6 @@ MAX_CROSSINGS = 100  # of one milestone by one event
 UNIT = "points"  # what events earn unless their rules say otherwise
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_ALWAYS = datetime.min.replace(tzinfo=UTC)
 _NONE: Mapping[Any, Any] = {}
 
 
@@ -257,11 +256,7 @@ def counted_by_back_fill(
 
 
 def keys_needed(
-    configuration: Configuration,
-    event: Event,
-    person: Person,
-    decided_at: datetime = _ALWAYS,
-    known: Collection[str] = (),
+    configuration: Configuration, event: Event, person: Person, decided_at: datetime, known: Collection[str]
 ) -> list[CounterKey]:
     """The counters that deciding this event then reads or moves, in order; `known` it has completed before."""
     needs, at, zone = plan(configuration, event.type), event.occurred_at, person.time_zone
@@ -273,7 +268,7 @@ def keys_needed(
 
 
 def shared_needed(
-    configuration: Configuration, event: Event, decided_at: datetime = _ALWAYS, known: Collection[str] = ()
+    configuration: Configuration, event: Event, decided_at: datetime, known: Collection[str]
 ) -> list[CounterKey]:
     """The counters of all members together that deciding this event then reads or moves, in order."""
     needs, at, zone = plan(configuration, event.type), event.occurred_at, configuration.time_zone
