@@ -14,6 +14,7 @@ from storage.challenges import StoredChallenge
 from storage.database import Database
 
 TOLD_AT_ONCE = 500  # people, in one transaction
+MAX_TOLD = 1_000_000  # people, the first: more than the programs that Laurel is measured with have
 
 NOBODY_YET = "Nobody has completed anything yet."
 NOBODY = "Nobody has completed anything."
@@ -125,7 +126,7 @@ class ChallengeActivities:
         async with self._database.begin() as session:
             if await notifications.was_told(session, stored.program_id, kind, stored.id):
                 return
-            standings = await challenges.list_standings(session, stored, "members", limit=None)
+            standings = await challenges.list_standings(session, stored, "members", limit=MAX_TOLD)
         for n in range(0, len(standings), TOLD_AT_ONCE):
             page = standings[n : n + TOLD_AT_ONCE]
             tellings = [Telling(one.member_id, subject, _place(one), f"{stored.id}/{one.member_id}") for one in page]

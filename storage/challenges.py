@@ -355,9 +355,9 @@ def scopes(definition: Challenge) -> tuple[str, ...]:
 
 
 async def list_standings(
-    session: AsyncSession, stored: StoredChallenge, scope: str, *, after: int = 0, limit: int | None = MAX_PAGE
+    session: AsyncSession, stored: StoredChallenge, scope: str, *, after: int = 0, limit: int = MAX_PAGE
 ) -> list[Standing]:
-    """Up to `limit` places (None: all) behind the rank `after`: final once it is settled, before that as they are now.
+    """Up to `limit` places behind the rank `after`: final once it is settled, before that as they are now.
 
     As they are now they are ranked anew by each call.
     """

@@ -66,7 +66,7 @@ async def show(request: Request, challenge_id: ChallengeId) -> Response:
 @router.get("/admin/challenges/{challenge_id:chl}/live")
 async def show_live(request: Request, challenge_id: ChallengeId) -> Response:
     """The part of the page that changes while a challenge runs."""
-    stored = await _get(request, challenge_id)
+    stored = await get_challenge(request, challenge_id)
     status = NOTHING_CHANGES if stored.state in CHALLENGE_ENDED else 200
     return pages.render(
         request, "live.html", status, **await _live(request, stored, ranks=SHOWN, claims=SHOWN), is_part=True
@@ -76,14 +76,14 @@ async def show_live(request: Request, challenge_id: ChallengeId) -> Response:
 @router.get("/admin/challenges/{challenge_id:chl}/standings")
 async def list_standings(request: Request, challenge_id: ChallengeId, after: Skipped = 0) -> Response:
     """Who stands where, from behind a rank on."""
-    shown = await _live(request, await _get(request, challenge_id), after=after, ranks=PAGE_LENGTH, claims=0)
+    shown = await _live(request, await get_challenge(request, challenge_id), after=after, ranks=PAGE_LENGTH, claims=0)
     return pages.render(request, "standings_page.html", **shown, page_length=PAGE_LENGTH)
 
 
 @router.get("/admin/challenges/{challenge_id:chl}/completions")
 async def list_completions(request: Request, challenge_id: ChallengeId, newer: Skipped = 0) -> Response:
     """Who has completed it, the newest first, behind so many newer ones."""
-    shown = await _live(request, await _get(request, challenge_id), newer=newer, ranks=0, claims=PAGE_LENGTH)
+    shown = await _live(request, await get_challenge(request, challenge_id), newer=newer, ranks=0, claims=PAGE_LENGTH)
     return pages.render(request, "completions_page.html", **shown, page_length=PAGE_LENGTH)
 
 
@@ -93,7 +93,7 @@ async def list_completions(request: Request, challenge_id: ChallengeId, newer: S
 @router.post("/admin/challenges/{challenge_id:chl}/preview")
 async def preview(request: Request, challenge_id: ChallengeId) -> Response:
     """What it would have paid, as it stands."""
-    stored = await _get(request, challenge_id)
+    stored = await get_challenge(request, challenge_id)
 
     async def whole(found: previews.Found) -> Response:
         return await _show(request, challenge_id, **found)
@@ -169,7 +169,8 @@ async def cancel(request: Request, challenge_id: ChallengeId) -> Response:
 # -- What the pages show -------------------------------------------------------------------------------------------
 
 
-async def _get(request: Request, challenge_id: str) -> StoredChallenge:
+async def get_challenge(request: Request, challenge_id: str) -> StoredChallenge:
+    """The visitor's program's challenge of this id; raises LookupError."""
     async with backends(request).database.begin() as session:
         return await challenges.get(session, pages.visit(request).program.id, challenge_id)
 
@@ -177,7 +178,7 @@ async def _get(request: Request, challenge_id: str) -> StoredChallenge:
 async def _show(request: Request, challenge_id: str, status: int = 200, **told: Any) -> Response:
     """The challenge's page; what is told on it is one of NOTHING_TOLD."""
     visit = pages.visit(request)
-    stored = await _get(request, challenge_id)
+    stored = await get_challenge(request, challenge_id)
     filled = {name: visit.text(name) for name in ("ends_at", "reason")}
     filled["ends_at"] = filled["ends_at"] or forms.local(stored.definition.until, visit.program.time_zone)
     shown = {**await _live(request, stored, ranks=SHOWN, claims=SHOWN), **NOTHING_TOLD, **told}

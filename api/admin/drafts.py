@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.admin import forms, pages, previews
+from api.admin.challenges import get_challenge
 from api.admin.forms import Unreadable
 from api.admin.pages import Page
 from api.backends import backends
@@ -15,7 +16,7 @@ from api.schemas.base import ChallengeId
 from domain.challenges import ChallengeState
 from domain.derived import EVENT_TYPES as DERIVED_TYPES
 from domain.time import zone
-from storage import challenge_commands, challenges, configurations
+from storage import challenge_commands, configurations
 from storage.challenge_commands import InvalidChallenge
 from storage.challenges import StoredChallenge
 
@@ -29,9 +30,10 @@ router = APIRouter(include_in_schema=False, route_class=Page)
 async def show_form(request: Request) -> Response:
     """An empty form, for the working week that comes."""
     visit, now = pages.visit(request), backends(request).clock()
-    monday = _next_monday(now, visit.program.time_zone)
+    time_zone = visit.program.time_zone
+    monday = _next_monday(now, time_zone)
     friday = monday + timedelta(days=4, hours=8)
-    empty = {"starts_at": f"{monday:%Y-%m-%dT%H:%M}", "ends_at": f"{friday:%Y-%m-%dT%H:%M}"}
+    empty = {"starts_at": forms.local(monday, time_zone), "ends_at": forms.local(friday, time_zone)}
     return await _form(request, empty)
 
 
@@ -91,8 +93,7 @@ async def preview(request: Request) -> Response:
 
 async def _get_draft(request: Request, challenge_id: str) -> StoredChallenge:
     """The draft, of which nothing is lost when it is written anew in the form; raises LookupError, Problem."""
-    async with backends(request).database.begin() as session:
-        stored = await challenges.get(session, pages.visit(request).program.id, challenge_id)
+    stored = await get_challenge(request, challenge_id)
     if stored.state is not ChallengeState.DRAFT:
         raise Problem("illegal_transition", "Only a draft can be written anew.")
     if not forms.says_all(stored.definition):
