@@ -381,6 +381,8 @@ class Configuration:
     sources: Mapping[str, Source] = field(default_factory=dict)
     # What domain.deciding derives per event type, once.
     plans: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    # What storage.streak_policies reads of its streaks, once.
+    streak_versions: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def every_unit(self) -> Mapping[str, Unit]:

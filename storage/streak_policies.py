@@ -18,7 +18,6 @@ MAX_CACHED = 200  # programs in one process
 
 _SNAPSHOTS = """SELECT number, digest, applied_at, body -> 'streaks' FROM configurations
     WHERE program_id = %(program_id)s AND number BETWEEN %(first)s AND %(number)s ORDER BY number"""
-_PLANNED = "streak policies"  # no event type has a name of two words
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,12 @@ _cache: OrderedDict[str, _History] = OrderedDict()
 
 async def versions_of(session: AsyncSession, configuration: Configuration) -> Mapping[str, Versions]:
     """By key, every version that a policy of this configuration has had, with the instant since which it held."""
-    found: dict[str, Versions] | None = configuration.plans.get(_PLANNED)
-    if found is None:
+    found: dict[str, Versions] = configuration.streak_versions
+    if found.keys() != configuration.streaks.keys():
         history = await _history(session, configuration.program_id, configuration.number)
-        found = configuration.plans[_PLANNED] = {
+        for key, policy in configuration.streaks.items():
             # A key may have been another streak's before it was removed.
-            key: tuple(one for one in history.versions[key].values() if one[1].cadence is policy.cadence)
-            for key, policy in configuration.streaks.items()
-        }
+            found[key] = tuple(one for one in history.versions[key].values() if one[1].cadence is policy.cadence)
     return found
 
 
