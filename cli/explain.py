@@ -26,6 +26,7 @@ from domain.calendars import ENGINE
 from domain.events import MEMBER_EXTERNAL_ID, Identity
 from domain.members import Member
 from domain.programs import Program
+from domain.time import NEVER
 from settings import Settings
 from storage import challenges, configurations, events, members, programs, ranks
 from storage import explanations as stored_explanations
@@ -233,7 +234,7 @@ async def _streak(
     at: datetime | None,
     known_at: datetime | None,
 ) -> Answer:
-    times = {"as_of": at or now(), "known_at": known_at or stored_streaks.NEVER}
+    times = {"as_of": at or now(), "known_at": known_at or NEVER}
     streak = await stored_streaks.read_at(session, program.id, member.id, policy, **times)
     now_in_force = await configurations.read_active(session, program.id)
     by = {"version": now_in_force.streaks[policy].version, "configuration": now_in_force.number, "calendar": ENGINE}

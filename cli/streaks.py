@@ -17,6 +17,7 @@ from domain.events import MEMBER_EXTERNAL_ID, Identity
 from domain.programs import Program
 from domain.streak_book import StreakKey
 from domain.streaks import Period, Streak, StreakState
+from domain.time import NEVER
 from settings import Settings
 from storage import members, programs, streak_verification, streaks
 from storage.database import Database
@@ -187,7 +188,7 @@ async def _show(
             raise CommandFailed(f"no member has the external_id {member!r}")
         times = {
             "as_of": tabular.instant(at, program.time_zone) or now(),
-            "known_at": tabular.instant(known_at, program.time_zone) or streaks.NEVER,
+            "known_at": tabular.instant(known_at, program.time_zone) or NEVER,
         }
         try:
             return known.id, await streaks.read_at(session, program.id, known.id, policy, **times)

@@ -11,11 +11,9 @@ from typing import NamedTuple
 
 from domain.deciding import Person
 from domain.game import Cadence
-from domain.time import zone
+from domain.time import ALWAYS, NEVER, zone
 
 _DAY = timedelta(days=1)
-_ALWAYS = datetime.min.replace(tzinfo=UTC)
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def first_of(cadence: Cadence, day: date) -> date:
@@ -87,7 +85,7 @@ class Days:
         """The instant from which the member's date is later than the day for good."""
         if self.only:
             return _midnight(day + _DAY, self.only.time_zone)
-        until = _NEVER
+        until = NEVER
         for since, person in zip(reversed(self._since), reversed(self._people), strict=True):
             midnight = _midnight(day + _DAY, person.time_zone)
             if midnight > since:
@@ -110,6 +108,6 @@ def _segments(versions: Sequence[tuple[datetime, Person]]) -> tuple[list[datetim
     for since, person in reversed(versions):
         if not segments or since < segments[-1][0]:
             segments.append((since, person))
-    if segments[-1][0] > _ALWAYS:
-        segments.append((_ALWAYS, versions[0][1]))
+    if segments[-1][0] > ALWAYS:
+        segments.append((ALWAYS, versions[0][1]))
     return [since for since, _ in reversed(segments)], [person for _, person in reversed(segments)]

@@ -19,7 +19,7 @@ does not change the period.
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from domain.days import Days, last_of
 from domain.game import OnMiss, StreakPolicy
@@ -41,13 +41,12 @@ from domain.streaks import (
     StreakState,
     Tally,
 )
+from domain.time import ALWAYS, NEVER
 
 # How far ahead the end of grace is looked for.
 MAX_PERIODS_AHEAD = 100
 
 _DAY = timedelta(days=1)
-_ALWAYS = datetime.min.replace(tzinfo=UTC)
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def fold(facts: Facts, as_of: datetime, tally: Tally | None = None) -> Streak:
@@ -103,7 +102,7 @@ class _Walk:
 
     def _nothing_yet(self) -> Tally:
         """What is before the first period in which something was done."""
-        return Tally(min(self._marks, default=date.max) - _DAY, _ALWAYS, member_version=0)
+        return Tally(min(self._marks, default=date.max) - _DAY, ALWAYS, member_version=0)
 
     def _next(self, span: Span) -> date | None:
         """The period after one that is final, which from here on only a late fact changes."""
@@ -314,7 +313,7 @@ class _Walk:
 
     def _grace_until(self) -> datetime | None:
         """When the first period ends that nothing forgives, if nothing is done any more."""
-        ahead = _Walk(self._facts._replace(marks=()), _NEVER, self._running)
+        ahead = _Walk(self._facts._replace(marks=()), NEVER, self._running)
         if self._span is not None:
             # The period that goes on has taken its freezes already.
             judged_on = self._span.last_on

@@ -1,7 +1,7 @@
 """Time as the domain sees it: aware instants, and calendar periods in a zone."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,10 @@ Clock = Callable[[], datetime]
 
 # Clocks differ: what is so much later than now is taken as now, what is later still is refused.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+
+# The first and the last instant that there are.
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 # The one bucket of a lifetime.
 LIFETIME_ON = date(1, 1, 1)

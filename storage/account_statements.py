@@ -8,7 +8,7 @@ what was recorded since then, and a page of lines costs the page.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -28,13 +28,13 @@ from domain.account_statements import (
 )
 from domain.ledger import held_account, member_account, pending_account
 from domain.members import Balance
+from domain.time import ALWAYS, NEVER
 
 MAX_PAGE = 200  # lines
 
 # Along an account recorded_at does not fall, and nothing takes effect after it was recorded: but for events that are up
 # to five minutes ahead, and for the clocks of processes that disagree. A day is more than both.
 SLACK = timedelta(days=1)
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 # What kind of account a row of accounts `a` is, from its id: acc_, 26 digits, then the unit among other words.
 ACCOUNT_KIND = """CASE WHEN a.running THEN COALESCE(NULLIF(substr(a.id, 33 + length(a.unit)), ''), 'available')
@@ -160,7 +160,7 @@ def _shifted(at: datetime, by: timedelta) -> datetime:
     try:
         return at + by
     except OverflowError:
-        return _FIRST if by < timedelta(0) else _LAST
+        return ALWAYS if by < timedelta(0) else NEVER
 
 
 # -- Lines ---------------------------------------------------------------------------------------------------------

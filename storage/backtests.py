@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, text
@@ -20,12 +20,11 @@ from domain.definitions import Definitions, definitions_of, keep_commanded, numb
 from domain.events import MEMBER_ID, Event, Identity
 from domain.streak_book import StreakKey
 from domain.tiers import Tier
+from domain.time import ALWAYS, NEVER
 from storage import configurations, people, streaks
 from storage.database import Database
 
 PAGE = 1_000  # steps
-ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 MAX_PERSONS = 50_000  # versions of members that are remembered
 
 # The type, data and time of an event at an earlier revision are kept apart.

@@ -6,7 +6,7 @@ number of runs may meet. Whatever is done is no longer due: a run that was cut s
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,7 +35,7 @@ from domain.expiry import (
 )
 from domain.ledger import Book, member_of
 from domain.notifications import Telling
-from domain.time import Clock
+from domain.time import ALWAYS, Clock
 from domain.units import policies
 from storage import commands, configurations, ledger, notifications, people
 from storage.database import Database
@@ -375,8 +375,6 @@ async def _amounts(
 
 # -- Positions -----------------------------------------------------------------------------------------------------
 
-_FIRST = datetime(1, 1, 1, tzinfo=UTC).isoformat()
-
 
 def _name_position(at: datetime, id: str) -> str:
     return f"{at.isoformat()}/{id}"
@@ -385,7 +383,7 @@ def _name_position(at: datetime, id: str) -> str:
 def _position(name: str) -> dict[str, str]:
     """The instant and the id of the row after which a page begins."""
     at, _, id = name.partition("/")
-    return {"after_at": at or _FIRST, "after_id": id}
+    return {"after_at": at or ALWAYS.isoformat(), "after_id": id}
 
 
 _PAGES: Mapping[Duty, Callable[[AsyncSession, Configuration, str, Moment], Awaitable[Page]]] = {

@@ -1,13 +1,14 @@
 """Members as deciding sees them, locked: the attributes in effect at any instant."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.deciding import Person
 from domain.members import ATTRIBUTES, as_attributes, custom_from_json
+from domain.time import ALWAYS
 from storage.hot_path import Found, Query, run
 from storage.isolation import Overtaken
 from storage.sets import texts
@@ -16,8 +17,6 @@ Versions = list[tuple[datetime, Person]]
 
 # Beyond this many versions of one member the oldest are not looked at.
 MAX_VERSIONS = 100
-
-_ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
 # The members and those they were merged into.
 _THESE = """program_id = %(program_id)s AND id = ANY(ARRAY(
@@ -46,7 +45,7 @@ async def lock(
     if not member_ids:
         return {}, {}
     found = await run(session, _LOCK, {"program_id": program_id, "ids": texts(member_ids)})
-    versions: dict[str, Versions] = {row[1]: [(_ALWAYS, _current(*row[1:]))] for row in found}
+    versions: dict[str, Versions] = {row[1]: [(ALWAYS, _current(*row[1:]))] for row in found}
     changed = [row[1] for row in found if row[2] > 1]
     into = _into(found)
     return (versions | await _dated(session, program_id, changed) if changed else versions), into

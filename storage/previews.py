@@ -9,6 +9,7 @@ from domain.challenges import watched
 from domain.game import Challenge
 from domain.members import MemberStatus
 from domain.previews import Preview, beside, looks_back, preview, put_over
+from domain.time import ALWAYS
 from storage import backtests
 from storage.tables import members
 
@@ -29,7 +30,7 @@ async def of_challenge(
     The session should see one instant (`Database.snapshot`): the work takes seconds.
     """
     over = put_over(challenge, as_of - timedelta(days=days), as_of)
-    since = backtests.ALWAYS if looks_back(over) else over.starts_at
+    since = ALWAYS if looks_back(over) else over.starts_at
     types, until = watched(over), as_of + _AN_INSTANT
     found = await backtests.count(session, program_id, types, since=since, until=until, at_most=MAX_DECISIONS)
     if found > MAX_DECISIONS:

@@ -56,7 +56,7 @@ def _reading(windows: frozenset[Window], *, absences: bool, everybody: bool) -> 
         ORDER BY a.id LIMIT %(limit)s"""
 
 
-_NEVER = frozenset[date]()
+_NO_DAYS = frozenset[date]()
 _ATTRIBUTES = ("department", "role", "performance_tier", "location", "country", "hired_on")
 
 
@@ -122,7 +122,7 @@ def _reader(on: Scheme) -> Callable[[Sequence[Any]], Standing]:
         attributes = {name: row[at] for at, name in columns}
         if "tenure" in needed:
             attributes["tenure"] = tenure(row[12], on.today)
-        absent = frozenset(row[14]) if row[14] else _NEVER
+        absent = frozenset(row[14]) if row[14] else _NO_DAYS
         return Standing(row[1], row[2], row[3], earned, attributes, row[6], row[13], absent)
 
     return read

@@ -7,7 +7,7 @@ by the alias.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from domain.outbox import Kind, Lane, OutboxRow
 from domain.streak_book import Award, Folded, Kept, StoredMark, StreakKey, Streaks, Versions, is_late
 from domain.streak_fold import fold
 from domain.streaks import Away, Down, Given, Judgement, Mark, Streak, StreakState, Tally, needed_since
+from domain.time import ALWAYS, NEVER
 from storage import clocks, configurations, grace, outbox, people, sets, streak_awards
 from storage.game_tables import streak_freezes, streak_marks, streaks
 from storage.hot_path import Found, Query, ahead, run, run_together, savepoint, send
@@ -33,9 +34,6 @@ AT_ONCE = 250  # streaks are folded before the server is told
 MAX_SETTLED = 2_000  # streaks of one settlement: each has few new facts
 MAX_DUE = 5_000  # streaks that one transaction makes due
 PARKED_FOR = timedelta(hours=1)  # what cannot be folded waits so long
-
-ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 STORED = (
     "state", "current", "longest", "started_on", "last_qualifying_at", "last_event_id", "grace_period_until",

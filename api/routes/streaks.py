@@ -13,6 +13,7 @@ from api.schemas.base import Key, MemberId
 from api.schemas.moments import Moment
 from api.schemas.streaks import StreakExplanation, StreaksDocument, explanation_document, streak_document
 from domain.scopes import Scope
+from domain.time import NEVER
 from storage import configurations, members, streaks
 
 StreakType = Annotated[Key, Field(description="The key of its policy.", examples=["daily-learning"])]
@@ -35,7 +36,7 @@ async def list_streaks(request: Request, member_id: MemberId, query: Annotated[M
         if query.at is None and query.known_at is None:
             found = dict(await streaks.list_of(session, program_id, member_id))
         else:
-            times = {"as_of": query.past(here.clock()), "known_at": query.known_at or streaks.NEVER}
+            times = {"as_of": query.past(here.clock()), "known_at": query.known_at or NEVER}
             found = {key: await streaks.read_at(session, program_id, member_id, key, **times) for key in policies}
     shown = [streak_document(member_id, policies[key], found[key]) for key in sorted(found.keys() & policies.keys())]
     return answer({"streaks": shown})
@@ -52,7 +53,7 @@ async def explain_streak(
 ) -> Response:
     """Each period with what became of it and by what: events, absence, holiday, grace, a freeze, or nothing."""
     program_id, here = caller(request).program_id, backends(request)
-    times = {"as_of": query.past(here.clock()), "known_at": query.known_at or streaks.NEVER}
+    times = {"as_of": query.past(here.clock()), "known_at": query.known_at or NEVER}
     async with here.database.snapshot() as session:
         await members.get(session, program_id, member_id)
         streak = await streaks.read_at(session, program_id, member_id, streak_type, **times)

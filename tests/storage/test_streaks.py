@@ -17,6 +17,7 @@ from domain.member_changes import read
 from domain.merges import Merge
 from domain.streak_book import Folded
 from domain.streaks import Streak, StreakState
+from domain.time import NEVER
 from storage import configurations, intake, member_changes, merges, streak_verification, streaks
 from storage.game_tables import absences, outages, streak_awards, streak_freezes, streak_marks
 from storage.game_tables import streaks as table
@@ -340,7 +341,7 @@ async def test_a_streak_is_read_as_it_was_and_as_it_was_known(program: Program):
     await program.learn(-4, -3, 1, 2, 3)
     await program.be_away(0, 0, recorded_at=at(3, 15))
 
-    async def current(as_of: datetime, known_at: datetime = streaks.NEVER) -> int:
+    async def current(as_of: datetime, known_at: datetime = NEVER) -> int:
         streak = await streaks.read_at(
             program.session, program.id, program.ada, "learning", as_of=as_of, known_at=known_at
         )
