@@ -78,6 +78,7 @@ def configure(level: str = "info", stream: TextIO = sys.stderr) -> None:
         logging.getLogger(name).propagate = True
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # its warnings say what stood in a row
     sys.excepthook = _log_uncaught
 
 

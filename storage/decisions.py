@@ -38,19 +38,19 @@ class Writing:
         self._intake = intake
         self._as_of = as_of
         self._program_id = intake.configuration.program_id
-        self._ledger = ledger.Written()
+        self._written = ledger.Written()
 
     async def advance(self) -> None:
         """Send what was decided since the last time: transactions with all that they moved, decisions, revisions."""
-        revisions = self._ledger.grown("revisions", self._intake.revisions)
-        new = self._ledger.grown("decisions", self._intake.decisions)
+        revisions = self._written.grown("revisions", self._intake.revisions)
+        new = self._written.grown("decisions", self._intake.decisions)
         rows = (
             _revision_rows(self._program_id, revisions, self._as_of),
             _decision_rows(self._program_id, new, self._as_of),
         )
-        await ledger.write_on(self._session, self._intake.book, self._ledger, *rows)
+        await ledger.write_on(self._session, self._intake.book, self._written, *rows)
 
-    async def count(self) -> Keeping:
+    async def count_and_fold(self) -> Keeping:
         """Send what was counted, and meanwhile fold the streaks that were touched."""
         intake = self._intake
         counted = (
@@ -63,7 +63,6 @@ class Writing:
     async def finish(self, kept: Keeping) -> None:
         """Write what became of the facts, and of all that they count for: as it is after the last one."""
         session, intake, program_id, as_of = self._session, self._intake, self._program_id, self._as_of
-        ledger.note(session, intake.book)
         if changed := [fact for fact in intake.facts.values() if fact.changed]:
             await facts.update(session, program_id, changed)
         await ladders.withdraw(session, program_id, intake.ladders, as_of=as_of)
@@ -78,6 +77,7 @@ class Writing:
         await tiers.rise(session, intake.configuration, intake.book, as_of=as_of)
         await earned_days.count(session, intake.configuration, intake.book)
         await badges.keep(session, intake.badges, as_of=as_of)
+        ledger.note(session, intake.book)
 
 
 async def _forget_overtaken(session: AsyncSession, program_id: str, intake: Intake) -> None:

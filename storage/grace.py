@@ -25,7 +25,8 @@ from storage import notifications, sets
 from storage.game_tables import grace_windows
 from storage.hot_path import run
 from storage.ids import new_id
-from storage.sets import Rows, texts
+from storage.sets import Rows
+from storage.streak_keys import KEYS, named
 from storage.tables import members
 
 AT_RISK, BROKEN, RESTORED = "streak_at_risk", "streak_broken", "streak_restored"
@@ -34,7 +35,7 @@ _NAMES = tuple(GraceWindow.__dataclass_fields__)
 _COLUMNS = tuple(grace_windows.c[name] for name in _NAMES)
 _LATEST = f"""SELECT DISTINCT ON (member_id, policy) {", ".join(_NAMES)} FROM grace_windows
     WHERE program_id = %(program_id)s AND (member_id, policy) IN
-        (SELECT * FROM unnest(CAST(%(members)s AS text[]), CAST(%(policies)s AS text[])))
+        (SELECT * FROM {KEYS}))
     ORDER BY member_id, policy, id DESC"""
 _CHANGED = "ON CONFLICT (id) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in ("state", "ends_at", "remind_at", "closed_at")
@@ -91,8 +92,7 @@ def _policy(book: Streaks, folded: Folded) -> StreakPolicy:
 
 
 async def _latest(session: AsyncSession, program_id: str, keys: Sequence[StreakKey]) -> Mapping[StreakKey, GraceWindow]:
-    asked = {"members": texts([member for member, _ in keys]), "policies": texts([policy for _, policy in keys])}
-    found = [_window(row) for row in await run(session, _LATEST, {"program_id": program_id, **asked})]
+    found = [_window(row) for row in await run(session, _LATEST, {"program_id": program_id, **named(keys)})]
     return {(one.member_id, one.policy): one for one in found}
 
 
@@ -177,7 +177,7 @@ class _Moves:
 
 async def _write(session: AsyncSession, moves: _Moves) -> None:
     values = [tuple(getattr(one, name) for name in _NAMES) for one in moves.windows]
-    await sets.insert(session, Rows(grace_windows, _NAMES, values, _CHANGED))
+    await sets.insert_all(session, [Rows(grace_windows, _NAMES, values, _CHANGED)])
     for kind, tellings in moves.told.items():
         if tellings:
             await notifications.tell_all(session, moves.program_id, kind, tellings, now=moves.as_of)

@@ -31,7 +31,10 @@ _NAMED = re.compile(r"%\((\w+)\)s")
 
 
 async def run(session: AsyncSession, statement: str, parameters: Mapping[str, Any]) -> Found:
-    """The rows of a statement, whose parameters are written %(name)s; raises psycopg's own errors."""
+    """The rows of a statement, whose parameters are written %(name)s; raises psycopg's own errors.
+
+    Inside `ahead` it waits for all that was sent before it.
+    """
     connection = await _driver(session)
     if connection.pgconn.pipeline_status != PipelineStatus.OFF:
         [found] = await run_together(session, (statement, parameters))
@@ -46,12 +49,15 @@ async def send(session: AsyncSession, statement: str, parameters: Mapping[str, A
 
 @asynccontextmanager
 async def ahead(session: AsyncSession) -> AsyncIterator[None]:
-    """What is sent inside lets the server work while we do; what went wrong is raised by the next `run`, or at the end.
+    """What is sent inside lets the server work while we do; what went wrong is raised by what follows, or at the end.
 
     SQLAlchemy's own statements have no place in here: it asks for rows before they are there.
     """
-    async with (await _driver(session)).pipeline():
-        yield
+    try:
+        async with (await _driver(session)).pipeline():
+            yield
+    except psycopg.errors.PipelineAborted as error:  # what followed the first error, of which others must know the kind
+        raise error.__context__ or error from None
 
 
 async def run_together(session: AsyncSession, *queries: Query) -> list[Found]:
@@ -74,8 +80,18 @@ async def savepoint(session: AsyncSession, *, is_set: bool = False) -> AsyncIter
         yield
     except BaseException:
         with suppress(psycopg.OperationalError):  # the connection is gone, and with it everything
+            await _forget_prepared(session)
             await run(session, "ROLLBACK TO SAVEPOINT hot_path", {})
         raise
+
+
+async def _forget_prepared(session: AsyncSession) -> None:
+    """Let statements be prepared anew.
+
+    The driver believes in those that it sent behind one that failed; the server has never seen them. It would ask for
+    them by name, and has no way to be told but this one.
+    """
+    (await _driver(session))._prepared.clear()
 
 
 async def _execute(
@@ -92,7 +108,9 @@ async def _execute(
 def _flushing(connection: PGconn) -> PQGen[None]:
     """Send the rest of a long statement, which the driver's pipelines would leave while they wait for its answer."""
     while connection.flush():
-        if (yield Wait.RW) & Ready.R:
+        while not (ready := (yield Wait.RW)):
+            continue
+        if ready & Ready.R:
             connection.consume_input()
 
 

@@ -49,7 +49,7 @@ from storage.sets import texts
 from storage.tables import members
 
 MAX_BATCH = 500  # events
-AT_ONCE = 100  # of them are decided before the server is told
+SLICE = 100  # events that are decided before the server is told
 
 log = structlog.get_logger(__name__)
 
@@ -376,11 +376,11 @@ async def _settle(session: AsyncSession, batch: Batch, work: _Work) -> list[Outc
     writing = decisions.Writing(session, intake, as_of=batch.as_of)
     outcomes: list[Outcome] = []
     async with ahead(session):  # the server writes what was decided while we decide the next
-        for first in range(0, len(work.steps), AT_ONCE):
+        for first in range(0, len(work.steps), SLICE):
             with on_paper():
-                outcomes += [step(intake) for step in work.steps[first : first + AT_ONCE]]
+                outcomes += [step(intake) for step in work.steps[first : first + SLICE]]
             await writing.advance()
-        kept = await writing.count()
+        kept = await writing.count_and_fold()
     await writing.finish(kept)
     return outcomes
 

@@ -86,7 +86,7 @@ _UPDATE_LOTS = """UPDATE lots SET allocated = n.allocated, expired = n.expired, 
 
 _TAKEN = ("allocated", "expired", "reversed")
 
-Row = TypeVar("Row")
+Grown = TypeVar("Grown")
 
 
 class Asked(TypedDict, total=False):
@@ -194,13 +194,13 @@ async def _open(session: AsyncSession, opening: Opening) -> Book:
 
 
 class Written:
-    """How much of a Book has been written, so that it can be written while it grows."""
+    """What has been written of lists that grow and of rows that change, so that they can be written while they do."""
 
     def __init__(self) -> None:
         self._grown: dict[str, int] = {}
         self._last: dict[str, tuple[Any, ...]] = {}
 
-    def grown(self, name: str, rows: Sequence[Row]) -> Sequence[Row]:
+    def grown(self, name: str, rows: Sequence[Grown]) -> Sequence[Grown]:
         """The rows that the list of this name has more than last time."""
         first, self._grown[name] = self._grown.get(name, 0), len(rows)
         return rows[first:] if first else rows
@@ -213,7 +213,7 @@ class Written:
 
 
 def rows(book: Book, written: Written) -> list[Rows]:
-    """What a Book's operations made since it was written last, as rows to insert, parents first."""
+    """What a Book's operations made since it was written last, as rows to insert, parents first; now it is written."""
     program = {"program_id": book.program_id}
     opened = program | {"created_at": book.recorded_at}
     new_entries = written.grown("entries", book.entries)
@@ -265,7 +265,7 @@ def rows(book: Book, written: Written) -> list[Rows]:
 
 
 def updating_lots(book: Book, written: Written) -> Query | None:
-    """What brings lots that were written before to what the Book says; None if none of them has changed."""
+    """What brings lots that were written before `rows` to what the Book says; None if none has changed since."""
     changed = written.changed(_lot_state(lot) for lot in book.changed_lots.values())
     if not changed:
         return None

@@ -59,7 +59,7 @@ def rows(session: AsyncSession, effects: Sequence[OutboxRow], *, now: datetime) 
 
 async def add(session: AsyncSession, effects: Sequence[OutboxRow], *, now: datetime) -> None:
     """Leave the effects to the relay, from the moment in which the session's transaction commits."""
-    await sets.insert(session, rows(session, effects, now=now))
+    await sets.insert_all(session, [rows(session, effects, now=now)])
 
 
 async def claim(session: AsyncSession, lane: str, now: datetime, lease: timedelta, limit: int) -> list[ClaimedRow]:

@@ -10,7 +10,7 @@ from domain.events import Event
 from domain.outbox import OutboxRow
 from domain.streak_book import Award, Settlement, StreakKey
 from storage.game_tables import streak_awards
-from storage.hot_path import run
+from storage.hot_path import run, send
 from storage.sets import Rows, array
 from storage.streak_keys import KEYS, named
 
@@ -40,10 +40,10 @@ async def settle(
             "started": array(streak_awards.c.started_on, [reached.started_on for _, reached in moved]),
             "reached": array(streak_awards.c.reached_on, [reached.reached_on for _, reached in moved]),
         }
-        await run(session, _MOVE, {"program_id": program_id, **_awarded([award for award, _ in moved]), **days})
+        await send(session, _MOVE, {"program_id": program_id, **_awarded([award for award, _ in moved]), **days})
     if gone:
         awards = [award for _, award in gone]
-        await run(session, _RETRACT, {"program_id": program_id, "as_of": as_of, **_awarded(awards)})
+        await send(session, _RETRACT, {"program_id": program_id, "as_of": as_of, **_awarded(awards)})
     new = await _number(session, program_id, settled)
     columns = ("member_id", "policy", "length", "n", "started_on", "reached_on")
     values = [(*award.key, award.length, award.n, award.started_on, award.reached_on) for award, _ in new]

@@ -30,7 +30,7 @@ from storage.streak_keys import KEYS, named
 from storage.streak_policies import versions_of
 
 MAX_PAGE = 500  # members of one transaction, and streaks of one page
-AT_ONCE = 250  # streaks are folded before the server is told
+SLICE = 250  # streaks that are folded before the server is told
 MAX_SETTLED = 2_000  # streaks of one settlement: each has few new facts
 MAX_DUE = 5_000  # streaks that one transaction makes due
 PARKED_FOR = timedelta(hours=1)  # what cannot be folded waits so long
@@ -211,16 +211,16 @@ async def keep(
     program_id = configuration.program_id
     folded: list[Folded] = []
     wanted = list(book.touched if keys is None else keys)
-    for first in range(0, len(wanted), AT_ONCE):
+    for first in range(0, len(wanted), SLICE):
         with on_paper():
-            some = book.fold(as_of, wanted[first : first + AT_ONCE])
+            some = book.fold(as_of, wanted[first : first + SLICE])
         await _update(session, program_id, [one for one in some if one.before], as_of)
         folded += some
     with on_paper():
         settled = [(one.key, settlement) for one in folded if any(settlement := book.settle(one))]
     new = {stored.id for stored in book.new_marks}
     if ended := [stored.id for stored in book.ended_marks if stored.id not in new]:
-        await run(session, _END, {"program_id": program_id, "ids": texts(ended), "as_of": as_of})
+        await send(session, _END, {"program_id": program_id, "ids": texts(ended), "as_of": as_of})
     awards, told = await streak_awards.settle(session, program_id, settled, as_of)
     begun = [one for one in folded if one.before is None]
     rows = _mark_rows(program_id, book, as_of), _streak_rows(program_id, begun, as_of), awards

@@ -666,11 +666,13 @@ async def test_deciding_a_batch_equals_deciding_its_events_one_by_one(
     one_by_one = [
         outcome for event in taken for outcome in await intake.record(session, alone, [event], POLICY, as_of=NOW)
     ]
-    batched = [
-        outcome
-        for start, end in itertools.pairwise(bounds)
-        for outcome in await intake.record(session, split, taken[start:end], POLICY, as_of=NOW)
-    ]
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(intake, "SLICE", 3)
+        batched = [
+            outcome
+            for start, end in itertools.pairwise(bounds)
+            for outcome in await intake.record(session, split, taken[start:end], POLICY, as_of=NOW)
+        ]
 
     assert outline(batched) == outline(one_by_one)
     assert await snapshot(session, split) == await snapshot(session, alone)

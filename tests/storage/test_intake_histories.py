@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -234,7 +235,10 @@ REACHED = {
 }
 
 
-async def test_a_history_in_batches_equals_the_same_history_one_by_one(session: AsyncSession):
+async def test_a_history_in_batches_equals_the_same_history_one_by_one(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(intake, "SLICE", 3)
     reached: Counter[str] = Counter()
     for seed in range(HISTORIES):
         steps = history(random.Random(seed))

@@ -423,9 +423,8 @@ async def test_whatever_comes_the_rows_are_the_fold_and_what_is_owed_is_told(
     await company.join()
     for day, kind in tellings:
         await company.live(day, kind)
-        assert (
-            await streak_verification.verify_page(program.session, program.id, as_of=company.clock)
-        ).differences == []
+        page = await streak_verification.verify_page(program.session, program.id, as_of=company.clock)
+        assert not page.differences
 
     await program.settle(company.clock)
     standing = streak_awards.c.member_id == program.ada, streak_awards.c.state == "paid"
