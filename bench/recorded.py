@@ -17,7 +17,11 @@ _WRITES = re.compile(r"(WITH s0 AS \()?(INSERT|UPDATE|DELETE)\b")
 
 @contextmanager
 def recording() -> Iterator[list[Write]]:
-    """While it lasts, everything that is written is kept with its arrays: one list for each transaction."""
+    """While it lasts, everything that is written is kept with its arrays: one list for each transaction.
+
+    Every statement of the hot path goes through one function, which is replaced meanwhile: a hook there would cost each
+    of them something, and only this asks for one.
+    """
     writes: list[Write] = []
     execute = hot_path._execute
 
@@ -28,11 +32,11 @@ def recording() -> Iterator[list[Write]]:
             writes[-1].append((statement, dict(parameters)))
         return await execute(connection, statement, parameters)
 
-    setattr(hot_path, "_execute", keep)  # noqa: B010 - nobody else may
+    hot_path._execute = keep
     try:
         yield writes
     finally:
-        setattr(hot_path, "_execute", execute)  # noqa: B010
+        hot_path._execute = execute
 
 
 async def connect(url: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:
