@@ -17,7 +17,7 @@ from domain.badges import Badges, EarnedBadge, counter_of
 from domain.configuration import Configuration, Period
 from domain.counters import CounterKey, Counts
 from domain.events import Event
-from domain.game import Badge
+from domain.game import Badge, says_the_same
 from domain.time import LIFETIME_ON
 
 Key = tuple[str, str]  # member and badge
@@ -237,7 +237,5 @@ def _differing(candidate: Configuration, live: Configuration) -> frozenset[str]:
 
 
 def _is_same(badge: Badge, candidate: Configuration, live: Configuration) -> bool:
-    then = live.badges.get(badge.key)
-    if then is None or replace(then, version=badge.version) != badge:
-        return False
-    return badge.aggregate is None or counter_of(candidate.aggregates, badge) == counter_of(live.aggregates, then)
+    counts_the_same = counter_of(candidate.aggregates, badge) == counter_of(live.aggregates, badge)
+    return counts_the_same and says_the_same(badge, live.badges.get(badge.key))

@@ -6,12 +6,13 @@ however late the facts came.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain import derived
 from domain.configuration import Configuration
 from domain.events import Event
+from domain.game import says_the_same
 from domain.streak_book import StreakKey
 from domain.streak_fold import fold
 from domain.streaks import Facts, Mark
@@ -20,9 +21,7 @@ from domain.streaks import Facts, Mark
 def differing(candidate: Configuration, live: Configuration) -> frozenset[str]:
     """The policies of the candidate that were not live like this."""
     return frozenset(
-        key
-        for key, policy in candidate.streaks.items()
-        if (then := live.streaks.get(key)) is None or replace(then, version=policy.version) != policy
+        key for key, policy in candidate.streaks.items() if not says_the_same(policy, live.streaks.get(key))
     )
 
 

@@ -7,7 +7,6 @@ the same day, is told as it was recorded.
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from domain import derived
 from domain.backtest_outcomes import Elsewhere, Outcome
 from domain.configuration import Configuration
 from domain.events import Event
-from domain.game import TierLadder
+from domain.game import TierLadder, says_the_same
 from domain.tiers import Rise, Tier, TierChange, climb, event_of, name_of, settle
 from domain.time import zone
 
@@ -128,7 +127,7 @@ class Tiers:
     def introduce(self, candidate: Configuration, live: Configuration, at: datetime) -> None:
         """Put everybody silently where they belong on ladders that are not those that are live."""
         for ladder in candidate.tiers.values():
-            if ladder.key in self._own_ladders or _is_same(ladder, live.tiers.get(ladder.key)):
+            if ladder.key in self._own_ladders or says_the_same(ladder, live.tiers.get(ladder.key)):
                 continue
             self._own_ladders.add(ladder.key)
             known = {member for member, unit in self._earned.in_all if unit == ladder.unit}
@@ -271,7 +270,3 @@ class Tiers:
 
     def _day(self, candidate: Configuration, at: datetime) -> date:
         return at.astimezone(zone(candidate.time_zone)).date()
-
-
-def _is_same(ladder: TierLadder, then: TierLadder | None) -> bool:
-    return then is not None and replace(then, version=ladder.version) == ladder

@@ -51,7 +51,7 @@ from domain.deciding import (
     shared_needed,
 )
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy
-from domain.game import StreakPolicy
+from domain.game import StreakPolicy, says_the_same
 from domain.intake import DECIDED, NEW, Fact, Intake, Loaded
 from domain.ladders import GivenReward, Ladders
 from domain.ledger import Book, Transaction
@@ -452,7 +452,7 @@ class Replay:
             return True
         key, candidate = event.data.get(name), self._under(live)
         then, now = getattr(live, section).get(key), getattr(candidate, section).get(key)
-        return then is not None and now is not None and replace(then, version=now.version) == now
+        return now is not None and says_the_same(now, then)
 
     # -- What a decision reads -------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 They are definitions like rules, in an immutable snapshot: whatever was decided by them can be derived again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -256,3 +256,10 @@ class Board:
     per_working_day: bool = False
     working_days: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri")
     least_members: int = 5
+
+
+def says_the_same(
+    one: StreakPolicy | Challenge | TierLadder | Badge, then: StreakPolicy | Challenge | TierLadder | Badge | None
+) -> bool:
+    """Whether a definition is what it was then (None: not there), whatever the versions."""
+    return then is not None and replace(then, version=one.version) == one
