@@ -13,12 +13,11 @@ from typing import NamedTuple
 from domain import derived
 from domain.backtest_counters import EVENTS
 from domain.backtest_outcomes import Badged, Outcome
-from domain.badges import Badges, EarnedBadge, counter_of
+from domain.badges import Badges, EarnedBadge, counter_key, counter_of
 from domain.configuration import Configuration, Period
 from domain.counters import CounterKey, Counts
 from domain.events import Event
 from domain.game import Badge, says_the_same
-from domain.time import LIFETIME_ON
 
 Key = tuple[str, str]  # member and badge
 
@@ -51,8 +50,7 @@ class _Achieved:
 
     def has(self, candidate: Configuration, badge: Badge, member_id: str) -> bool:
         if badge.aggregate is not None:
-            name = counter_of(candidate.aggregates, badge) or ""
-            return self.totals.get((member_id, (name, Period.LIFETIME.value, LIFETIME_ON)), 0) >= badge.at_least
+            return self.totals.get((member_id, counter_key(candidate.aggregates, badge)), 0) >= badge.at_least
         if badge.streak is not None:
             lengths = self.lengths.get((member_id, badge.streak), Counter())
             return any(times > 0 and length >= badge.at_least for length, times in lengths.items())

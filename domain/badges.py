@@ -11,6 +11,7 @@ from datetime import datetime
 
 from domain import derived
 from domain.configuration import Aggregate, Configuration
+from domain.counters import CounterKey, lifetime_key
 from domain.deciding import counter_name
 from domain.events import Event
 from domain.game import Badge
@@ -122,3 +123,8 @@ def counter_of(aggregates: Mapping[str, Aggregate], badge: Badge) -> str | None:
     """What the badge's aggregate is counted under, if it has one."""
     found = aggregates.get(badge.aggregate or "")
     return counter_name(found) if found else None
+
+
+def counter_key(aggregates: Mapping[str, Aggregate], badge: Badge) -> CounterKey:
+    """The counter of the badge's aggregate, which it must have."""
+    return lifetime_key(counter_name(aggregates[badge.aggregate or ""]))

@@ -7,12 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived
-from domain.badges import counter_of
-from domain.configuration import Configuration, Period
+from domain.badges import counter_key
+from domain.configuration import Configuration
 from domain.counters import NOTHING, counts_from_json
 from domain.findings import Finding, of_badge, of_tier
 from domain.game import Badge
-from domain.time import LIFETIME_ON
 from storage import configurations
 from storage.events import RecordedEvent
 from storage.game_tables import member_badges, tier_changes
@@ -72,7 +71,7 @@ def _counted(
     """What the badge counts, the event included."""
     if badge.aggregate is None:
         return int(data.get("length", 1))
-    key = counter_of(configuration.aggregates, badge) or "", Period.LIFETIME.value, LIFETIME_ON
+    key = counter_key(configuration.aggregates, badge)
     read, moved = counts_from_json(inputs.get("counters", ())), counts_from_json(verdict.get("moved", ()))
     return read.get(key, NOTHING)[1] + moved.get(key, NOTHING)[1]
 
