@@ -14,7 +14,7 @@ what only the candidate comes to is told besides.
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -51,15 +51,15 @@ from domain.deciding import (
     shared_needed,
 )
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy
-from domain.game import StreakPolicy, says_the_same
+from domain.game import Fairness, StreakPolicy, says_the_same
 from domain.intake import DECIDED, NEW, Fact, Intake, Loaded
 from domain.ladders import GivenReward, Ladders
 from domain.ledger import Book, Transaction
 from domain.streak_book import Kept, StreakKey, Streaks
 from domain.streaks import Mark
+from domain.time import ALWAYS
 
 _REDECIDE = SourcePolicy(amendments="redecide")
-_ALWAYS = datetime.min.replace(tzinfo=UTC)
 # Which definition a derived event is about: the section, and the field of its data that names it.
 _ABOUT = {
     derived.CHALLENGE_PRIZE: ("challenges", "challenge"),
@@ -168,7 +168,7 @@ class Replay:
         # What counts for streak policies that were not live.
         self._marks = Marks()
         self._last: Configuration | None = None
-        self._now = _ALWAYS
+        self._now = ALWAYS
 
     def take(self, step: Step, live: Configuration | None) -> None:
         """Take up one step; `live` is the configuration that decided it, None where nothing was decided."""
@@ -337,7 +337,7 @@ class Replay:
         before = self._kept.pop(step.event_id, None)
         undone = before.recorded if before is not None and before.person.id == person.id else NOTHING_DONE
         self._members.stand_as_recorded(person.id, step.inputs, undone)
-        fact, covered = self._fact_of(step, person, before), _covered(step, live, person)
+        fact, covered = self._fact_of(step, live, person, before), _covered(step, live, person)
         read = self._read(step, candidate, person, fact.claims, covered, undone)
         others = [before.person] if before is not None and before.person.id != person.id else []
         intake = self._intake(candidate, step.decided_at, fact, [person, *others], read, before)
@@ -535,7 +535,7 @@ class Replay:
         loaded = Loaded(
             facts={fact.key: fact},
             members={Identity(MEMBER_ID, person.id): person.id for person in people},
-            people={person.id: [(_ALWAYS, person)] for person in people},
+            people={person.id: [(ALWAYS, person)] for person in people},
             counters=dict(read.by_member),
             shared=defaultdict(lambda: NOTHING, read.by_all),
             ladders=Ladders(candidate.milestones, self._id, marks, standing, rewards),
@@ -548,15 +548,23 @@ class Replay:
     def _id(self, prefix: str) -> str:
         return f"{prefix}_{next(self._number)}"
 
-    def _fact_of(self, step: Step, person: Person, before: _Kept | None) -> Fact:
-        """The candidate's fact; what it had completed before the candidate first decides it is taken as recorded."""
+    def _fact_of(self, step: Step, live: Configuration, person: Person, before: _Kept | None) -> Fact:
+        """The candidate's fact; as recorded are what it had completed before the candidate first decides it, and the
+        places that a close may have given anew."""
         fact = before.fact if before is not None and before.fact is not None else self._new_fact(step, person)
-        if not fact.decisions:
-            fact.claims = {
-                key: Claim(key, fact.event_id, person.id, fact.event.occurred_at, number)
-                for key, number in step.inputs.get("completed", {}).items()
-            }
+        for key, number in step.inputs.get("completed", {}).items():
+            if not fact.decisions:
+                fact.claims[key] = Claim(key, fact.event_id, person.id, fact.event.occurred_at, number)
+            elif key in fact.claims and self._is_placed_as_then(key, live):
+                fact.claims[key] = replace(fact.claims[key], number=number)
         return fact
+
+    def _is_placed_as_then(self, challenge: str, live: Configuration) -> bool:
+        """Whether the event's time gives its places at a close, which the candidate leaves as it was recorded."""
+        now = self._under(live).challenges.get(challenge)
+        if now is None or now.fairness is not Fairness.EVENT_TIME:
+            return False
+        return says_the_same(now, live.challenges.get(challenge))
 
     def _new_fact(self, step: Step, person: Person) -> Fact:
         event = replace(step.event, member=Identity(MEMBER_ID, person.id))

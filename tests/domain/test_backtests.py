@@ -11,11 +11,12 @@ import pytest
 from domain.backtest_outcomes import Outcome
 from domain.backtests import Candidate, Recorded, Replay, Step
 from domain.badges import Badges
-from domain.configuration import Condition, Configuration, EventType
+from domain.challenges import ClaimState
+from domain.configuration import Condition, Configuration, EventType, Stacking
 from domain.counters import NOTHING, CounterKey
 from domain.deciding import Person
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy
-from domain.game import Challenge
+from domain.game import Challenge, Fairness
 from domain.intake import NEW, Fact, Intake, Loaded
 from domain.ladders import Ladders
 from domain.ledger import Account, Book, member_account
@@ -27,9 +28,9 @@ SPRINT = Challenge("sprint", 1, START, START + 48 * HOUR, ("deal.won",), bonus="
 TOO_LATE = 72  # hours after the start
 
 
-def under(number: int, challenge: Challenge) -> Configuration:
+def under(number: int, *challenges: Challenge) -> Configuration:
     event_types = {"deal.won": EventType("deal.won", 1, {})}
-    return Configuration("prg_1", number, event_types=event_types, challenges={challenge.key: challenge})
+    return Configuration("prg_1", number, event_types=event_types, challenges={one.key: one for one in challenges})
 
 
 class Life:
@@ -82,6 +83,13 @@ class Life:
         before = [(one._replace(again=one.again or one.event_id == fact.event_id), then) for one, then in self._told]
         self._told = [*before, (step, live)]
 
+    def put_out(self, name: str, challenge: Challenge) -> None:
+        """The challenge closes, and gives the member's place to somebody else."""
+        fact = self._facts[name]
+        lent = fact.claims[challenge.key]
+        fact.claims[challenge.key] = replace(lent, state=ClaimState.DISPLACED, points=0, prize=None)
+        fact.settled.add(challenge.key)
+
     def again(self, candidate: Candidate, since: int) -> Outcome:
         """What comes of what was decided from this hour on when it is decided again."""
         replay = Replay(candidate, begins_at=START + since * HOUR, recorded=Recorded({}, [], None))
@@ -131,3 +139,17 @@ def test_what_the_candidate_has_decided_itself_it_has_not_completed_by_the_recor
 
     members = {name: (one.given, one.would) for name, one in outcome.members.items()}
     assert members == {"ada": (50, 0), "ben": (0, 50)}
+
+
+def test_a_place_that_a_close_has_taken_away_is_gone_under_what_was_live() -> None:
+    """The challenge that it had outweighed pays instead when the deal is amended."""
+    fair = replace(SPRINT, first=1, fairness=Fairness.EVENT_TIME, stacking=Stacking.FIRST)
+    other = replace(SPRINT, key="warm-up", bonus="20", late_hours=240, stacking=Stacking.FIRST)
+    live, life = under(1, fair, other), Life()
+    life.tell(live, "ada", 1, 0)
+    life.put_out("ada", fair)
+    life.tell(live, "ada", 2, TOO_LATE)
+
+    outcome = life.again(lambda live: live, 0)
+
+    assert (outcome.units["points"].given, outcome.units["points"].would) == (20, 20)
