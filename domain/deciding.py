@@ -6,7 +6,7 @@ cannot be re-derived. Deciding a batch is deciding its events one by one, each o
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import cel
@@ -23,7 +23,7 @@ from domain.ledger import Grant
 from domain.rules import RuleResult, as_json, judge
 from domain.schemas import values
 from domain.streak_marks import Watcher
-from domain.time import period_on
+from domain.time import NEVER, period_on
 from domain.units import expires_at
 
 # Raised when the same inputs could give another verdict.
@@ -32,7 +32,6 @@ ENGINE = 1
 MAX_CROSSINGS = 100  # of one milestone by one event
 UNIT = "points"  # what events earn unless their rules say otherwise
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
 _NONE: Mapping[Any, Any] = {}
 
 
@@ -492,7 +491,7 @@ def _with_more(
 
 
 def _soonest_first(amounts: Mapping[datetime | None, int]) -> tuple[Grant, ...]:
-    ordered = sorted(amounts.items(), key=lambda item: (item[0] is None, item[0] or _NEVER))
+    ordered = sorted(amounts.items(), key=lambda item: (item[0] is None, item[0] or NEVER))
     return tuple(Grant(amount, lapses_at) for lapses_at, amount in ordered)
 
 
