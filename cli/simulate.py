@@ -85,7 +85,7 @@ async def _simulate(
     settings: Settings, name: str, definitions: Definitions, made: Mapping[str, Any], *, quiet: bool
 ) -> Simulated:
     async with opened(settings) as database:
-        program_id = await _make_program(database, name, definitions, made)
+        program_id = await make_program(database, name, definitions, made)
         company = await company_of(database, program_id, **made)
         began = time.perf_counter()
         told = await _live(database, program_id, company, quiet=quiet)
@@ -104,7 +104,8 @@ async def _simulate(
             )
 
 
-async def _make_program(database: Database, name: str, definitions: Definitions, made: Mapping[str, Any]) -> str:
+async def make_program(database: Database, name: str, definitions: Definitions, made: Mapping[str, Any]) -> str:
+    """The sandbox program of this name with the definitions, from the first day on; raises CommandFailed if taken."""
     starts_at = Company({}, starts_on=made["starts_on"]).starts_at
     async with database.begin() as session:
         if any(known.name == name for known in await programs.list_all(session)):

@@ -46,6 +46,7 @@ def judge(record: Record) -> list[Expectation]:
         _streak_is_saved(record),
         _places_are_kept(record),
         _ledger_holds(record),
+        _month_is_explained(record),
     ]
 
 
@@ -137,3 +138,9 @@ def _ledger_holds(record: Record) -> Expectation:
     violated = sum(check.violations for check in record.checks)
     holds = checked > 0 and violated == 0
     return Expectation("the ledger verifies", holds, f"{checked} things checked, {violated} violations")
+
+
+def _month_is_explained(record: Record) -> Expectation:
+    facts, unexplained = record.month.facts, sum(check.violations for check in record.month.checks)
+    holds = facts > 0 and unexplained == 0 and all(check.checked > 0 for check in record.month.checks)
+    return Expectation("every line of a month is explained", holds, f"{facts} facts, {unexplained} lines unexplained")

@@ -42,6 +42,14 @@ class Played:
     refusal: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """How many facts were told of a month that is made up, and what was verified of it."""
+
+    facts: int = 0
+    checks: Sequence[Check] = ()
+
+
 @dataclass(slots=True)
 class Record:
     """All that was seen, for the story and for judging it."""
@@ -58,4 +66,5 @@ class Record:
     issued_before: int = 0
     cards: Json = field(default_factory=dict)
     checks: Sequence[Check] = ()
+    month: Month = field(default_factory=Month)
     seconds: float = 0.0

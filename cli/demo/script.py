@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from cli.demo.facts import BIG_DEAL, DEALS, LESSONS, REDEEMED, REDEEMER, REOPENED
 from cli.demo.game import Game
+from cli.demo.month import live_through
 from cli.demo.outside import Api, HubSpotAccount, Json, LearningSystem, VendorAccount
 from cli.demo.record import Record, Standing
 from cli.demo.story import Story
@@ -58,6 +59,7 @@ class Script:
         await self._finish(redeemed)
         self.record.played = await self._game().play()
         await self._look_back()
+        self.record.month = await live_through(self._database, self._story, self.record.program_id)
         self.record.seconds = round(time.monotonic() - began, 1)
         return self.record
 

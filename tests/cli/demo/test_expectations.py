@@ -7,7 +7,7 @@ import pytest
 
 from cli.demo.expectations import due, judge
 from cli.demo.facts import BONUS, DEALS, FORM_POINTS, LESSONS, REDEEMED_POINTS, REDEEMER, REOPENED, WEEKS
-from cli.demo.record import Played, Record, Standing
+from cli.demo.record import Month, Played, Record, Standing
 from storage.verification import Check
 
 
@@ -38,6 +38,7 @@ def seen() -> Record:
         issued_before=5,
         cards={"issued": 7, "by_external_id": {"ord_1": 1, "ord_2": 1, "ord_0": 5}},
         checks=[Check("I1", 10, 0)],
+        month=Month(900, [Check("I14", 10, 0)]),
         played=Played(
             at_risk={"state": "at_risk", "current_streak": WEEKS},
             saved={"state": "active", "current_streak": WEEKS},
@@ -62,6 +63,10 @@ def miscount_points(record: Record) -> None:
 
 def let_a_repeat_count(record: Record) -> None:
     record.repeated.balances[REDEEMER]["available"] += 1
+
+
+def leave_a_line_unexplained(record: Record) -> None:
+    record.month = Month(900, [Check("I14", 10, 1)])
 
 
 def retract_too_much(record: Record) -> None:
@@ -120,6 +125,7 @@ def violate_the_ledger(record: Record) -> None:
         (pay_a_third_place, "2 places are 2, and who is third reads why"),
         (refuse_without_a_reason, "2 places are 2, and who is third reads why"),
         (violate_the_ledger, "the ledger verifies"),
+        (leave_a_line_unexplained, "every line of a month is explained"),
     ],
 )
 def test_a_broken_promise_is_named(break_it: Callable[[Record], None], named: str) -> None:
