@@ -71,7 +71,7 @@ def url(settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture
-def desk(url: str, page: Page) -> Desk:
+async def desk(url: str, page: Page) -> Desk:
     return Desk(page, url)
 
 
