@@ -67,7 +67,7 @@ from storage.database import Database
 from storage.failures import retry
 from storage.hot_path import SAVEPOINT, Found, Query, run, run_together
 from storage.isolation import isolate, on_paper, why
-from storage.sets import Rows, inserting, texts
+from storage.sets import Rows, texts
 from storage.tables import commands as commands_table
 
 MAX_BATCH = 500  # commands
@@ -372,24 +372,20 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
     """All that was decided, in one round trip; foreign keys are checked when all of a statement is there."""
     book, program_id, number = execution.book, execution.configuration.program_id, execution.configuration.number
     await ladders.withdraw(session, program_id, execution.ladders, as_of=as_of)
-    written = ledger.Written()
-    insert = inserting(
-        [
-            *ledger.rows(book, written),
-            ledger.hold_rows(program_id, execution.new_holds, created_at=as_of),
-            ledger.pending_rows(program_id, execution.new_pendings, created_at=as_of),
-            decisions.counter_rows(program_id, execution.changed_counters),
-            *ladders.rows(program_id, execution.ladders, number, as_of=as_of),
-            outbox.rows(session, _effects(program_id, execution), now=as_of),
-            _command_rows(program_id, execution, as_of),
-        ]
+    beside = (
+        ledger.hold_rows(program_id, execution.new_holds, created_at=as_of),
+        ledger.pending_rows(program_id, execution.new_pendings, created_at=as_of),
+        decisions.counter_rows(program_id, execution.changed_counters),
+        *ladders.rows(program_id, execution.ladders, number, as_of=as_of),
+        outbox.rows(session, _effects(program_id, execution), now=as_of),
+        _command_rows(program_id, execution, as_of),
     )
-    updates = (
-        ledger.updating_lots(book, written),
+    closings = (
         ledger.closing_holds(program_id, execution.changed_holds.values()),
         ledger.closing_pendings(program_id, execution.closed_pendings),
     )
-    if queries := [query for query in (insert, *updates) if query]:
+    closing = [query for query in closings if query]
+    if queries := [*ledger.writing(book, ledger.Written(), *beside), *closing]:
         await run_together(session, *queries)
     await tiers.rise(session, execution.configuration, book, as_of=as_of)
     await earned_days.count(session, execution.configuration, book)

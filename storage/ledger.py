@@ -34,7 +34,7 @@ from domain.ledger import (
 from storage import balance_changes, measures
 from storage.hot_path import Found, Query, run, run_together, send
 from storage.ids import new_id
-from storage.sets import Rows, array, insert_all, texts
+from storage.sets import Rows, array, inserting, texts
 from storage.tables import accounts, conversions, entries, holds, lot_moves, lots, pendings, transactions, transfers
 
 UNIT = "points"
@@ -212,8 +212,17 @@ class Written:
         return found
 
 
-def rows(book: Book, written: Written) -> list[Rows]:
-    """What a Book's operations made since it was written last, as rows to insert, parents first; now it is written."""
+def writing(book: Book, written: Written, *beside: Rows) -> list[Query]:
+    """What writes all that a Book's operations made since it was written last, holds excepted; now it is written.
+
+    One statement inserts, what stands beside it too; another, where lots have changed that were there, updates them.
+    """
+    insert = inserting([*_rows(book, written), *beside])
+    return [query for query in (insert, _updating_lots(book, written)) if query]
+
+
+def _rows(book: Book, written: Written) -> list[Rows]:
+    """What is new, parents first."""
     program = {"program_id": book.program_id}
     opened = program | {"created_at": book.recorded_at}
     new_entries = written.grown("entries", book.entries)
@@ -244,8 +253,7 @@ def rows(book: Book, written: Written) -> list[Rows]:
             lots,
             ("id", "account_id", "transaction_id", "granted", "allocated", "expired", "reversed", "remaining",
              "expires_at", "granted_at"),
-            [(lot.id, lot.account_id, lot.transaction_id, lot.granted, lot.allocated, lot.expired, lot.reversed,
-              lot.remaining, lot.expires_at, lot.granted_at) for lot in new_lots],
+            [_lot_row(lot) for lot in new_lots],
             fixed=program,
         ),
         Rows(
@@ -264,8 +272,8 @@ def rows(book: Book, written: Written) -> list[Rows]:
     ]  # fmt: skip
 
 
-def updating_lots(book: Book, written: Written) -> Query | None:
-    """What brings lots that were written before `rows` to what the Book says; None if none has changed since."""
+def _updating_lots(book: Book, written: Written) -> Query | None:
+    """What brings lots that were written before to what the Book says; None if none has changed since."""
     changed = written.changed(_lot_state(lot) for lot in book.changed_lots.values())
     if not changed:
         return None
@@ -275,15 +283,14 @@ def updating_lots(book: Book, written: Written) -> Query | None:
 
 
 async def write(session: AsyncSession, book: Book, *beside: Rows) -> None:
-    """Write all that the Book's operations made, holds excepted, and in the same statement what stands beside it."""
+    """Write all that the Book's operations made, holds excepted, and what stands beside it."""
     await write_on(session, book, Written(), *beside)
     note(session, book)
 
 
 async def write_on(session: AsyncSession, book: Book, written: Written, *beside: Rows) -> None:
     """Write what the Book's operations made since it was written last; to be noted once, at the end."""
-    await insert_all(session, [*rows(book, written), *beside])
-    if query := updating_lots(book, written):
+    for query in writing(book, written, *beside):
         await send(session, *query)
 
 
@@ -301,6 +308,20 @@ def _summed_rows(book: Book, new_entries: Iterable[Entry]) -> Iterator[tuple[Any
 def _running_rows(book: Book) -> Iterator[tuple[Any, ...]]:
     found = (book.accounts[account_id] for account_id in sorted(book.changed_accounts))
     return (_account_row(account) for account in found if account.running)
+
+
+def _lot_row(lot: Lot) -> tuple[Any, ...]:
+    taken = (lot.allocated, lot.expired, lot.reversed)
+    return (
+        lot.id,
+        lot.account_id,
+        lot.transaction_id,
+        lot.granted,
+        *taken,
+        lot.remaining,
+        lot.expires_at,
+        lot.granted_at,
+    )
 
 
 def _lot_state(lot: Lot) -> tuple[Any, ...]:
