@@ -15,7 +15,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from storage import game_tables  # noqa: F401 - its tables belong to the metadata
+from storage import (  # noqa: F401 - their tables belong to the metadata
+    game_tables,
+    nomination_tables,
+    preference_tables,
+    recognition_tables,
+    slack_tables,
+)
 from storage.database import with_driver
 from storage.tables import Xid, metadata
 
