@@ -277,6 +277,35 @@ class Settings(BaseSettings):
         description="Calls that all workers together make to Tremendous in a second: its documented limit for one "
         "account. Danger: more than your account is allowed makes orders wait for 429s.",
     )
+    slack_client_id: str | None = Field(
+        None,
+        description="The Slack app's client id, from its Basic Information page, for installing it into workspaces. "
+        "Default: none, and nothing can be installed; see [Slack](slack.md).",
+    )
+    slack_client_secret: SecretStr | None = Field(
+        None,
+        description="The Slack app's client secret, which a code of an installation is exchanged with. Default: none.",
+        repr=False,
+        json_schema_extra=SECRET,
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        None,
+        description="The Slack app's signing secret, by which requests are known to be Slack's. Default: none, and "
+        "`/slack/events` takes nothing. Danger: whoever has it can act as anybody in every workspace.",
+        repr=False,
+        json_schema_extra=SECRET,
+    )
+    slack_app_token: SecretStr | None = Field(
+        None,
+        description="The Slack app's app-level token (`xapp-`) for Socket Mode, `laurel slack socket`. Default: none.",
+        repr=False,
+        json_schema_extra=SECRET,
+    )
+    slack_api_url: str = Field(
+        "https://slack.com/api/",
+        description="Where Slack's Web API is, with its trailing slash; people approve the app beside it, at "
+        "`../oauth/v2/authorize`. Danger: bot tokens are sent there.",
+    )
     expiry_lots_per_second: float = Field(
         1_000.0,
         gt=0,
