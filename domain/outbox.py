@@ -18,6 +18,7 @@ class Lane(StrEnum):
     NOTIFY = "notify"
     INTAKE = "intake"
     CHECKPOINTS = "checkpoints"
+    SLACK = "slack"
 
 
 class Kind(StrEnum):
@@ -34,6 +35,7 @@ class Kind(StrEnum):
     START_CLOCK = "start_clock"  # policy
     WAKE_CLOCK = "wake_clock"  # policy
     FETCH_OBJECT = "fetch_object"  # connection_id, object_id, kind
+    SAY = "say"  # connection_id, conversation_id, turn
     SCORE = "score"  # member_id
     NOTIFICATION = "notification"  # notification_id
     IDENTITY_ARRIVED = "identity_arrived"  # identities: [[source, external_id], ...]
@@ -41,6 +43,7 @@ class Kind(StrEnum):
     STREAKS_DUE = "streaks_due"  # after: [member_id, policy]
     DERIVED = "derived"  # external_id, type, member_id, occurred_at, data, retracts
     CHECKPOINT = "checkpoint"  # size
+    SLACK_ENVELOPE = "slack_envelope"  # envelope_id
 
 
 LANES: Mapping[str, str] = {
@@ -55,6 +58,7 @@ LANES: Mapping[str, str] = {
     Kind.START_CLOCK: Lane.TEMPORAL,
     Kind.WAKE_CLOCK: Lane.TEMPORAL,
     Kind.FETCH_OBJECT: Lane.TEMPORAL,
+    Kind.SAY: Lane.TEMPORAL,
     Kind.SCORE: Lane.REDIS,
     Kind.NOTIFICATION: Lane.NOTIFY,
     Kind.IDENTITY_ARRIVED: Lane.INTAKE,
@@ -62,6 +66,7 @@ LANES: Mapping[str, str] = {
     Kind.STREAKS_DUE: Lane.INTAKE,
     Kind.DERIVED: Lane.INTAKE,
     Kind.CHECKPOINT: Lane.CHECKPOINTS,
+    Kind.SLACK_ENVELOPE: Lane.SLACK,
 }
 
 # A later row of these says everything that an earlier one said, so a dead one does not hold up its key.

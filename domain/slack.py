@@ -1,0 +1,117 @@
+"""Slack as Laurel keeps it: envelopes that came and messages that are said, each once by its key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+MAX_KEY = 300  # characters of an envelope's or a message's key
+
+
+class EnvelopeKind(StrEnum):
+    """What a request of Slack is; the comment is what makes its key."""
+
+    EVENT = "event"  # the event's id
+    COMMAND = "command"  # the trigger's id
+    SHORTCUT = "shortcut"  # the trigger's id
+    ACTION = "action"  # who pressed what, and when
+    VIEW = "view"  # the view, its hash and what was filled in
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One request of Slack; `body` is its JSON as Slack documents it, `user_id` who caused it, if somebody did."""
+
+    team_id: str
+    key: str
+    kind: EnvelopeKind
+    body: Mapping[str, Any]
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEnvelope:
+    """An envelope as it was kept; handled, there is nothing left to do, and `answer` is what it was told at once."""
+
+    id: int
+    program_id: str
+    connection_id: str
+    kind: EnvelopeKind
+    body: Mapping[str, Any]
+    recorded_at: datetime
+    handled_at: datetime | None = None
+    answer: Mapping[str, Any] | None = None
+
+
+class MessageKind(StrEnum):
+    """How something is said. An ephemeral message and a response are sent at most once: nobody can look for them."""
+
+    POST = "post"
+    EPHEMERAL = "ephemeral"  # to `user`, in a channel
+    EDIT = "edit"  # of the message whose key is `edits`
+    HOME = "home"  # the person's Home, made when it is shown
+    RESPOND = "respond"  # to the `response_url` in the content
+
+
+class MessageState(StrEnum):
+    """What became of a message."""
+
+    OPEN = "open"
+    SENDING = "sending"  # asked of Slack, and the answer is not known yet
+    SENT = "sent"
+    SUPERSEDED = "superseded"  # a later edit says everything that this one said
+    UNKNOWN = "unknown"  # sent at most once, and nobody knows whether
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Something to say, once for its key in the program.
+
+    `conversation` is a channel's id, or a person's: a direct message. `content` is what chat.postMessage takes: text,
+    blocks, thread_ts.
+    """
+
+    key: str
+    connection_id: str
+    conversation: str
+    content: Mapping[str, Any] = field(default_factory=dict)
+    kind: MessageKind = MessageKind.POST
+    user: str | None = None
+    edits: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.key) <= MAX_KEY:
+            raise ValueError(f"a message's key has 1 to {MAX_KEY} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A conversation whose open messages are taken one after the other; no other activity takes them in this turn."""
+
+    program_id: str
+    connection_id: str
+    conversation_id: str
+    turn: int
+
+    @property
+    def activity_id(self) -> str:
+        """One for each turn."""
+        return f"say/{self.conversation_id}/{self.turn}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that is due in its conversation; `channel` and `ts` name the message that an edit changes."""
+
+    id: int
+    key: str
+    kind: MessageKind
+    content: Mapping[str, Any]
+    state: MessageState
+    created_at: datetime
+    user: str | None = None
+    edits: str | None = None
+    channel: str | None = None
+    ts: str | None = None

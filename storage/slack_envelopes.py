@@ -1,0 +1,84 @@
+"""Envelopes of Slack: kept once by their key before they are answered, and acted upon afterwards.
+
+A workspace that is not installed keeps nothing. What was acted upon is forgotten after a while; Slack repeats itself
+within hours.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.outbox import Kind, Lane, OutboxRow
+from domain.slack import Envelope, EnvelopeKind, KeptEnvelope
+from storage import outbox
+from storage.hot_path import run
+from storage.slack_tables import slack_envelopes
+
+_COLUMNS = ("id", "program_id", "connection_id", "kind", "body", "recorded_at", "handled_at", "answer")
+
+# The second part finds the row that was there before: in this statement's snapshot it is not the one inserted by it.
+_KEEP = f"""WITH workspace AS (
+        SELECT program_id, connection_id FROM slack_workspaces WHERE team_id = %(team_id)s AND state = 'installed'),
+    kept AS (
+        INSERT INTO slack_envelopes (program_id, connection_id, key, kind, body, state, recorded_at)
+        SELECT program_id, connection_id, %(key)s, %(kind)s, CAST(%(body)s AS jsonb), 'open', %(now)s FROM workspace
+        ON CONFLICT (connection_id, key) DO NOTHING RETURNING {", ".join(_COLUMNS)})
+    SELECT true AS is_new, kept.* FROM kept
+    UNION ALL
+    SELECT false, {", ".join(f"e.{name}" for name in _COLUMNS)} FROM slack_envelopes e
+        JOIN workspace ON workspace.connection_id = e.connection_id WHERE e.key = %(key)s"""
+
+
+async def keep(
+    session: AsyncSession, envelope: Envelope, body: str, *, wanted: bool = True, now: datetime
+) -> tuple[KeptEnvelope, bool] | None:
+    """The envelope as it is kept, and whether it is new; None if its workspace is not installed.
+
+    `body` is the JSON of the envelope's own. What is new and `wanted` is left to the lane "slack"; else whoever calls
+    this acts upon it in the same transaction.
+    """
+    asked = {"team_id": envelope.team_id, "key": envelope.key, "kind": envelope.kind, "body": body, "now": now}
+    found = await run(session, _KEEP, asked)
+    if not found:
+        return None
+    [(is_new, *row)] = found[:1]
+    kept = _kept(dict(zip(_COLUMNS, row, strict=True)))
+    if is_new and wanted:
+        effect = OutboxRow(kept.program_id, Lane.SLACK, Kind.SLACK_ENVELOPE, {"envelope_id": kept.id})
+        await outbox.add(session, [effect], now=now)
+    return kept, is_new
+
+
+async def lock(session: AsyncSession, program_id: str, envelope_id: int) -> KeptEnvelope:
+    """The envelope, which nobody else acts upon until the transaction ends; raises LookupError once it is forgotten."""
+    columns = [slack_envelopes.c[name] for name in _COLUMNS]
+    own = select(*columns).where(slack_envelopes.c.program_id == program_id, slack_envelopes.c.id == envelope_id)
+    row = (await session.execute(own.with_for_update(key_share=True))).mappings().one_or_none()
+    if row is None:
+        raise LookupError(f"no envelope {envelope_id}")
+    return _kept(row)
+
+
+async def handle(
+    session: AsyncSession, kept: KeptEnvelope, answer: Mapping[str, Any] | None = None, *, now: datetime
+) -> None:
+    """Nothing is left to do for it; `answer` is what its redelivery is told."""
+    own = slack_envelopes.c.program_id == kept.program_id, slack_envelopes.c.id == kept.id
+    done = update(slack_envelopes).where(*own).values(state="handled", handled_at=now, answer=answer)
+    await session.execute(done)
+
+
+async def purge(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Forget up to `limit` envelopes that were handled before then; how many those were."""
+    due = select(slack_envelopes.c.id).where(
+        slack_envelopes.c.state == "handled", slack_envelopes.c.handled_at < before
+    )
+    gone = await session.execute(delete(slack_envelopes).where(slack_envelopes.c.id.in_(due.limit(limit))))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+def _kept(row: Mapping[str, Any]) -> KeptEnvelope:
+    return KeptEnvelope(**{**row, "kind": EnvelopeKind(row["kind"])})

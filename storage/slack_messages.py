@@ -1,0 +1,206 @@
+"""What is said in Slack: a row before it is said, once by its key, in order within its conversation.
+
+A conversation's row is locked before messages are added to it or taken from it, and after every other lock. So
+whoever delivers it either sees a new message before its turn ends, or the message begins the next turn.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.outbox import Kind, Lane, OutboxRow
+from domain.slack import Delivery, Message, MessageKind, MessageState, Outgoing
+from storage import outbox, sets
+from storage.hot_path import run
+from storage.ids import new_id
+from storage.sets import Rows
+from storage.slack_tables import slack_conversations, slack_messages
+
+MAX_SENT = 500  # messages added at once
+
+# Those who find the row there lock it, too: a row that is left alone by DO NOTHING would stay unlocked.
+_OPEN = "ON CONFLICT (connection_id, target) DO UPDATE SET target = excluded.target RETURNING id, target, delivering"
+_KNOWN_HOMES = f"""SELECT conversation_id FROM slack_messages WHERE conversation_id = ANY(CAST(%(ids)s AS text[]))
+    AND kind = '{MessageKind.HOME}' AND state = '{MessageState.OPEN}'"""
+_BEGIN = """UPDATE slack_conversations SET delivering = true, turn = turn + 1, turned_at = %(now)s
+    WHERE program_id = %(program_id)s AND id = ANY(CAST(%(ids)s AS text[])) AND NOT delivering
+    RETURNING connection_id, id, turn"""
+
+
+async def send(session: AsyncSession, program_id: str, messages: Sequence[Outgoing], *, now: datetime) -> None:
+    """Have these said, each once for its key; of a person's Home that is not shown yet, once is enough.
+
+    Locks the conversations until the transaction ends, so it comes last in it. At most MAX_SENT at once.
+    """
+    if len(messages) > MAX_SENT:
+        raise ValueError(f"at most {MAX_SENT} messages are added at once")
+    if not messages:
+        return
+    conversations = await _lock_conversations(session, program_id, messages)
+    shown = await _find_open_homes(session, conversations.values())
+    columns = ("conversation_id", "key", "kind", "content", "user_id", "edits")
+    values = [
+        (conversations[one.connection_id, one.conversation], one.key, one.kind, one.content, one.user, one.edits)
+        for one in messages
+        if one.kind is not MessageKind.HOME or conversations[one.connection_id, one.conversation] not in shown
+    ]
+    fixed = {"program_id": program_id, "state": MessageState.OPEN, "created_at": now}
+    suffix = "ON CONFLICT (program_id, key) DO NOTHING RETURNING conversation_id"
+    added = await sets.insert(session, Rows(slack_messages, columns, values, suffix, fixed))
+    await _begin_turns(session, program_id, {conversation_id for (conversation_id,) in added}, now)
+
+
+async def _lock_conversations(
+    session: AsyncSession, program_id: str, messages: Sequence[Outgoing]
+) -> dict[tuple[str, str], str]:
+    """The ids of the conversations by connection and target, locked in that order, made where there are none."""
+    conversations = {}
+    for connection_id in sorted({one.connection_id for one in messages}):
+        targets = sorted({one.conversation for one in messages if one.connection_id == connection_id})
+        fixed = {"program_id": program_id, "connection_id": connection_id}
+        rows = Rows(slack_conversations, ("id", "target"), [(new_id("cnv"), one) for one in targets], _OPEN, fixed)
+        conversations |= {(connection_id, target): id for id, target, _ in await sets.insert(session, rows)}
+    return conversations
+
+
+async def _find_open_homes(session: AsyncSession, conversation_ids: Collection[str]) -> set[str]:
+    found = await run(session, _KNOWN_HOMES, {"ids": sets.texts(list(conversation_ids))})
+    return {conversation_id for (conversation_id,) in found}
+
+
+async def _begin_turns(
+    session: AsyncSession, program_id: str, conversation_ids: Collection[str], now: datetime
+) -> None:
+    """A turn of delivery for each of these that is in none."""
+    asked = {"program_id": program_id, "ids": sets.texts(sorted(conversation_ids)), "now": now}
+    begun = await run(session, _BEGIN, asked) if conversation_ids else []
+    effects = [
+        OutboxRow(
+            program_id,
+            Lane.TEMPORAL,
+            Kind.SAY,
+            {"connection_id": connection_id, "conversation_id": id, "turn": turn},
+        )
+        for connection_id, id, turn in begun
+    ]
+    await outbox.add(session, effects, now=now)
+
+
+# -- Delivering ----------------------------------------------------------------------------------------------------
+
+_NEXT = f"""SELECT m.id, m.key, m.kind, m.content, m.state, m.created_at, m.user_id, m.edits, o.channel, o.ts
+    FROM slack_messages m
+    LEFT JOIN slack_messages o ON o.program_id = m.program_id AND o.key = m.edits AND o.state = '{MessageState.SENT}'
+    WHERE m.program_id = %(program_id)s AND m.conversation_id = %(conversation_id)s
+        AND m.state IN ('{MessageState.OPEN}', '{MessageState.SENDING}')
+    ORDER BY m.id LIMIT 1"""
+_LATER_EDIT = f"""UPDATE slack_messages SET state = '{MessageState.SUPERSEDED}', ended_at = %(now)s
+    WHERE program_id = %(program_id)s AND id IN (
+        SELECT e.id FROM slack_messages e
+        JOIN slack_messages l ON l.conversation_id = e.conversation_id AND l.edits = e.edits AND l.id > e.id
+        WHERE e.conversation_id = %(conversation_id)s AND e.state = '{MessageState.OPEN}')"""
+
+
+async def take_next(session: AsyncSession, delivery: Delivery, *, now: datetime) -> Message | None:
+    """The next message to say in this turn, which is `sending` from now on; without one the turn is over.
+
+    One that is returned as `sending` was asked of Slack before, and nobody knows what came of it. Of edits that a later
+    one takes back, none is said.
+    """
+    conversation = await _lock(session, delivery)
+    if conversation is None:
+        return None
+    asked = {"program_id": delivery.program_id, "conversation_id": delivery.conversation_id, "now": now}
+    if conversation["closed_because"]:
+        await fail_all(session, delivery, conversation["closed_because"], now=now)
+    else:
+        await run(session, _LATER_EDIT, asked)
+    found = await run(session, _NEXT, asked)
+    if not found:
+        await session.execute(_own(delivery).values(delivering=False))
+        return None
+    id, key, kind, content, state, *rest = found[0]
+    message = Message(id, key, MessageKind(kind), content, MessageState(state), *rest)
+    await _set(session, delivery.program_id, id, state=MessageState.SENDING)
+    return message
+
+
+async def _lock(session: AsyncSession, delivery: Delivery) -> Mapping[str, Any] | None:
+    """The conversation while it is in this turn; None if the turn is over."""
+    own = select(slack_conversations.c.target, slack_conversations.c.closed_because).where(
+        slack_conversations.c.program_id == delivery.program_id,
+        slack_conversations.c.id == delivery.conversation_id,
+        slack_conversations.c.turn == delivery.turn,
+        slack_conversations.c.delivering,
+    )
+    return (await session.execute(own.with_for_update(key_share=True))).mappings().one_or_none()
+
+
+async def get_target(session: AsyncSession, delivery: Delivery) -> str:
+    """Where the conversation is: a channel's id or a person's."""
+    own = select(slack_conversations.c.target).where(
+        slack_conversations.c.program_id == delivery.program_id, slack_conversations.c.id == delivery.conversation_id
+    )
+    return (await session.execute(own)).scalar_one()
+
+
+async def put_back(session: AsyncSession, program_id: str, message_id: int) -> None:
+    """It was not said: the next attempt begins anew."""
+    await _set(session, program_id, message_id, state=MessageState.OPEN)
+
+
+async def end(
+    session: AsyncSession,
+    program_id: str,
+    message_id: int,
+    state: MessageState,
+    *,
+    channel: str | None = None,
+    ts: str | None = None,
+    error: str | None = None,
+    now: datetime,
+) -> None:
+    """It was said, there as this, or it will never be."""
+    await _set(session, program_id, message_id, state=state, channel=channel, ts=ts, error=error, ended_at=now)
+
+
+async def fail_all(session: AsyncSession, delivery: Delivery, because: str, *, now: datetime) -> None:
+    """The conversation takes nothing any more, and what was to be said there is not: until somebody reopens it."""
+    await session.execute(_own(delivery).values(closed_because=because))
+    open_ = (MessageState.OPEN, MessageState.SENDING)
+    of_it = (
+        slack_messages.c.program_id == delivery.program_id,
+        slack_messages.c.conversation_id == delivery.conversation_id,
+    )
+    ended = update(slack_messages).where(*of_it, slack_messages.c.state.in_(open_))
+    await session.execute(ended.values(state=MessageState.FAILED, error=because, ended_at=now))
+
+
+async def reopen(session: AsyncSession, program_id: str, connection_id: str, targets: Collection[str]) -> None:
+    """These conversations take messages again: the channel is back, or the app was asked in."""
+    own = slack_conversations.c.program_id == program_id, slack_conversations.c.connection_id == connection_id
+    these = update(slack_conversations).where(*own, slack_conversations.c.target.in_(sorted(targets)))
+    await session.execute(these.values(closed_because=None))
+
+
+async def find(session: AsyncSession, program_id: str, key: str) -> tuple[MessageState, str | None, str | None] | None:
+    """State, channel and ts of the message of this key, if there is one."""
+    own = select(slack_messages.c.state, slack_messages.c.channel, slack_messages.c.ts).where(
+        slack_messages.c.program_id == program_id, slack_messages.c.key == key
+    )
+    row = (await session.execute(own)).one_or_none()
+    return (MessageState(row[0]), row[1], row[2]) if row else None
+
+
+def _own(delivery: Delivery) -> Any:
+    return update(slack_conversations).where(
+        slack_conversations.c.program_id == delivery.program_id, slack_conversations.c.id == delivery.conversation_id
+    )
+
+
+async def _set(session: AsyncSession, program_id: str, message_id: int, **values: Any) -> None:
+    own = slack_messages.c.program_id == program_id, slack_messages.c.id == message_id
+    await session.execute(update(slack_messages).where(*own).values(**values))
