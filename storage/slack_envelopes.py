@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import RowMapping, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import Kind, Lane, OutboxRow
@@ -19,17 +19,12 @@ from storage.slack_tables import slack_envelopes
 
 _COLUMNS = ("id", "program_id", "connection_id", "kind", "body", "recorded_at", "handled_at", "answer")
 
-# The second part finds the row that was there before: in this statement's snapshot it is not the one inserted by it.
-_KEEP = f"""WITH workspace AS (
-        SELECT program_id, connection_id FROM slack_workspaces WHERE team_id = %(team_id)s AND state = 'installed'),
-    kept AS (
-        INSERT INTO slack_envelopes (program_id, connection_id, key, kind, body, state, recorded_at)
-        SELECT program_id, connection_id, %(key)s, %(kind)s, CAST(%(body)s AS jsonb), 'open', %(now)s FROM workspace
-        ON CONFLICT (connection_id, key) DO NOTHING RETURNING {", ".join(_COLUMNS)})
-    SELECT true AS is_new, kept.* FROM kept
-    UNION ALL
-    SELECT false, {", ".join(f"e.{name}" for name in _COLUMNS)} FROM slack_envelopes e
-        JOIN workspace ON workspace.connection_id = e.connection_id WHERE e.key = %(key)s"""
+# A row that is there already is locked and returned: whoever is keeping it at this moment is waited for.
+_KEEP = f"""INSERT INTO slack_envelopes (program_id, connection_id, key, kind, body, state, recorded_at)
+    SELECT program_id, connection_id, %(key)s, %(kind)s, CAST(%(body)s AS jsonb), 'open', %(now)s
+    FROM slack_workspaces WHERE team_id = %(team_id)s AND state = 'installed'
+    ON CONFLICT (connection_id, key) DO UPDATE SET key = excluded.key
+    RETURNING xmax = 0 AS is_new, {", ".join(_COLUMNS)}"""
 
 
 async def keep(
@@ -44,7 +39,7 @@ async def keep(
     found = await run(session, _KEEP, asked)
     if not found:
         return None
-    [(is_new, *row)] = found[:1]
+    [(is_new, *row)] = found
     kept = _kept(dict(zip(_COLUMNS, row, strict=True)))
     if is_new and wanted:
         effect = OutboxRow(kept.program_id, Lane.SLACK, Kind.SLACK_ENVELOPE, {"envelope_id": kept.id})
@@ -80,5 +75,5 @@ async def purge(session: AsyncSession, before: datetime, limit: int) -> int:
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
-def _kept(row: Mapping[str, Any]) -> KeptEnvelope:
+def _kept(row: Mapping[str, Any] | RowMapping) -> KeptEnvelope:
     return KeptEnvelope(**{**row, "kind": EnvelopeKind(row["kind"])})

@@ -4,11 +4,11 @@ A conversation's row is locked before messages are added to it or taken from it,
 whoever delivers it either sees a new message before its turn ends, or the message begins the next turn.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import Kind, Lane, OutboxRow
@@ -57,7 +57,7 @@ async def _lock_conversations(
     session: AsyncSession, program_id: str, messages: Sequence[Outgoing]
 ) -> dict[tuple[str, str], str]:
     """The ids of the conversations by connection and target, locked in that order, made where there are none."""
-    conversations = {}
+    conversations: dict[tuple[str, str], str] = {}
     for connection_id in sorted({one.connection_id for one in messages}):
         targets = sorted({one.conversation for one in messages if one.connection_id == connection_id})
         fixed = {"program_id": program_id, "connection_id": connection_id}
@@ -128,7 +128,7 @@ async def take_next(session: AsyncSession, delivery: Delivery, *, now: datetime)
     return message
 
 
-async def _lock(session: AsyncSession, delivery: Delivery) -> Mapping[str, Any] | None:
+async def _lock(session: AsyncSession, delivery: Delivery) -> RowMapping | None:
     """The conversation while it is in this turn; None if the turn is over."""
     own = select(slack_conversations.c.target, slack_conversations.c.closed_because).where(
         slack_conversations.c.program_id == delivery.program_id,
@@ -144,7 +144,8 @@ async def get_target(session: AsyncSession, delivery: Delivery) -> str:
     own = select(slack_conversations.c.target).where(
         slack_conversations.c.program_id == delivery.program_id, slack_conversations.c.id == delivery.conversation_id
     )
-    return (await session.execute(own)).scalar_one()
+    target: str = (await session.execute(own)).scalar_one()
+    return target
 
 
 async def put_back(session: AsyncSession, program_id: str, message_id: int) -> None:
