@@ -1,0 +1,127 @@
+"""Texts: our words and everybody's numbers and dates in one person's language.
+
+A message is known by its English sentence. What is said in German and French is in `locales`, and a test finds what is
+not; whoever speaks another language is spoken to in English.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_skeleton, format_time
+from babel.lists import format_list
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_currency, format_decimal
+
+from connectors.slack.markup import Markup, markup
+from domain.configuration import Unit
+from domain.time import zone
+
+LOCALES = Path(__file__).parent / "locales"
+DOMAIN = "slack"
+TRANSLATED = ("de", "fr")
+_ENGLISH = Locale("en", "US")
+_MAX_LOCALES = 200  # kept: Slack has some forty
+
+Value = str | int | date
+
+
+def later(message: str) -> str:
+    """Marks a message that a table keeps and `say` says later."""
+    return message
+
+
+class Texts:
+    """What is said in one locale. Values are put in for {names}: numbers and days as the locale writes them.
+
+    What is said with markup among its values is markup; then the others are escaped.
+    """
+
+    def __init__(self, locale: Locale) -> None:
+        self.locale = locale
+        self._translations = _translations(locale.language)
+
+    @staticmethod
+    def of(locale: str | None) -> "Texts":
+        """The texts for a locale as Slack names it (de-DE), in English if it has none that we speak."""
+        return _texts(locale or "")
+
+    def say(self, message: str, **values: Value) -> str:
+        """The message in this language."""
+        return self._filled(self._translations.gettext(message), values)
+
+    def count(self, singular: str, plural: str, n: int, **values: Value) -> str:
+        """One of the messages, as n asks for in this language; {n} is the number."""
+        return self._filled(self._translations.ngettext(singular, plural, n), values | {"n": n})
+
+    def number(self, n: int) -> str:
+        """1,234 or 1.234."""
+        return format_decimal(n, locale=self.locale)
+
+    def points(self, n: int) -> str:
+        """1 point, 1,234 points."""
+        return self.count("{n} point", "{n} points", n)
+
+    def amount(self, n: int, unit: Unit) -> str:
+        """An amount of the unit, which is counted in its smallest part: money with its currency, else a number."""
+        whole = Decimal(n).scaleb(-unit.exponent)
+        if unit.currency:
+            return format_currency(whole, unit.currency, locale=self.locale)
+        return format_decimal(whole, locale=self.locale)
+
+    def date(self, day: date) -> str:
+        """Nov 22, 2026 or 22.11.2026."""
+        return format_date(day, "medium", locale=self.locale)
+
+    def instant(self, at: datetime, time_zone: str) -> str:
+        """The day of the week, the day and the time in the zone: Sun, Nov 22, 2:05 PM."""
+        local = at.astimezone(zone(time_zone))
+        day = format_skeleton("MMMEd", local, locale=self.locale)
+        return f"{day}, {format_time(local, 'short', locale=self.locale)}"
+
+    def listed(self, texts: Iterable[str]) -> Markup:
+        """Ada, Ben and Cleo."""
+        return Markup(format_list([markup(text) for text in texts], locale=self.locale))
+
+    def _filled(self, message: str, values: dict[str, Value]) -> str:
+        written = {key: self._written(value) for key, value in values.items()}
+        if any(isinstance(value, Markup) for value in written.values()):
+            return Markup(markup(message).format(**{key: markup(value) for key, value in written.items()}))
+        return message.format(**written)
+
+    def _written(self, value: Value) -> str:
+        match value:
+            case str():
+                return value
+            case int():
+                return self.number(value)
+            case date():
+                return self.date(value)
+
+
+@lru_cache(maxsize=_MAX_LOCALES)
+def _texts(locale: str) -> Texts:
+    try:
+        known = Locale.parse(locale.replace("_", "-"), sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Texts(_ENGLISH)
+    return Texts(known if known.language in ("en", *TRANSLATED) else _ENGLISH)
+
+
+@lru_cache
+def _translations(language: str) -> NullTranslations:
+    """The catalogue as gettext wants it, made of the file that people edit: there is nothing to build."""
+    if language not in TRANSLATED:
+        return NullTranslations()
+    with (LOCALES / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as file:
+        catalogue = read_po(file, locale=language, domain=DOMAIN)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
