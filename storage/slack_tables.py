@@ -12,6 +12,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -45,7 +46,22 @@ slack_workspaces = Table(
     Index(None, "program_id"),
 )
 
-# What Slack says of a person, and which member that is: none while nobody is known by that identity or e-mail.
+# Links by which a workspace is connected to a program, once, and who made them.
+slack_install_links = Table(
+    "slack_install_links",
+    metadata,
+    Column("digest", LargeBinary, nullable=False),
+    Column("program_id", Id, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    PrimaryKeyConstraint("digest"),
+    ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+)
+
+# What Slack says of a person, as of `updated_at` by its clock, and which member that is: none while nobody is known by
+# that identity or e-mail.
 slack_users = Table(
     "slack_users",
     metadata,
@@ -58,6 +74,7 @@ slack_users = Table(
     Column("locale", Text),
     Column("time_zone", Text),
     Column("deleted", Boolean, nullable=False, server_default="false"),
+    Column("updated_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     PrimaryKeyConstraint("connection_id", "user_id"),
     ForeignKeyConstraint(["program_id", "connection_id"], ["connections.program_id", "connections.id"]),

@@ -38,6 +38,19 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_slack_workspaces_program_id"), "slack_workspaces", ["program_id"], unique=False)
     op.create_table(
+        "slack_install_links",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("program_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["programs.program_id"], name=op.f("fk_slack_install_links_program_id")
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_slack_install_links")),
+    )
+    op.create_table(
         "slack_users",
         sa.Column("program_id", sa.Text(collation="C"), nullable=False),
         sa.Column("connection_id", sa.Text(collation="C"), nullable=False),
@@ -48,6 +61,7 @@ def upgrade() -> None:
         sa.Column("locale", sa.Text(), nullable=True),
         sa.Column("time_zone", sa.Text(), nullable=True),
         sa.Column("deleted", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("kind IN ('person', 'guest', 'external', 'bot')", name=op.f("ck_slack_users_kind")),
         sa.ForeignKeyConstraint(
@@ -178,4 +192,5 @@ def downgrade() -> None:
     op.drop_table("slack_conversations")
     op.drop_table("slack_envelopes")
     op.drop_table("slack_users")
+    op.drop_table("slack_install_links")
     op.drop_table("slack_workspaces")
