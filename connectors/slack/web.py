@@ -1,0 +1,122 @@
+"""Slack's Web API: called with one workspace's token. What Slack answers with `ok: false` is an error as any other.
+
+https://docs.slack.dev/apis/web-api: every call is answered with 200, but for 429, and says in `ok` whether it was done.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from connectors.breakers import Breaker
+from connectors.errors import Ambiguous, GarbledAnswer, RateLimited, Rejected, Unauthorized, Unavailable
+from connectors.http import Answer, Bounds, Outside
+from domain.connections import Connection
+
+KIND = "slack"
+RESPONSE_HOST = "hooks.slack.com"
+
+# Slack says of these that they were perhaps done, in part.
+_UNSURE = {"internal_error", "fatal_error"}
+_LATER = {"service_unavailable", "request_timeout", "team_added_to_org", "accesslimited"}
+_SLOWER = {"ratelimited", "rate_limited"}
+_CREDENTIALS = {
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "missing_scope",
+    "org_login_required",
+    "team_access_not_granted",
+}
+_BOUNDS = Bounds(request_seconds=10.0, answer_bytes=4 * 2**20)
+
+
+class Slack:
+    """One workspace's Web API. Any call may raise the tree in `connectors.errors`; Rejected has Slack's own code."""
+
+    def __init__(self, token: str, breaker: Breaker, api_url: str) -> None:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._outside = Outside(api_url, headers=headers, breaker=breaker, bounds=_BOUNDS)
+        self._own_host = urlsplit(api_url).netloc
+
+    async def aclose(self) -> None:
+        await self._outside.aclose()
+
+    async def read(self, method: str, params: Mapping[str, str | int]) -> Mapping[str, Any]:
+        """What the method answers, asked again while that can help."""
+        return _read(await self._outside.read(method, params), Unavailable)
+
+    async def write(self, method: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Sent once; Ambiguous if nobody knows whether it was done."""
+        content_type = "application/json; charset=utf-8"
+        return _read(await self._outside.write("POST", method, orjson.dumps(body), content_type), Ambiguous)
+
+    async def respond(self, response_url: str, body: Mapping[str, Any]) -> None:
+        """Answer to a URL that came with a request; raises Rejected if that is not one of Slack's."""
+        url = urlsplit(response_url)
+        if url.netloc != self._own_host and (url.scheme, url.netloc) != ("https", RESPONSE_HOST):
+            raise Rejected(KIND, 400, "not_a_response_url")
+        await self._outside.write("POST", response_url, orjson.dumps(body))
+
+
+def _read(answer: Answer, unsure: type[Unavailable | Ambiguous]) -> Mapping[str, Any]:
+    found = answer.json()
+    if not isinstance(found, dict) or "ok" not in found:
+        raise GarbledAnswer(KIND, "an answer of another shape")
+    if found["ok"] is True:
+        return found
+    code = str(found.get("error", "unknown_error"))[:100]
+    if code in _SLOWER:
+        raise RateLimited(KIND, "asked us to slow down")
+    if code in _LATER:
+        raise Unavailable(KIND, code)
+    if code in _UNSURE:
+        raise unsure(KIND, code)
+    kind = Unauthorized if code in _CREDENTIALS else Rejected
+    raise kind(KIND, answer.status, code, _detail(found))
+
+
+def _detail(found: Mapping[str, Any]) -> str:
+    """What Slack says beside the code: of scopes which are missing, of blocks what is wrong."""
+    metadata = found.get("response_metadata")
+    messages = metadata.get("messages", []) if isinstance(metadata, dict) else []
+    needed = f"needs {found['needed']}" if found.get("needed") else ""
+    return "; ".join(filter(None, [needed, *map(str, messages)]))[:500]
+
+
+class Slacks:
+    """The workspaces behind this process's connections: one client each, a breaker that survives new tokens."""
+
+    def __init__(self, api_url: str) -> None:
+        self._api_url = api_url
+        self._breakers: dict[str, Breaker] = {}
+        self._open: dict[str, tuple[datetime | None, Slack]] = {}
+        self._anonymous = Slack("", Breaker(KIND), api_url)
+
+    @property
+    def anonymous(self) -> Slack:
+        """Slack without a token: for what is asked before there is one."""
+        return self._anonymous
+
+    async def of(self, connection: Connection) -> Slack:
+        """The workspace of the connection with the token that it has now."""
+        known = self._open.get(connection.id)
+        if known is not None and known[0] == connection.rotated_at:
+            return known[1]
+        breaker = self._breakers.setdefault(connection.id, Breaker(KIND))
+        client = Slack(connection.secrets["bot_token"], breaker, self._api_url)
+        self._open[connection.id] = (connection.rotated_at, client)
+        if known is not None:
+            await known[1].aclose()
+        return client
+
+    async def aclose(self) -> None:
+        """No connection is left open."""
+        for _, client in self._open.values():
+            await client.aclose()
+        self._open.clear()
+        await self._anonymous.aclose()
