@@ -3,8 +3,7 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,26 +15,16 @@ from cli.configurations import ConfigurationRefused, Written, read_written
 from cli.errors import CommandFailed
 from cli.lint import Strict, refuse_if_strict, show_warnings, warnings_as_json, warnings_in
 from cli.programs import choose
+from cli.refusals import refusals
 from cli.work import InProgram, Json, answer_json, now, opened
-from domain.challenges import IllegalChallenge
-from domain.definitions import Change, Definitions, KeyTaken, change_as_json
-from domain.proposals import IllegalProposal, NeedsSecondPerson, Proposal
+from domain.definitions import Change, Definitions, change_as_json
+from domain.proposals import Proposal
 from settings import Settings
-from storage import configurations, proposals, publishing
+from storage import configurations, publishing
 from storage.database import Database
 
 app = typer.Typer()
 
-_REFUSED = (
-    KeyTaken,
-    IllegalChallenge,
-    IllegalProposal,
-    NeedsSecondPerson,
-    configurations.UnitInUse,
-    configurations.CadenceChanged,
-    proposals.TooManyProposals,
-    publishing.NotSound,
-)
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _SHOWN_CHARACTERS = 100
 
@@ -71,7 +60,7 @@ async def _apply(
         async with database.begin() as session:
             program = await choose(session, wanted)
             with refusals():
-                number, changes = await configurations.preview(session, program.id, definitions)
+                number, changes = await publishing.preview(session, program.id, definitions, at=now())
             warnings = await warnings_in(session, program.id, definitions)
         show_changes(console, changes)
         show_warnings(console, written, warnings)
@@ -94,17 +83,6 @@ async def _make_active(
         made = await apply_definitions(database, program_id, definitions, expected=expected)
     show_made(console, program_id, made)
     return made_as_json(program_id, made)
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Whatever stands in the way of new definitions becomes CommandFailed."""
-    try:
-        yield
-    except configurations.Outdated as error:
-        raise CommandFailed(f"{error}; look at the changes again") from None
-    except _REFUSED as error:
-        raise CommandFailed(str(error)) from None
 
 
 def show_made(console: Console, program_id: str, made: configurations.Applied | Proposal) -> None:

@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.apply import made_as_json, refusals, show_changes, show_made, user
+from cli.apply import made_as_json, show_changes, show_made, user
 from cli.errors import CommandFailed
 from cli.programs import choose
+from cli.refusals import refusals
 from cli.work import InProgram, Json, answer_json, now, opened
 from domain.definitions import Change, change_as_json
 from domain.programs import Program
@@ -89,7 +90,7 @@ def rollback(
     program: InProgram = None,
     json: Json = False,
 ) -> None:
-    """Make a new snapshot with the definitions of an earlier one; what was made by commands stays."""
+    """Make a new snapshot with the definitions of an earlier one; what commands made, and what is over, stays."""
     chosen, made = asyncio.run(_in_program(Settings(), program, lambda session, one: _roll_back(session, one, number)))
     if json:
         answer_json(made_as_json(chosen.id, made))

@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cli.configurations import Complaint, Written, read_written, told
 from cli.errors import CommandFailed
 from cli.programs import choose
+from cli.refusals import refusals
 from cli.work import Json, answer_json, now, opened
 from domain.definitions import Definitions
 from domain.lint import LintWarning, empty_audience
 from domain.lint import audiences as audiences_of
 from domain.lint import lint as find_warnings
 from settings import Settings
-from storage import audiences
+from storage import audiences, publishing
 
 app = typer.Typer()
 
@@ -31,7 +32,11 @@ def lint(
     folder: Annotated[Path, typer.Argument(help="The folder with the configuration's .yaml files.")],
     program: Annotated[
         str | None,
-        typer.Option("--program", help="Also ask whether members of this program meet the audiences.", metavar="TEXT"),
+        typer.Option(
+            "--program",
+            help="Also ask whether this program would take it, and whether its members meet the audiences.",
+            metavar="TEXT",
+        ),
     ] = None,
     strict: Strict = False,
     json: Json = False,
@@ -50,7 +55,10 @@ async def _warnings(definitions: Definitions, program: str | None) -> list[LintW
     if program is None:
         return find_warnings(definitions, now())
     async with opened(Settings()) as database, database.begin() as session:
-        return await warnings_in(session, (await choose(session, program)).id, definitions)
+        program_id = (await choose(session, program)).id
+        with refusals():
+            await publishing.preview(session, program_id, definitions, at=now())
+        return await warnings_in(session, program_id, definitions)
 
 
 async def warnings_in(session: AsyncSession, program_id: str, definitions: Definitions) -> list[LintWarning]:

@@ -200,9 +200,9 @@ async def follow(
 
     Raises KeyTaken for a key that a draft or a challenge that has ended has, IllegalChallenge for what cannot happen.
     """
-    changed = sorted(key for key, said in after.items() if before.get(key) != said)
-    rows = {row.key: row for row in await _lock_keys(session, program_id, changed)}
-    _refuse_moved_ends([row for row in rows.values() if row.key in before], before, after)
+    changed = _changed(before, after)
+    rows = {row.key: row for row in await _rows_of(session, program_id, changed, locked=True)}
+    _require_open(rows.values(), before, after)
     effects: list[OutboxRow] = []
     for key in changed:
         if after[key].dropped:
@@ -215,25 +215,52 @@ async def follow(
     await outbox.add(session, effects, now=now)
 
 
-def _refuse_moved_ends(
+async def require_open(
+    session: AsyncSession, program_id: str, before: Mapping[str, Challenge], after: Mapping[str, Challenge]
+) -> None:
+    """Raises what `follow` would, for whoever is shown what it would do."""
+    _require_open(await _rows_of(session, program_id, _changed(before, after), locked=False), before, after)
+
+
+def _changed(before: Mapping[str, Challenge], after: Mapping[str, Challenge]) -> list[str]:
+    return sorted(key for key, said in after.items() if before.get(key) != said)
+
+
+def _require_open(
     rows: Iterable[StoredChallenge], before: Mapping[str, Challenge], after: Mapping[str, Challenge]
 ) -> None:
-    """Raises IllegalChallenge that names each of those that have closed and would end at another time."""
-    moved = [
-        f"challenges.{row.key}.ends_at: it is {row.state}, and its end stays"
-        for row in rows
-        if row.state is ChallengeState.CLOSED and after[row.key].until != before[row.key].until
-    ]
-    if moved:
-        raise IllegalChallenge("; ".join(moved))
+    """Raises KeyTaken for what has ended, and IllegalChallenge that names each of those that have closed."""
+    kept = [row for row in rows if not after[row.key].dropped]
+    for row in kept:
+        unknown = row.key not in before and not _is_launched(row, after[row.key])
+        if unknown or row.state in CHALLENGE_ENDED:
+            raise KeyTaken(f"the challenge {row.key} is {row.state}: give another one another key")
+    closed = [row.key for row in kept if row.state is ChallengeState.CLOSED]
+    if closed:
+        raise IllegalChallenge("; ".join(f"challenges.{key}: it is closed, and stays as it is" for key in closed))
 
 
-async def _lock_keys(session: AsyncSession, program_id: str, keys: Collection[str]) -> list[StoredChallenge]:
+def _is_launched(row: StoredChallenge, said: Challenge) -> bool:
+    """Whether a challenge that no snapshot has yet is the draft in this row."""
+    return row.state is ChallengeState.DRAFT and said.origin == row.definition.origin
+
+
+async def _rows_of(
+    session: AsyncSession, program_id: str, keys: Collection[str], *, locked: bool
+) -> list[StoredChallenge]:
     if not keys:
         return []
     own = select(challenges).where(challenges.c.program_id == program_id, challenges.c.key.in_(keys))
-    rows = await session.execute(own.order_by(challenges.c.key).with_for_update(key_share=True))
+    ordered = own.order_by(challenges.c.key)
+    rows = await session.execute(ordered.with_for_update(key_share=True) if locked else ordered)
     return [_stored(row) for row in rows.mappings()]
+
+
+async def list_over(session: AsyncSession, program_id: str) -> set[str]:
+    """The keys of those that have had their course: what they say does not change any more."""
+    over = challenges.c.state.in_([ChallengeState.CLOSED, ChallengeState.SETTLED])
+    query = select(challenges.c.key).where(challenges.c.program_id == program_id, over)
+    return set((await session.execute(query)).scalars())
 
 
 async def _take_out(session: AsyncSession, row: StoredChallenge, now: datetime) -> Iterable[OutboxRow]:
@@ -247,14 +274,10 @@ async def _take_out(session: AsyncSession, row: StoredChallenge, now: datetime) 
 async def _change(
     session: AsyncSession, row: StoredChallenge, was: Challenge | None, said: Challenge, now: datetime
 ) -> Iterable[OutboxRow]:
-    launched = was is None and row.state is ChallengeState.DRAFT and said.origin == row.definition.origin
-    if (was is None and not launched) or row.state in CHALLENGE_ENDED:
-        raise KeyTaken(f"the challenge {row.key} is {row.state}: give another one another key")
     await say(session, row, said, now=now)
-    if launched:
+    if was is None:
         await move(session, row, ChallengeEvent.LAUNCH, now=now)
         return (_start(row),)
-    assert was is not None, "only a draft was in no snapshot"
     if said.cancelled_at is not None and was.cancelled_at is None:
         await move(session, row, ChallengeEvent.CANCEL, now=now, reason=row.reason)
     elif said.until != was.until:

@@ -139,10 +139,13 @@ async def list_page(
 
 
 async def preview(session: AsyncSession, program_id: str, definitions: Definitions) -> tuple[int, list[Change]]:
-    """The active number and what applying these definitions would change now; raises KeyTaken."""
+    """The active number and what applying these definitions would change now; raises as `apply` does."""
     active = await _get_present(session, program_id)
     before = definitions_of(active)
-    return active.number, changes(before, keep_commanded(before, definitions))
+    wanted = keep_commanded(before, definitions)
+    await _refuse_other_meanings(session, program_id, before, wanted)
+    await challenges.require_open(session, program_id, before.challenges, wanted.challenges)
+    return active.number, changes(before, wanted)
 
 
 async def apply(
@@ -158,7 +161,7 @@ async def apply(
 
     Definitions are taken as checked (`domain.definition_checks`). Raises Outdated if another number than `expected` is
     active, UnitInUse if a unit with accounts is gone or counts something else, KeyTaken if a challenge's key is,
-    CadenceChanged.
+    IllegalChallenge if one that has closed would say something else, CadenceChanged.
     """
     return await change(
         session,
@@ -200,9 +203,7 @@ async def change(
     found = changes(before, definitions)
     if not found:
         return Applied(active, ())
-    await _refuse_in_use(session, program_id, rescaled(before.units, definitions.units))
-    if keys := changed_cadences(before.streaks, definitions.streaks):
-        raise CadenceChanged(f"the cadence of {', '.join(keys)} stays: give what has another one another key")
+    await _refuse_other_meanings(session, program_id, before, definitions)
     versioned = number_versions(before, definitions, active.number + 1)
     await session.execute(text(f"SET LOCAL statement_timeout = '{APPLY_TIMEOUT}'"))
     new = aggregates.not_counted(before.aggregates, versioned.aggregates)
@@ -232,6 +233,15 @@ async def _insert(
     }
     await session.execute(sql_insert(configurations).values(row))
     await session.execute(update(programs).where(_is(program_id)).values(configuration=number))
+
+
+async def _refuse_other_meanings(
+    session: AsyncSession, program_id: str, before: Definitions, wanted: Definitions
+) -> None:
+    """Raises UnitInUse, CadenceChanged."""
+    await _refuse_in_use(session, program_id, rescaled(before.units, wanted.units))
+    if keys := changed_cadences(before.streaks, wanted.streaks):
+        raise CadenceChanged(f"the cadence of {', '.join(keys)} stays: give what has another one another key")
 
 
 async def _refuse_in_use(session: AsyncSession, program_id: str, units: set[str]) -> None:

@@ -3,6 +3,7 @@
 The lock on the program's configuration comes first, so that what is published is what was shown.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -10,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.challenge_checks import overlapping
 from domain.definition_checks import check_definition
-from domain.definitions import Definitions, change_as_json, definitions_of, keep_commanded
+from domain.definitions import Change, Definitions, change_as_json, definitions_of, keep_commanded
 from domain.game import Challenge
 from domain.proposals import Proposal, ProposalEvent, ProposalState, check_publisher, proposal_after
 from domain.shapes import Fault
-from storage import configurations, proposals
+from storage import challenges, configurations, proposals
 from storage.configurations import Applied, Outdated
 from storage.ids import new_id
 from storage.tables import programs
@@ -26,6 +27,15 @@ class NotSound(Exception):
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__("; ".join(f"{'.'.join(map(str, fault.path))}: {fault.message}" for fault in faults))
         self.faults = faults
+
+
+async def preview(
+    session: AsyncSession, program_id: str, definitions: Definitions, *, at: datetime
+) -> tuple[int, list[Change]]:
+    """The active number and what submitting these definitions would change now; raises as `submit` does."""
+    active = await configurations.read_active(session, program_id)
+    _refuse_misfits(definitions_of(active), definitions, active.time_zone, at)
+    return await configurations.preview(session, program_id, definitions)
 
 
 async def submit(
@@ -93,12 +103,16 @@ async def withdraw(session: AsyncSession, program_id: str, proposal_id: str, *, 
 async def roll_back(
     session: AsyncSession, program_id: str, number: int, *, actor: str, at: datetime
 ) -> Applied | Proposal:
-    """Submit the definitions of an earlier snapshot, as they were; what was made by commands stays as it is.
+    """Submit the definitions of an earlier snapshot; what was made by commands, and challenges that are over, stay.
 
     They were checked when they were applied, and are not again: the way back is not to be barred by newer checks.
     Raises LookupError, and what `submit` does.
     """
+    await configurations.lock_alone(session, program_id)
     earlier = definitions_of(await configurations.get(session, program_id, number))
+    active = definitions_of(await configurations.read_active(session, program_id)).challenges
+    over = {key: active[key] for key in active.keys() & await challenges.list_over(session, program_id)}
+    earlier = replace(earlier, challenges={**earlier.challenges, **over})
     return await submit(session, program_id, earlier, actor=actor, at=at)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -121,16 +122,18 @@ def close(settings: Settings, *keys: str) -> str:
     return asyncio.run(make())
 
 
-def test_a_folder_that_moves_the_ends_of_closed_challenges_is_refused_with_all_their_names(
-    laurel: Laurel, settings: Settings, tmp_path: Path
+@pytest.mark.parametrize("command", [("apply", "--yes"), ("apply", "--dry-run"), ("lint", "--program", "Acme")])
+@pytest.mark.parametrize("change", [{"ends_at": (NOW + timedelta(days=9)).isoformat()}, {"first": 3}], ids=str)
+def test_a_folder_that_changes_what_has_closed_is_refused_with_all_their_names(
+    laurel: Laurel, settings: Settings, tmp_path: Path, command: tuple[str, ...], change: dict[str, Any]
 ) -> None:
     close(settings, "race", "sprint")
-    later = sprint(ends_at=(NOW + timedelta(days=9)).isoformat())
-    (tmp_path / "all.yaml").write_bytes(orjson.dumps(with_challenges(race=later, sprint=later) | {"rules": {}}))
+    other = sprint(**change)
+    (tmp_path / "all.yaml").write_bytes(orjson.dumps(with_challenges(race=other, sprint=other) | {"rules": {}}))
 
-    refused = laurel("apply", str(tmp_path), "--yes")
+    refused = laurel(command[0], str(tmp_path), *command[1:])
 
     assert isinstance(refused.exception, CommandFailed)
     assert str(refused.exception) == "; ".join(
-        f"challenges.{key}.ends_at: it is closed, and its end stays" for key in ("race", "sprint")
+        f"challenges.{key}: it is closed, and stays as it is" for key in ("race", "sprint")
     )

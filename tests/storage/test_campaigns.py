@@ -133,5 +133,7 @@ async def test_what_would_go_on_when_the_next_begins_is_refused_by_the_programs_
 
     with pytest.raises(publishing.NotSound, match=r"challenges\.sprint\.repeats: .* a week is shorter"):
         await publishing.submit(session, campaign.program_id, file, actor="a test", at=NOW)
+    with pytest.raises(publishing.NotSound, match=r"challenges\.sprint\.repeats: .* a week is shorter"):
+        await publishing.preview(session, campaign.program_id, file, at=NOW)
     with pytest.raises(challenge_commands.InvalidChallenge, match=r"^repeats: .* a week is shorter"):
         await challenge_commands.create(session, campaign.program_id, "race", sprint(**LONG), actor="a test", now=NOW)

@@ -9,9 +9,10 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.challenges import ChallengeEvent
 from domain.definitions import KeyTaken
 from domain.proposals import IllegalProposal, NeedsSecondPerson, Proposal, ProposalState
-from storage import challenge_commands, configurations, programs, proposals, publishing
+from storage import challenge_commands, challenges, configurations, programs, proposals, publishing
 from storage.configurations import Applied, Outdated
 from storage.publishing import NotSound
 from storage.tables import configuration_proposals
@@ -245,6 +246,23 @@ async def test_a_rollback_is_refused_for_what_an_application_is_refused_for(sess
         await publishing.roll_back(session, program_id, 2, actor="ben", at=LATER)
     with pytest.raises(LookupError):
         await publishing.roll_back(session, program_id, 9, actor="ben", at=LATER)
+
+
+async def test_a_rollback_leaves_what_has_had_its_course(session: AsyncSession) -> None:
+    program_id = await make_program(session)
+    with_challenge, dearer = ({"challenges": {"sprint": SPRINT | {"bonus": bonus}}} for bonus in ("5", "6"))
+    await publishing.submit(session, program_id, definitions(SAMPLE | with_challenge), actor="ada", at=NOW)
+    await publishing.submit(session, program_id, definitions(DEARER | dearer), actor="ada", at=NOW)
+    stored = await challenges.find(session, program_id, "sprint")
+    assert stored is not None
+    for event in (ChallengeEvent.BEGIN, ChallengeEvent.END):
+        stored = await challenges.move(session, stored, event, now=LATER)
+
+    await publishing.roll_back(session, program_id, 2, actor="ben", at=LATER)
+    snapshot = await configurations.read_active(session, program_id)
+
+    assert await active(session, program_id) == (4, "50")
+    assert snapshot.challenges["sprint"].bonus == "6"
 
 
 async def test_who_writes_a_draft_anew_does_not_launch_it_either(session: AsyncSession, program_id: str) -> None:
