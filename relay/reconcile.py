@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.challenges import Campaign
 from domain.notices import ObjectToFetch
+from domain.slack import Delivery
 from domain.syncs import Sync
 from domain.time import Clock
 from relay import namespaces, schedules, temporal
@@ -77,6 +78,7 @@ class Reconcile:
         windows = partial(unfinished.list_grace_windows, before=before, limit=PAGE_ROWS)
         clocks = partial(unfinished.list_clocks, before=before, limit=PAGE_ROWS)
         objects = partial(unfinished.list_objects, before=before, limit=PAGE_ROWS)
+        deliveries = partial(unfinished.list_deliveries, before=before, limit=PAGE_ROWS)
         healed = 0
         async for page in self._pages(orders):
             healed += await _sum(self._restart(starts.order(row.program_id, row.id, row.about)) for row in page)
@@ -90,6 +92,8 @@ class Reconcile:
             healed += await _sum(self._restart(starts.clock(row.program_id, row.id)) for row in page)
         async for page_of_objects in self._pages(objects):
             healed += await _sum(self._fetch(row) for row in page_of_objects)
+        async for page_of_deliveries in self._pages(deliveries):
+            healed += await _sum(self._say(row) for row in page_of_deliveries)
         return healed
 
     async def _list_syncs(self) -> list[Sync]:
@@ -126,6 +130,14 @@ class Reconcile:
             return False
         await temporal.fetch(self._client, target)
         self._report(starts.FETCH_OBJECT, target.activity_id)
+        return True
+
+    async def _say(self, delivery: Delivery) -> bool:
+        describe = self._client.get_activity_handle(delivery.activity_id).describe(rpc_timeout=temporal.RPC_TIMEOUT)
+        if await self._in_hand(describe):
+            return False
+        await temporal.say(self._client, delivery)
+        self._report(starts.SAY, delivery.activity_id)
         return True
 
     async def _in_hand(self, describe: Awaitable[WorkflowExecutionDescription | ActivityExecutionDescription]) -> bool:

@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.notices import ObjectToFetch
 from domain.outbox import ClaimedRow, Kind
+from domain.slack import Delivery
 from domain.syncs import Sync
 from relay.outages import namespace_is_missing
 from workflows import queues, retries, starts
@@ -28,6 +29,7 @@ from workflows.starts import Start
 
 RPC_TIMEOUT = timedelta(seconds=10)
 FETCH_TIMEOUT = timedelta(seconds=90)
+SAY_TIMEOUT = timedelta(minutes=10)
 
 
 class TemporalLane:
@@ -67,6 +69,8 @@ class TemporalLane:
                 await self._wake(starts.clock(row.program_id, row.payload["policy"]), row.id)
             case Kind.FETCH_OBJECT:
                 await fetch(self._client, ObjectToFetch(row.program_id, **row.payload))
+            case Kind.SAY:
+                await say(self._client, Delivery(row.program_id, **row.payload))
             case _:
                 raise ValueError(f"no effect of kind {row.kind} in Temporal")
 
@@ -114,6 +118,22 @@ async def fetch(client: Client, target: ObjectToFetch) -> None:
         retry_policy=retries.PATIENTLY,
         id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
         search_attributes=_attributes(target.program_id, target.object_id),
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+async def say(client: Client, delivery: Delivery) -> None:
+    """An activity that takes the conversation's messages is waiting or running afterwards; its turn over, it takes none."""
+    await client.start_activity(
+        starts.SAY,
+        delivery,
+        id=delivery.activity_id,
+        task_queue=queues.SLACK.name,
+        start_to_close_timeout=SAY_TIMEOUT,
+        heartbeat_timeout=retries.HEARTBEAT_TIMEOUT,
+        retry_policy=retries.PATIENTLY,
+        id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+        search_attributes=_attributes(delivery.program_id, delivery.conversation_id),
         rpc_timeout=RPC_TIMEOUT,
     )
 

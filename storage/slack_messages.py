@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import Kind, Lane, OutboxRow
@@ -97,7 +97,7 @@ _NEXT = f"""SELECT m.id, m.key, m.kind, m.content, m.state, m.created_at, m.user
     WHERE m.program_id = %(program_id)s AND m.conversation_id = %(conversation_id)s
         AND m.state IN ('{MessageState.OPEN}', '{MessageState.SENDING}')
     ORDER BY m.id LIMIT 1"""
-_LATER_EDIT = f"""UPDATE slack_messages SET state = '{MessageState.SUPERSEDED}', ended_at = %(now)s
+_SUPERSEDE = f"""UPDATE slack_messages SET state = '{MessageState.SUPERSEDED}', ended_at = %(now)s
     WHERE program_id = %(program_id)s AND id IN (
         SELECT e.id FROM slack_messages e
         JOIN slack_messages l ON l.conversation_id = e.conversation_id AND l.edits = e.edits AND l.id > e.id
@@ -110,14 +110,10 @@ async def take_next(session: AsyncSession, delivery: Delivery, *, now: datetime)
     One that is returned as `sending` was asked of Slack before, and nobody knows what came of it. Of edits that a later
     one takes back, none is said.
     """
-    conversation = await _lock(session, delivery)
-    if conversation is None:
+    if not await _is_in_turn(session, delivery):
         return None
     asked = {"program_id": delivery.program_id, "conversation_id": delivery.conversation_id, "now": now}
-    if conversation["closed_because"]:
-        await fail_all(session, delivery, conversation["closed_because"], now=now)
-    else:
-        await run(session, _LATER_EDIT, asked)
+    await run(session, _SUPERSEDE, asked)
     found = await run(session, _NEXT, asked)
     if not found:
         await session.execute(_own(delivery).values(delivering=False))
@@ -128,15 +124,15 @@ async def take_next(session: AsyncSession, delivery: Delivery, *, now: datetime)
     return message
 
 
-async def _lock(session: AsyncSession, delivery: Delivery) -> RowMapping | None:
-    """The conversation while it is in this turn; None if the turn is over."""
-    own = select(slack_conversations.c.target, slack_conversations.c.closed_because).where(
+async def _is_in_turn(session: AsyncSession, delivery: Delivery) -> bool:
+    """Lock the conversation, and say whether this turn still lasts."""
+    own = select(slack_conversations.c.id).where(
         slack_conversations.c.program_id == delivery.program_id,
         slack_conversations.c.id == delivery.conversation_id,
         slack_conversations.c.turn == delivery.turn,
         slack_conversations.c.delivering,
     )
-    return (await session.execute(own.with_for_update(key_share=True))).mappings().one_or_none()
+    return (await session.execute(own.with_for_update(key_share=True))).one_or_none() is not None
 
 
 async def get_target(session: AsyncSession, delivery: Delivery) -> str:
@@ -168,23 +164,14 @@ async def end(
     await _set(session, program_id, message_id, state=state, channel=channel, ts=ts, error=error, ended_at=now)
 
 
-async def fail_all(session: AsyncSession, delivery: Delivery, because: str, *, now: datetime) -> None:
-    """The conversation takes nothing any more, and what was to be said there is not: until somebody reopens it."""
-    await session.execute(_own(delivery).values(closed_because=because))
-    open_ = (MessageState.OPEN, MessageState.SENDING)
+async def close(session: AsyncSession, delivery: Delivery, because: str, *, now: datetime) -> None:
+    """What waits in the conversation will never be said: Slack refuses whatever is said there."""
     of_it = (
         slack_messages.c.program_id == delivery.program_id,
         slack_messages.c.conversation_id == delivery.conversation_id,
     )
-    ended = update(slack_messages).where(*of_it, slack_messages.c.state.in_(open_))
-    await session.execute(ended.values(state=MessageState.FAILED, error=because, ended_at=now))
-
-
-async def reopen(session: AsyncSession, program_id: str, connection_id: str, targets: Collection[str]) -> None:
-    """These conversations take messages again: the channel is back, or the app was asked in."""
-    own = slack_conversations.c.program_id == program_id, slack_conversations.c.connection_id == connection_id
-    these = update(slack_conversations).where(*own, slack_conversations.c.target.in_(sorted(targets)))
-    await session.execute(these.values(closed_because=None))
+    waiting = update(slack_messages).where(*of_it, slack_messages.c.state == MessageState.OPEN)
+    await session.execute(waiting.values(state=MessageState.FAILED, error=because, ended_at=now))
 
 
 async def find(session: AsyncSession, program_id: str, key: str) -> tuple[MessageState, str | None, str | None] | None:

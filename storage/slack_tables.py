@@ -118,7 +118,6 @@ slack_conversations = Table(
     Column("delivering", Boolean, nullable=False, server_default="false"),
     Column("turn", Integer, nullable=False, server_default="0"),
     Column("turned_at", Instant),
-    Column("closed_because", Text),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("program_id", "id"),
     UniqueConstraint("connection_id", "target"),

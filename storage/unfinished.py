@@ -17,8 +17,10 @@ from domain.notifications import CHALLENGE_SETTLED
 from domain.orders import ENDED
 from domain.orders import about as about_order
 from domain.rewards import about as about_reward
+from domain.slack import Delivery
 from domain.vendors import Money
 from storage.game_tables import challenges, grace_windows
+from storage.slack_tables import slack_conversations
 from storage.tables import connections, notices, notifications, orders, rewards
 
 # For so long after its settlement it is looked whether everybody knows how a challenge has ended.
@@ -42,6 +44,18 @@ class UnfetchedObject:
     connection_id: str
     object_id: str
     kind: str
+
+
+async def list_deliveries(
+    session: AsyncSession, *, before: datetime, after: Delivery | None, limit: int
+) -> Sequence[Delivery]:
+    """Conversations of Slack whose messages are being delivered since before the instant, by id."""
+    table = slack_conversations.c
+    rows = select(table.program_id, table.connection_id, table.id, table.turn)
+    rows = rows.where(table.delivering, table.turned_at < before)
+    if after:
+        rows = rows.where(table.id > after.conversation_id)
+    return [Delivery(*row) for row in await session.execute(rows.order_by(table.id).limit(limit))]
 
 
 async def list_orders(

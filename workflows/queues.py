@@ -25,5 +25,9 @@ HUBSPOT = Queue("laurel-hubspot", 5.0)
 # BambooHR publishes no figure and answers 429 with the wait that it asks for; a page asks one thing after the other.
 BAMBOOHR = Queue("laurel-bamboohr", 2.0)
 
+# Slack lets a bot post about one message a second in a channel, and tells whoever is faster to wait; a delivery makes
+# most of its requests in one channel.
+SLACK = Queue("laurel-slack", 20.0)
+
 # By the kind of the connection whose outside system is called.
 BY_KIND = {"tremendous": TREMENDOUS, "hubspot": HUBSPOT, "bamboohr": BAMBOOHR}

@@ -16,6 +16,7 @@ from domain.rewards import RewardState
 
 WAKE = "wake"
 FETCH_OBJECT = "fetch_object"
+SAY = "say"
 
 # The schedule of the whole deployment's expiry runs, and how often one begins.
 POINTS_EXPIRY = "points-expiry"

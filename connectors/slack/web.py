@@ -40,6 +40,7 @@ class Slack:
 
     def __init__(self, token: str, breaker: Breaker, api_url: str) -> None:
         headers = {"authorization": f"Bearer {token}"} if token else {}
+        self.system = breaker.system
         self._outside = Outside(api_url, headers=headers, breaker=breaker, bounds=_BOUNDS)
         self._own_host = urlsplit(api_url).netloc
 

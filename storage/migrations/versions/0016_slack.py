@@ -120,7 +120,6 @@ def upgrade() -> None:
         sa.Column("delivering", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("turn", sa.Integer(), server_default="0", nullable=False),
         sa.Column("turned_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("closed_because", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["program_id", "connection_id"],
             ["connections.program_id", "connections.id"],

@@ -1,0 +1,191 @@
+"""Saying things in Slack: the open messages of one conversation, one after the other, until none is left.
+
+What got no answer is looked for by its metadata before it is said again. What nobody can look for is sent at most once.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.outside import retried
+from connectors.errors import Ambiguous, Rejected, Unauthorized, Unavailable
+from connectors.slack.web import Slack, Slacks
+from domain.connections import Connection
+from domain.slack import Delivery, Message, MessageKind, MessageState
+from domain.time import Clock
+from storage import connections, notifications, slack_messages
+from storage.database import Database
+from storage.keyring import Keyring
+
+# Messages of one turn; beyond them the activity is tried again, which begins where this one stopped.
+MESSAGES_MAX = 200
+HISTORY_LIMIT = 100
+METADATA = "laurel_message"
+
+# What no later message can change until somebody does something in Slack.
+CLOSED = {
+    "channel_not_found",
+    "is_archived",
+    "not_in_channel",
+    "user_not_found",
+    "user_disabled",
+    "cannot_dm_bot",
+    "messages_tab_disabled",
+    "not_enabled",
+    "restricted_action",
+}
+CONVERSATION_CLOSED = "slack_conversation_closed"
+UNKNOWN = "answer_lost"
+
+log = structlog.get_logger()
+
+
+class Homes(Protocol):
+    """Makes a person's Home as it is now: the view that views.publish takes."""
+
+    async def __call__(self, connection: Connection, user_id: str) -> Mapping[str, Any]: ...
+
+
+class SlackActivities:
+    """Says what is open; registered on Slack's task queue."""
+
+    def __init__(self, database: Database, keyring: Keyring, slacks: Slacks, homes: Homes, clock: Clock) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._slacks = slacks
+        self._homes = homes
+        self._clock = clock
+
+    @activity.defn(name="say")
+    async def say(self, delivery: Delivery) -> None:
+        """Nothing of the conversation is open afterwards."""
+        for _ in range(MESSAGES_MAX):
+            message = await self._take(delivery)
+            if message is None:
+                return
+            with retried():
+                await self._say(delivery, message)
+        raise ApplicationError(f"more than {MESSAGES_MAX} messages wait in {delivery.conversation_id}")
+
+    async def _take(self, delivery: Delivery) -> Message | None:
+        async with self._database.begin() as session:
+            return await slack_messages.take_next(session, delivery, now=self._clock())
+
+    async def _say(self, delivery: Delivery, message: Message) -> None:
+        async with self._database.begin() as session:
+            connection = await connections.get(session, self._keyring, delivery.program_id, delivery.connection_id)
+            target = await slack_messages.get_target(session, delivery)
+        try:
+            slack = await self._slacks.of(connection)
+            said = await self._once(slack, connection, target, message)
+        except Rejected as refused:
+            await self._give_up(delivery, message, target, refused)
+        except Unavailable:
+            async with self._database.begin() as session:
+                await slack_messages.put_back(session, delivery.program_id, message.id)
+            raise
+        else:
+            await self._end(delivery, message, *said)
+
+    async def _once(
+        self, slack: Slack, connection: Connection, target: str, message: Message
+    ) -> tuple[str | None, str | None]:
+        """Say it, if it was not said; channel and ts of what a message is."""
+        if message.kind is MessageKind.POST:
+            return await _post(slack, target, message)
+        if message.kind is MessageKind.EDIT:
+            return await _edit(slack, message)
+        if message.kind is MessageKind.HOME:
+            view = await self._homes(connection, target)
+            await slack.write("views.publish", {"user_id": target, "view": view})
+            return None, None
+        return await _at_most_once(slack, target, message)
+
+    async def _give_up(self, delivery: Delivery, message: Message, target: str, refused: Rejected) -> None:
+        """It will never be said; nor will what follows it, where the conversation is what is refused."""
+        log.warning("message refused", key=message.key, conversation=delivery.conversation_id, code=refused.code)
+        state = MessageState.UNKNOWN if refused.code == UNKNOWN else MessageState.FAILED
+        error, now = f"{refused.code} {refused.detail}".strip(), self._clock()
+        async with self._database.begin() as session:
+            await slack_messages.end(session, delivery.program_id, message.id, state, error=error, now=now)
+            if refused.code in CLOSED or isinstance(refused, Unauthorized):
+                await slack_messages.close(session, delivery, refused.code, now=now)
+                await self._tell(session, delivery, target, refused)
+
+    async def _tell(self, session: AsyncSession, delivery: Delivery, target: str, refused: Rejected) -> None:
+        """Administrators hear of it once for each reason."""
+        of_all = isinstance(refused, Unauthorized)
+        await notifications.tell(
+            session,
+            delivery.program_id,
+            member_id=None,
+            kind=CONVERSATION_CLOSED,
+            subject="Slack takes nothing from us any more" if of_all else f"Slack takes nothing for {target} any more",
+            body=f"Slack answers: {refused.code}. What was to be said there is kept as failed."
+            + (" `laurel slack doctor` says what to do." if of_all else ""),
+            reference=f"{delivery.connection_id if of_all else delivery.conversation_id}/{refused.code}",
+            now=self._clock(),
+        )
+
+    async def _end(self, delivery: Delivery, message: Message, channel: str | None, ts: str | None) -> None:
+        async with self._database.begin() as session:
+            sent = delivery.program_id, message.id, MessageState.SENT
+            await slack_messages.end(session, *sent, channel=channel, ts=ts, now=self._clock())
+
+
+async def _post(slack: Slack, target: str, message: Message) -> tuple[str, str]:
+    if message.state is MessageState.SENDING and (found := await _look_up(slack, target, message)):
+        return found
+    metadata = {"event_type": METADATA, "event_payload": {"key": message.key}}
+    body = {**message.content, "channel": target, "metadata": metadata}
+    said = await slack.write("chat.postMessage", body)
+    return said["channel"], said["ts"]
+
+
+async def _look_up(slack: Slack, target: str, message: Message) -> tuple[str, str] | None:
+    """Where the message is, if Slack took it although its answer was lost."""
+    channel = target
+    if target.startswith(("U", "W")):
+        channel = (await slack.write("conversations.open", {"users": target}))["channel"]["id"]
+    since = f"{message.created_at.timestamp() - 60:.6f}"
+    asked: dict[str, str | int] = {
+        "channel": channel,
+        "oldest": since,
+        "limit": HISTORY_LIMIT,
+        "include_all_metadata": "true",
+    }
+    thread_ts = message.content.get("thread_ts")
+    method = "conversations.replies" if thread_ts else "conversations.history"
+    found = await slack.read(method, asked | {"ts": thread_ts} if thread_ts else asked)
+    for said in found.get("messages", []):
+        metadata = said.get("metadata") or {}
+        payload = metadata.get("event_payload") or {}
+        if metadata.get("event_type") == METADATA and payload.get("key") == message.key:
+            return channel, said["ts"]
+    return None
+
+
+async def _edit(slack: Slack, message: Message) -> tuple[str, str]:
+    """The same again changes nothing, so it needs no looking up."""
+    if message.channel is None or message.ts is None:
+        raise Rejected(slack.system, 404, "nothing_to_edit")
+    await slack.write("chat.update", {**message.content, "channel": message.channel, "ts": message.ts})
+    return message.channel, message.ts
+
+
+async def _at_most_once(slack: Slack, target: str, message: Message) -> tuple[None, None]:
+    if message.state is MessageState.SENDING:
+        raise Rejected(slack.system, 0, UNKNOWN)
+    try:
+        if message.kind is MessageKind.EPHEMERAL:
+            await slack.write("chat.postEphemeral", {**message.content, "channel": target, "user": message.user})
+        else:
+            content = {name: value for name, value in message.content.items() if name != "response_url"}
+            await slack.respond(message.content["response_url"], content)
+    except Ambiguous:
+        raise Rejected(slack.system, 0, UNKNOWN) from None
+    return None, None
