@@ -307,6 +307,7 @@ BY_MODEL: Mapping[str, Any] = {
         "role": "Account executive",
         "hired_on": "2024-02-01",
         "probation_ends_on": "2024-07-31",
+        "birthday": "12-10",
         "manager_id": None,
         "merged_into": None,
         "performance_tier": None,

@@ -45,10 +45,10 @@ def import_members(
     """Create and change members from a file, by external_id. Lines with faults are named; the others go in.
 
     Columns: external_id (needed), name, email, time_zone, country, location, department, role, hired_on,
-    probation_ends_on (the last day of probation), manager (an external_id), performance_tier, status (active,
-    on_leave, left), identity:SOURCE for the member's name in another system, and custom:NAME or custom:NAME:TYPE
-    (string, integer, boolean, date) for attributes of your own. A column that is not there leaves what is known; an
-    empty cell clears it, except in name, time_zone, status and identities.
+    probation_ends_on (the last day of probation), birthday (month and day, such as 05-23), manager (an external_id),
+    performance_tier, status (active, on_leave, left), identity:SOURCE for the member's name in another system, and
+    custom:NAME or custom:NAME:TYPE (string, integer, boolean, date) for attributes of your own. A column that is not
+    there leaves what is known; an empty cell clears it, except in name, time_zone, status and identities.
 
     The status is 1 if any line has a fault.
     """

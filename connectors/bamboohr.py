@@ -137,10 +137,11 @@ def notices(request: Request) -> list[Notice]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a connection asks for beyond the usual: fields of the company's own, and the reason that is a promotion."""
+    """What a connection asks for beyond the usual: more fields, and the reason that is a promotion."""
 
     probation_end_field: str | None = None
     time_zone_field: str | None = None
+    birthday_field: str | None = None
     promotion_reason: str | None = None
 
     @classmethod
@@ -150,7 +151,8 @@ class Wanted:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        return FIELDS + tuple(name for name in (self.probation_end_field, self.time_zone_field) if name)
+        more = self.probation_end_field, self.time_zone_field, self.birthday_field
+        return FIELDS + tuple(name for name in more if name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +310,7 @@ class BambooHR:
             if refusal.status != 404:
                 raise
             return None
-        employee = Employee(employee_id, _read(_EMPLOYEE, answer))
+        employee = Employee(employee_id, without_year_of_birth(_read(_EMPLOYEE, answer), wanted))
         if wanted.promotion_reason is None:
             return employee
         return replace(employee, promotions=await self._promotions(employee_id, wanted.promotion_reason))
@@ -450,6 +452,15 @@ def translate(connection: str, employee: Employee, external_id: str, manager: st
     return _taken(row, ())
 
 
+def without_year_of_birth(fields: Mapping[str, str | None], wanted: Wanted) -> Mapping[str, str | None]:
+    """The fields with month and day of the birthday alone: the year goes no further than here."""
+    name = wanted.birthday_field
+    if name is None or name not in fields:
+        return fields
+    born = fields[name] or _NO_DAY
+    return {**fields, name: None if born == _NO_DAY else born[-len("02-29") :]}
+
+
 def _plain(wanted: Wanted) -> dict[str, str]:
     fields = {
         "workEmail": "email",
@@ -459,7 +470,11 @@ def _plain(wanted: Wanted) -> dict[str, str]:
         "country": "country",
         "hireDate": "hired_on",
     }
-    own = {wanted.probation_end_field: "probation_ends_on", wanted.time_zone_field: "time_zone"}
+    own = {
+        wanted.probation_end_field: "probation_ends_on",
+        wanted.time_zone_field: "time_zone",
+        wanted.birthday_field: "birthday",
+    }
     return fields | {shown: name for shown, name in own.items() if shown}
 
 

@@ -66,6 +66,12 @@ KINDS = {
                 ConnectionField("probation_end_field", "The field that has the last day of probation.", required=False),
                 ConnectionField("time_zone_field", "The field that has the IANA time zone.", required=False),
                 ConnectionField(
+                    "birthday_field",
+                    "The field that has the day of birth, dateOfBirth, of which month and day are kept. Without it no "
+                    "birthday is read.",
+                    required=False,
+                ),
+                ConnectionField(
                     "promotion_reason",
                     "The reason of a change of pay by which a change of title on that day is a promotion. Without it "
                     "nobody is promoted, and no table of BambooHR's is read.",
@@ -103,6 +109,24 @@ KINDS = {
                 ConnectionField("webhook_key", "The private key that signs its notices.", required=False),
             ),
         ),
+        ConnectionKind(
+            "slack",
+            "Slack: a workspace in which people use Laurel. It is made by installing the app.",
+            config=(
+                ConnectionField("team_id", "The workspace's id."),
+                ConnectionField("team_name", "The workspace's name."),
+                ConnectionField("app_id", "The app's id."),
+                ConnectionField("bot_user_id", "The user as which Laurel speaks."),
+                ConnectionField("enterprise_id", "The organisation that the workspace belongs to.", required=False),
+                ConnectionField(
+                    "deactivation",
+                    "What it means that somebody's account is deactivated: `leave`, that the member has left, or "
+                    "`ignore`, that administrators are told. `ignore` if not given.",
+                    required=False,
+                ),
+            ),
+            secrets=(ConnectionField("bot_token", "The token with which the app speaks in the workspace."),),
+        ),
     )
 }
 
@@ -132,6 +156,8 @@ def check(kind: str, program: ProgramKind, config: Mapping[str, str], secrets: M
         _check_realm(program, secrets["api_key"])
     if kind == "bamboohr":
         _check_words(config)
+    if kind == "slack" and config.get("deactivation", "ignore") not in ("ignore", "leave"):
+        raise InvalidConnection("configuration field deactivation must be ignore or leave")
 
 
 def _check_fields(what: str, declared: tuple[ConnectionField, ...], given: Mapping[str, str], longest: int) -> None:
@@ -153,6 +179,6 @@ def _check_words(config: Mapping[str, str]) -> None:
     """A company's name and its fields become parts of URLs."""
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", config["company"], re.ASCII):
         raise InvalidConnection("configuration field company must be a name such as acme, of acme.bamboohr.com")
-    for name in ("probation_end_field", "time_zone_field"):
+    for name in ("probation_end_field", "time_zone_field", "birthday_field"):
         if name in config and not re.fullmatch(r"\w{1,64}", config[name], re.ASCII):
             raise InvalidConnection(f"configuration field {name} must be the name of one of BambooHR's fields")

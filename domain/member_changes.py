@@ -163,6 +163,7 @@ def managers_first(changes: Sequence[MemberChange]) -> list[MemberChange]:
 
 # CLDR's territories with two letters that ISO 3166-1 does not assign.
 _NOT_ISO = frozenset(("AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"))
+_LEAP_YEAR = 2000
 _EMAIL = re.compile(r"[^@\s,;<>\"()]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)*[^\W_](?:[\w-]{0,61}[^\W_])?")
 _CUSTOM_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 
@@ -260,6 +261,20 @@ def _optional_day(value: Any) -> date | None:
     return None if value is None or value == "" else _day(value)
 
 
+def _birthday(value: Any) -> str | None:
+    """Month and day; every year has a birthday on 29 February, on its last day in most."""
+    if value is None or value == "":
+        return None
+    text = _text(value, len("02-29"))
+    if not re.fullmatch(r"\d\d-\d\d", text, re.ASCII):
+        raise ValueError("is not month and day, such as 05-23: years are not taken")
+    try:
+        date.fromisoformat(f"{_LEAP_YEAR}-{text}")
+    except ValueError:
+        raise ValueError("is not a day of any year") from None
+    return text
+
+
 def _status(value: Any) -> MemberStatus:
     if value not in list(MemberStatus):
         raise ValueError(f"must be one of {', '.join(MemberStatus)}")
@@ -329,6 +344,7 @@ FIELDS = {
     "role": _optional_text,
     "hired_on": _optional_day,
     "probation_ends_on": _optional_day,
+    "birthday": _birthday,
     "manager": _optional_text,
     "performance_tier": _optional_text,
     "status": _status,

@@ -41,6 +41,7 @@ class Member:
     role: str | None = None
     hired_on: date | None = None
     probation_ends_on: date | None = None
+    birthday: str | None = None  # month and day: the year is nobody's business
     manager_id: str | None = None
     performance_tier: str | None = None
     status: MemberStatus = MemberStatus.ACTIVE
@@ -92,7 +93,7 @@ class HistoryItem:
 
 # What rules see of a member, and what is kept in dated versions. Name and e-mail are not among them: no rule may depend
 # on who somebody is, and versions are never changed, so they hold nothing that a person may ask to be forgotten. Nor is
-# the end of probation, of which rules are told when it comes.
+# the end of probation, nor a birthday, of which rules are told when they come.
 ATTRIBUTES = (
     "time_zone", "country", "location", "department", "role", "hired_on", "manager_id", "performance_tier", "status",
     "custom",

@@ -273,8 +273,8 @@ def _manager_id(work: _Work, managers: dict[str, str], one: _Taken) -> str | Non
 
 _COLUMNS = (
     "id", "program_id", "external_id", "name", "email", "time_zone", "country", "location", "department", "role",
-    "hired_on", "probation_ends_on", "manager_id", "performance_tier", "status", "custom", "version", "created_at",
-    "updated_at",
+    "hired_on", "probation_ends_on", "birthday", "manager_id", "performance_tier", "status", "custom", "version",
+    "created_at", "updated_at",
 )  # fmt: skip
 _SET = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[3:])
 

@@ -230,6 +230,7 @@ members = Table(
     Column("role", Text),
     Column("hired_on", Date),
     Column("probation_ends_on", Date),
+    Column("birthday", Text),  # month and day, never the year
     Column("manager_id", Id),
     Column("performance_tier", Text),
     Column("status", Text, nullable=False, server_default="active"),
@@ -247,6 +248,7 @@ members = Table(
     _belongs_to("members", "merged_into"),
     CheckConstraint("status IN ('active', 'on_leave', 'left')", name="status"),
     CheckConstraint("merged_into <> id", name="merged_into_another"),
+    CheckConstraint("birthday ~ '^[0-9]{2}-[0-9]{2}$'", name="birthday"),
     Index("ix_members_merged", "program_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     Index(None, "program_id", "department"),
 )
@@ -500,7 +502,7 @@ transactions = Table(
     _belongs_to("transactions", "reverses_id"),
     CheckConstraint(
         "kind IN ('earn', 'pend', 'confirm', 'cancel', 'adjust', 'hold', 'settle', 'release', 'refund', 'expire',"
-        " 'reverse', 'transfer', 'convert', 'merge')",
+        " 'reverse', 'transfer', 'convert', 'merge', 'spend')",
         name="kind",
     ),
     CheckConstraint("(kind = 'reverse') = (reverses_id IS NOT NULL)", name="reversal_names_original"),
@@ -593,7 +595,7 @@ lot_moves = Table(
     _belongs_to("transactions", "transaction_id"),
     CheckConstraint(
         "kind IN ('hold', 'release', 'refund', 'debt', 'reverse', 'expire', 'adjust', 'transfer', 'convert', 'merge',"
-        " 'renew', 'settle', 'return')",
+        " 'renew', 'settle', 'return', 'spend')",
         name="kind",
     ),
     CheckConstraint("(kind IN ('release', 'refund', 'return')) = (amount < 0) AND amount <> 0", name="direction"),

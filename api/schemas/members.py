@@ -26,6 +26,7 @@ MAX_BATCH = 500
 
 DAY_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 Day = Annotated[str, StringConstraints(pattern=DAY_PATTERN)]
+Birthday = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 # The domain checks these; OpenAPI names them all.
 TimeZone = Annotated[Name, Field(json_schema_extra={"enum": sorted(available_timezones())})]
 KnownCountry = Annotated[Country, Field(json_schema_extra={"enum": sorted(countries())})]
@@ -80,6 +81,7 @@ class MemberBody(Strict):
     role: Name | None = None
     hired_on: Day | None = None
     probation_ends_on: Day | None = Field(None, description="The last day of probation.")
+    birthday: Birthday | None = Field(None, description="Month and day, such as 05-23; years are not taken.")
     manager: Name | None = Field(None, description="The external_id of the manager.")
     performance_tier: Name | None = None
     status: Literal["active", "on_leave", "left"] = Field(default_factory=lambda: "active")
@@ -146,6 +148,7 @@ class MemberDocument(Document):
     role: str | None
     hired_on: date | None
     probation_ends_on: date | None = Field(description="The last day of probation.")
+    birthday: str | None = Field(description="Month and day.")
     manager_id: str | None
     merged_into: str | None = Field(description="The member that this one turned out to be.")
     performance_tier: str | None
@@ -176,7 +179,18 @@ class HistoryDocument(Document):
 
     transaction_id: str
     kind: Literal[
-        "earn", "confirm", "adjust", "hold", "release", "refund", "expire", "reverse", "transfer", "convert", "merge"
+        "earn",
+        "confirm",
+        "adjust",
+        "hold",
+        "spend",
+        "release",
+        "refund",
+        "expire",
+        "reverse",
+        "transfer",
+        "convert",
+        "merge",
     ]
     amount: int
     balance: int = Field(description="What the account had afterwards.")

@@ -235,6 +235,18 @@ async def test_a_refused_key_and_a_garbled_answer_are_told_apart(
 WANTED = Wanted("customProbation", "customZone")
 
 
+@pytest.mark.parametrize(
+    ("born", "kept"), [("1990-02-28", "02-28"), ("02-28", "02-28"), ("0000-00-00", None), ("", None), (None, None)]
+)
+def test_of_a_day_of_birth_no_year_comes_in(born: str | None, kept: str | None) -> None:
+    wanted = Wanted(birthday_field="dateOfBirth")
+
+    fields = bamboohr.without_year_of_birth({"dateOfBirth": born}, wanted)
+
+    assert fields == {"dateOfBirth": kept}
+    assert translate("people", employee(**fields), "people:7", None, wanted).change.values["birthday"] == kept
+
+
 def employee(**fields: str | None) -> Employee:
     return Employee("7", {"firstName": "Ada", "lastName": "Example", "status": "Active"} | fields)
 

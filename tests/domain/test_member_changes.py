@@ -102,6 +102,9 @@ def test_a_change_names_its_member_in_every_system_it_tells() -> None:
         ("country", "Germany", "is not a country code"),
         ("hired_on", "31.01.2020", "is not a day"),
         ("hired_on", "2021-02-29", "is not a day"),
+        ("birthday", "1990-05-23", "at most 5"),
+        ("birthday", "23.05", "years are not taken"),
+        ("birthday", "04-31", "is not a day of any year"),
         ("status", "retired", "must be one of active, on_leave, left"),
         ("manager", "E-1", "nobody is their own manager"),
         ("colour", "red", "is not a field of a member"),
@@ -179,7 +182,13 @@ def test_a_new_member_needs_a_name() -> None:
 
 @pytest.mark.parametrize(
     ("row", "version"),
-    [({"name": "Ada B."}, 1), ({"email": "a@example.com"}, 1), ({"department": "Legal"}, 2), ({"custom": {"x": 1}}, 2)],
+    [
+        ({"name": "Ada B."}, 1),
+        ({"birthday": "02-29"}, 1),
+        ({"email": "a@example.com"}, 1),
+        ({"department": "Legal"}, 2),
+        ({"custom": {"x": 1}}, 2),
+    ],
 )
 def test_only_what_rules_see_makes_a_new_version(row: dict[str, Any], version: int) -> None:
     before = _member()
