@@ -29,6 +29,7 @@ from api.problems import Problem
 from api.requests import Requests
 from api.routes import ROUTERS
 from api.routes.health import VERSION
+from api.slack.bolt import SlackApp
 from api.writer import Writer
 from domain.member_tokens import TokenSigner
 from domain.reports import Chart
@@ -140,6 +141,7 @@ def _lifespan(
             live,
             LongAnswers(),
         )
+        app.state.slack = SlackApp(database, clock)
         loops = wakeups.send(), changes.send(), live.hear(), live.feed()
         beside = [asyncio.create_task(loop) for loop in loops]
         try:

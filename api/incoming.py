@@ -34,7 +34,12 @@ async def read(request: Request, connection: Connection, limit_bytes: int) -> so
     """The whole request of this connection's system; raises Problem rate_limited, body_too_large, request_timeout."""
     structlog.contextvars.bind_contextvars(connection_id=connection.id)
     await backends(request).allowance.spend(request.scope, "connection", connection.id)
-    return replace(head(request), body=await bodies.read(request, limit_bytes))
+    return whole(request, await bodies.read(request, limit_bytes))
+
+
+def whole(request: Request, body: bytes) -> sources.Request:
+    """The request with its body, which was read."""
+    return replace(head(request), body=body)
 
 
 async def find_connection(here: Backends, connection_id: str) -> Connection | None:

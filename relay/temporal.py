@@ -123,7 +123,7 @@ async def fetch(client: Client, target: ObjectToFetch) -> None:
 
 
 async def say(client: Client, delivery: Delivery) -> None:
-    """An activity that takes the conversation's messages is waiting or running afterwards; its turn over, it takes none."""
+    """An activity that takes the messages of the conversation in this turn is waiting or running afterwards."""
     await client.start_activity(
         starts.SAY,
         delivery,

@@ -36,6 +36,7 @@ from api.routes import (
     statements,
     streaks,
 )
+from api.slack import events as slack_events
 
 ROUTERS = (
     health.router,
@@ -73,4 +74,5 @@ ROUTERS = (
     admin_challenges.router,
     admin_drafts.router,
     admin_people.router,
+    slack_events.router,
 )

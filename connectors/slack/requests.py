@@ -107,7 +107,7 @@ def _envelope(body: Body) -> Envelope | None:
         case "view_submission":
             view = body["view"]
             filled = hashlib.sha256(orjson.dumps(view["state"], option=orjson.OPT_SORT_KEYS)).hexdigest()
-            return _of_person(body, EnvelopeKind.VIEW, f"{view['id']}:{view['hash']}:{filled}")
+            return _of_person(body, EnvelopeKind.VIEW, f"{view['type']}:{view['id']}:{view['hash']}:{filled}")
     return None
 
 

@@ -1,0 +1,1 @@
+"""Slack: its requests, the app behind them, and how it comes into a workspace."""
