@@ -77,18 +77,37 @@ async def list_of(session: AsyncSession, program_id: str) -> list[Connection]:
 
 
 async def rotate(
-    session: AsyncSession, keyring: Keyring, connection: Connection, *, secrets: Mapping[str, str], now: datetime
+    session: AsyncSession,
+    keyring: Keyring,
+    connection: Connection,
+    *,
+    secrets: Mapping[str, str],
+    config: Mapping[str, str] | None = None,
+    now: datetime,
 ) -> Connection:
-    """Put these secrets in place of those of the same names; the others stay. Raises InvalidConnection."""
-    rotated = replace(connection, secrets={**connection.secrets, **secrets}, rotated_at=now)
+    """Put these secrets and fields in place of those of the same names; the others stay. Raises InvalidConnection."""
+    rotated = replace(
+        connection,
+        config={**connection.config, **(config or {})},
+        secrets={**connection.secrets, **secrets},
+        rotated_at=now,
+    )
     kind = select(programs.c.kind).where(programs.c.program_id == connection.program_id)
     check(rotated.kind, ProgramKind((await session.execute(kind)).scalar_one()), rotated.config, rotated.secrets)
-    sealed = _seal(keyring, rotated)
-    own = update(connections).where(
-        connections.c.program_id == connection.program_id, connections.c.id == connection.id
-    )
-    await session.execute(own.values(secrets=sealed.ciphertext, key_id=sealed.key_id, rotated_at=now))
+    await _update(session, keyring, rotated)
     return rotated
+
+
+async def forget_secrets(session: AsyncSession, keyring: Keyring, connection: Connection, *, now: datetime) -> None:
+    """The connection has no secrets any more: until it is rotated, nothing can be asked of its system."""
+    await _update(session, keyring, replace(connection, secrets={}, rotated_at=now))
+
+
+async def _update(session: AsyncSession, keyring: Keyring, changed: Connection) -> None:
+    sealed = _seal(keyring, changed)
+    own = update(connections).where(connections.c.program_id == changed.program_id, connections.c.id == changed.id)
+    values = {"config": changed.config, "rotated_at": changed.rotated_at}
+    await session.execute(own.values(secrets=sealed.ciphertext, key_id=sealed.key_id, **values))
 
 
 async def _first(

@@ -19,7 +19,19 @@ from domain.ladders import Ladders
 from domain.ledger import AccountClosed, Book, Cause, member_account, member_of
 from domain.merges import Merge, Moved, Stood, recount, unite
 from domain.units import policies
-from storage import badges, configurations, earned_days, ladders, leaderboards, ledger, outbox, people, streaks, tiers
+from storage import (
+    badges,
+    configurations,
+    earned_days,
+    ladders,
+    leaderboards,
+    ledger,
+    outbox,
+    people,
+    slack_users,
+    streaks,
+    tiers,
+)
 from storage.hot_path import run, run_together, savepoint
 from storage.ids import new_id
 from storage.isolation import MAX_RACES, Overtaken
@@ -399,6 +411,7 @@ async def _rename(
     named = update(identities).where(*known).values(member_id=destination)
     found = await session.execute(named.returning(identities.c.source, identities.c.external_id))
     moved.identities = [(one.source, one.external_id) for one in found]
+    await slack_users.rename(session, program_id, moved.identities, destination)
     await _become(session, program_id, [source, *moved.aliases], destination, as_of)
 
 
@@ -408,6 +421,7 @@ async def _restore(session: AsyncSession, program_id: str, first: Merge, moved: 
     names = tuple_(identities.c.source, identities.c.external_id).in_(moved.identities)
     known = identities.c.program_id == program_id, identities.c.member_id == first.to_member_id, names
     await session.execute(update(identities).where(*known).values(member_id=member))
+    await slack_users.rename(session, program_id, moved.identities, member)
     await _become(session, program_id, [member], None, as_of)
     await _become(session, program_id, moved.aliases, member, as_of)
 

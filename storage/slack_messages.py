@@ -174,6 +174,20 @@ async def close(session: AsyncSession, delivery: Delivery, because: str, *, now:
     await session.execute(waiting.values(state=MessageState.FAILED, error=because, ended_at=now))
 
 
+async def close_all(session: AsyncSession, program_id: str, connection_id: str, because: str, *, now: datetime) -> None:
+    """What waits in any conversation of the workspace will never be said, but for what Slack is being asked now."""
+    of_it = select(slack_conversations.c.id).where(
+        slack_conversations.c.program_id == program_id, slack_conversations.c.connection_id == connection_id
+    )
+    locked = (await session.execute(of_it.order_by(slack_conversations.c.id).with_for_update(key_share=True))).scalars()
+    waiting = update(slack_messages).where(
+        slack_messages.c.program_id == program_id,
+        slack_messages.c.conversation_id.in_(locked.all()),
+        slack_messages.c.state == MessageState.OPEN,
+    )
+    await session.execute(waiting.values(state=MessageState.FAILED, error=because, ended_at=now))
+
+
 async def find(session: AsyncSession, program_id: str, key: str) -> tuple[MessageState, str | None, str | None] | None:
     """State, channel and ts of the message of this key, if there is one."""
     own = select(slack_messages.c.state, slack_messages.c.channel, slack_messages.c.ts).where(

@@ -13,8 +13,10 @@ COMPLETE = {
     "bamboohr": {"api_key": "key"},
     "xapi": {"token": "shh"},
     "tremendous": {"api_key": "TEST_1", "webhook_key": "shh"},
+    "slack": {"bot_token": "xoxb-1"},
 }
-NEEDED = {"bamboohr": {"company": "acme"}}
+WORKSPACE = {"team_id": "T1", "team_name": "Acme", "app_id": "A1", "bot_user_id": "U1"}
+NEEDED = {"bamboohr": {"company": "acme"}, "slack": WORKSPACE}
 
 
 def test_a_kind_says_of_which_types_its_events_are() -> None:
@@ -38,6 +40,7 @@ def test_each_kind_takes_what_it_declares(kind: str) -> None:
         ("bamboohr", {}, COMPLETE["bamboohr"], "missing configuration fields: company"),
         ("bamboohr", {"company": "acme.com/x"}, COMPLETE["bamboohr"], "company must be a name such as acme"),
         ("bamboohr", {"company": "a", "time_zone_field": "a,b"}, COMPLETE["bamboohr"], "the name of one of BambooHR's"),
+        ("slack", WORKSPACE | {"deactivation": "fire"}, COMPLETE["slack"], "deactivation must be ignore or leave"),
         ("xapi", {}, {}, "missing secret fields: token"),
         ("xapi", {}, {"token": "t", "extra": "e"}, "unknown secret fields: extra"),
     ],

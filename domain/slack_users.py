@@ -1,0 +1,75 @@
+"""Slack users: who somebody is in a workspace, and by which names they may be a member.
+
+The user's identity decides, else the e-mail address that Slack has confirmed. Guests, and people of other workspaces in
+shared channels, are members only where the program lets them take part; and of the latter an address counts for
+nothing, since another company's workspace says it. Bots are nobody.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.connections import Connection
+from domain.events import Identity
+from domain.members import EMAIL
+
+
+class UserKind(StrEnum):
+    """What a user is to the workspace."""
+
+    PERSON = "person"
+    GUEST = "guest"
+    EXTERNAL = "external"  # of another workspace, in a shared channel
+    BOT = "bot"
+
+
+class Deactivation(StrEnum):
+    """What it means for a member that their account is deactivated, as the connection says."""
+
+    IGNORE = "ignore"  # administrators are told: the HRIS says who works here
+    LEAVE = "leave"  # the member has left, until the account is active again
+
+    @classmethod
+    def of(cls, connection: Connection) -> "Deactivation":
+        """What the connection says."""
+        return cls(connection.config.get("deactivation", cls.IGNORE))
+
+
+@dataclass(frozen=True, slots=True)
+class UserFacts:
+    """What Slack says of a user, as of `updated_at` by its clock; `email` only if it is confirmed."""
+
+    user_id: str
+    kind: UserKind
+    name: str
+    updated_at: datetime
+    email: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SlackUser:
+    """A user as they are kept: parked while they are no member, and asked about again when they do something."""
+
+    connection_id: str
+    user_id: str
+    member_id: str | None
+    kind: UserKind
+    name: str
+    locale: str | None
+    time_zone: str | None
+    deleted: bool
+    updated_at: datetime
+    seen_at: datetime
+
+
+def names_of(connection: Connection, facts: UserFacts, *, outsiders: bool) -> tuple[Identity, ...]:
+    """The names by which the user may be a member, the surest first; `outsiders` may take part if that is said."""
+    if facts.kind is UserKind.BOT or (facts.kind is not UserKind.PERSON and not outsiders):
+        return ()
+    own = Identity(connection.name, facts.user_id)
+    if facts.email is None or facts.kind is UserKind.EXTERNAL:
+        return (own,)
+    return own, Identity(EMAIL, facts.email.lower())
