@@ -284,7 +284,7 @@ def _judge(
         raw=raw,
         rounded=_rounded(challenge, raw, awarded),
         amount=_amount(challenge, event),
-        team=_team(challenge, member),
+        team=team_of(challenge, member),
     )
 
 
@@ -356,7 +356,8 @@ def _amount(challenge: Challenge, event: Event) -> int:
     return int(event.data.get("length" if goal.streak else goal.field or "", 0))
 
 
-def _team(challenge: Challenge, member: Mapping[str, Any]) -> str | None:
+def team_of(challenge: Challenge, member: Mapping[str, Any]) -> str | None:
+    """For which team a member of these attributes takes part, if it is a team's challenge."""
     team = member.get(challenge.goal.team) if challenge.goal and challenge.goal.team else None
     return None if team is None else str(team)
 

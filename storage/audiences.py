@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.expressions import ExpressionError, context, evaluate
-from domain.members import ATTRIBUTES, as_attributes, custom_from_json
+from domain.members import ATTRIBUTES, Member, as_attributes, attributes, custom_from_json
 from storage.tables import members
 
 PAGE_MEMBERS = 1_000
@@ -29,6 +29,11 @@ async def list_unmet(session: AsyncSession, program_id: str, audiences: Collecti
             break
         after = rows[-1]["id"]
     return unmet
+
+
+def holds(audience: str | None, member: Member) -> bool:
+    """Whether the member is in the audience; everybody is in None."""
+    return audience is None or _holds(audience, context({}, attributes(member), {}))
 
 
 def _met(audiences: Collection[str], row: Mapping[Any, Any]) -> set[str]:

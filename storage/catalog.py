@@ -49,12 +49,18 @@ async def list_page(
     limit: int = MAX_PAGE,
 ) -> Page:
     """Up to `limit` items of the active configuration behind the key `after`; vendors away show their last word."""
+    every = await list_all(session, program_id, after=after)
+    listings = [listing for listing in every if fits(listing, country, category)]
+    page = listings[: min(limit, MAX_PAGE)]
+    return Page(tuple(page), page[-1].key if len(listings) > len(page) else None)
+
+
+async def list_all(session: AsyncSession, program_id: str, *, after: str | None = None) -> list[Listing]:
+    """Every item of the active configuration, behind the key `after`, in key order: as many as it declares."""
     configuration = await configurations.read_active(session, program_id)
     items = [configuration.catalog[key] for key in sorted(configuration.catalog) if after is None or key > after]
     sold = await _sold(session, program_id, items)
-    listings = [listing for item in items if fits(listing := list_item(item, sold[item.key]), country, category)]
-    page = listings[: min(limit, MAX_PAGE)]
-    return Page(tuple(page), page[-1].key if len(listings) > len(page) else None)
+    return [list_item(item, sold[item.key]) for item in items]
 
 
 _FIND_SOLD = """SELECT EXISTS (SELECT FROM vendor_products

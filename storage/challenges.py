@@ -395,6 +395,15 @@ async def list_standings(
     ]
 
 
+async def find_standing(
+    session: AsyncSession, stored: StoredChallenge, scope: str, whose: str | None
+) -> Standing | None:
+    """Where this member, or this team, stands now, ranked anew among all; None without a completion."""
+    own = f"SELECT * FROM ({_LIVE}) live WHERE COALESCE(member_id, team) = %(whose)s"
+    found = await run(session, own, _asked(stored, scope) | {"whose": whose})
+    return Standing(*found[0]) if found else None
+
+
 async def freeze(session: AsyncSession, stored: StoredChallenge) -> None:
     """The standings of the locked challenge are final."""
     for scope in scopes(stored.definition):

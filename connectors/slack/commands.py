@@ -74,15 +74,18 @@ WORDS: Mapping[Topic, tuple[str, ...]] = {
 }  # fmt: skip
 
 _TOPICS = {word: topic for topic, words in WORDS.items() for word in words}
-_NOTHING = frozenset("nothing none no zero 0 nichts kein keine rien aucun aucune pas".split())
+_NOTHING = {"nothing", "none", "no", "zero", "0", "nichts", "kein", "keine", "rien", "aucun", "aucune", "pas"}
 _WINDOWS = {
     **dict.fromkeys(("week", "weekly", "woche", "wochentlich", "semaine"), Window.WEEK),
     **dict.fromkeys(("month", "monthly", "monat", "monats", "monatlich", "mois"), Window.MONTH),
     **dict.fromkeys(("ever", "lifetime", "all", "alltime", "immer", "gesamt", "toujours", "total"), Window.LIFETIME),
 }
-_FILLERS = frozenset("this the of for time in der die das des diese dieser dieses fur cette ce la le de du".split())
-_FOR = frozenset(("for", "because", "fur", "weil", "pour", "parce"))
-_PRIVATE = frozenset(("private", "privat", "prive", "privee"))
+_FILLERS = {
+    "this", "the", "of", "for", "in", "time", "der", "die", "das", "des", "diese", "dieser", "dieses", "ce", "cette",
+    "la", "le", "de", "du",
+}  # fmt: skip
+_FOR = {"for", "because", "fur", "weil", "pour", "parce"}
+_PRIVATE = {"private", "privat", "prive", "privee"}
 _BEFORE_THE_REASON = _PRIVATE | {"and", "und", "et", "&", "&amp", "+"}
 
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|([^<>]*))?>")
