@@ -19,7 +19,7 @@ class Category(StrEnum):
 
     EARNED = "earned"  # for an event
     BONUS = "bonus"  # without one: granted by somebody, or an allowance's refill
-    SPENT = "spent"  # what was held and is settled, less what was refunded
+    SPENT = "spent"  # at once, or what was held and is settled, less what was refunded
     REVERSED = "reversed"  # by a reversal, whatever it turned round
     EXPIRED = "expired"
     TRANSFERRED = "transferred"  # to or from another member, or into or from another unit
@@ -31,6 +31,7 @@ _OF_KIND: Mapping[str, Category] = {
     "earn": Category.EARNED,
     "confirm": Category.EARNED,
     "settle": Category.SPENT,
+    "spend": Category.SPENT,
     "refund": Category.SPENT,
     "reverse": Category.REVERSED,
     "expire": Category.EXPIRED,

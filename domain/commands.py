@@ -87,6 +87,15 @@ class PlaceHold(_OfMember):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spend(_OfMember):
+    """Use value up at once; reversed, it comes back with the expiry that it had."""
+
+    kind = "spend"
+    unit: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settle(Command):
     """Spend what is held, or `amount` of it."""
 

@@ -27,6 +27,7 @@ from domain.commands import (
     Replayed,
     Reverse,
     Settle,
+    Spend,
     Transfer,
 )
 from domain.configuration import Configuration, Period, Unit
@@ -137,6 +138,8 @@ class Execution:
                 return self._adjust(command)
             case PlaceHold():
                 return self._hold(command)
+            case Spend():
+                return self._spend(command)
             case Settle() | Release():
                 return self._end_hold(command)
             case Confirm():
@@ -220,6 +223,13 @@ class Execution:
         )
         self.new_holds.append(hold)
         return self._accept(hold.transaction_id, before, hold_id=hold.id)
+
+    def _spend(self, command: Spend) -> Accepted:
+        unit, person = self._unit(command.unit), self._active(command.member_id)
+        account = member_account(person.id, unit.key)
+        before = self._before(account)
+        transaction = self.book.spend(member=account, amount=command.amount, **self._cause(command, unit))
+        return self._accept(transaction.id, before)
 
     def _end_hold(self, command: Settle | Release) -> Accepted:
         hold, unit = self._standing_hold(command)

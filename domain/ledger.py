@@ -21,7 +21,7 @@ ADJUSTED = "adjusted"
 LIQUIDITY = "liquidity"
 
 # What may be reversed; everything else has an operation of its own that ends it.
-REVERSIBLE = ("earn", "confirm", "adjust", "transfer", "convert", "settle")
+REVERSIBLE = ("earn", "confirm", "adjust", "spend", "transfer", "convert", "settle")
 
 
 def member_account(member_id: str, unit: str) -> str:
@@ -439,6 +439,15 @@ class Book:
         return transaction
 
     # -- Spending --------------------------------------------------------------------------------------------------
+
+    def spend(self, *, member: str, amount: int, **cause: Unpack[Cause]) -> Transaction:
+        """Use `amount` up, of the first lots to expire, with nothing to wait for; raises InsufficientPoints."""
+        self.expire_lapsed(member)
+        self._refuse_short(member, amount)
+        transaction = self._transaction("spend", **cause)
+        self._move(transaction, member, self._program(REDEEMED, member), amount)
+        self._take(transaction, self._open_lots(member), amount, "spend")
+        return transaction
 
     def hold(
         self,

@@ -29,6 +29,7 @@ from domain.commands import (
     Release,
     Reverse,
     Settle,
+    Spend,
     Transfer,
 )
 from domain.configuration import Configuration
@@ -331,7 +332,7 @@ class _Accounts:
             case PlaceHold(unit=unit, amount=amount):
                 self._add(members, unit, held=True)
                 self._debit(members[0], unit, amount)
-            case Transfer(unit=unit, amount=amount):
+            case Spend(unit=unit, amount=amount) | Transfer(unit=unit, amount=amount):
                 self._add(members, unit)
                 self._debit(members[0], unit, amount)
             case CloseAccount(unit=unit):

@@ -239,7 +239,8 @@ async def _expire(session: AsyncSession, configuration: Configuration, _: str, m
 
 # When somebody last earned or spent: a credit or a debit that a person or a rule had a part in.
 _USED_AT = """coalesce((SELECT t.recorded_at FROM entries e JOIN transactions t ON t.id = e.transaction_id
-    WHERE e.account_id = a.id AND t.kind IN ('earn', 'confirm', 'adjust', 'hold', 'transfer', 'convert', 'merge')
+    WHERE e.account_id = a.id AND t.kind IN ('earn', 'confirm', 'adjust', 'hold', 'spend', 'transfer', 'convert',
+        'merge')
     ORDER BY e.version DESC LIMIT 1), a.created_at)"""
 _WINDOW_END = """SELECT id FROM accounts WHERE program_id = %(program_id)s AND id > %(after)s
     ORDER BY id OFFSET %(skipped)s LIMIT 1"""

@@ -37,6 +37,7 @@ from domain.commands import (
     Replayed,
     Reverse,
     Settle,
+    Spend,
     Transfer,
 )
 from tests.ledger.oracle import REVERSIBLE, Deed, Hold, Oracle, Person, Promise, Rate, Rules, Verdict
@@ -208,6 +209,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def hold(self, who: str, unit: str, amount: int, lasts: int | None, when: int | None) -> None:
         what = {"amount": self.all_of(who, unit, amount), "expires_at": self.days(lasts)}
         self.send(PlaceHold, when, member_id=self.members[who], unit=unit, **what)
+
+    @rule(who=WHO, unit=UNIT, amount=AMOUNT, when=WHEN)
+    def spend(self, who: str, unit: str, amount: int, when: int | None) -> None:
+        self.send(Spend, when, member_id=self.members[who], unit=unit, amount=self.all_of(who, unit, amount))
 
     @precondition(lambda self: self.holds)
     @rule(kind=st.sampled_from([Settle, Release]), number=NUMBER, amount=PART, when=WHEN)
@@ -445,10 +450,11 @@ CODES = {
 }  # fmt: skip
 DONE = {
     "adjust", "cancel", "close", "confirm", "convert", "earn", "expire", "hold", "hold expiry", "pend", "refill",
-    "release", "settle", "transfer", *(f"reverse {kind}" for kind in REVERSIBLE),
+    "release", "settle", "spend", "transfer", *(f"reverse {kind}" for kind in REVERSIBLE),
 }  # fmt: skip
 REFUSED = {
-    "adjust", "cancel", "close", "confirm", "convert", "earn", "hold", "release", "reverse", "settle", "transfer",
+    "adjust", "cancel", "close", "confirm", "convert", "earn", "hold", "release", "reverse", "settle", "spend",
+    "transfer",
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from domain.commands import (
     Release,
     Reverse,
     Settle,
+    Spend,
     Transfer,
 )
 
@@ -178,7 +179,7 @@ class _Refused(Exception):
         self.codes = frozenset(codes)
 
 
-REVERSIBLE = {"earn", "confirm", "adjust", "transfer", "convert", "settle"}
+REVERSIBLE = {"earn", "confirm", "adjust", "transfer", "convert", "settle", "spend"}
 
 
 class Oracle:
@@ -301,6 +302,14 @@ class Oracle:
         purse.held += command.amount
         hold = Hold(purse, command.amount, command.expires_at or self.now + HOLD_LASTS, taken)
         return self._done(Deed("hold", hold=hold), purse)
+
+    def _spend(self, command: Spend) -> Deed:
+        why = self._why(command, [command.member_id], command.unit)
+        purse = self._purse(command.member_id, command.unit, why)
+        _refuse(why | _short(purse, command.amount))
+        taken = _take(purse.open_lots, command.amount)
+        self.program["redeemed", purse.unit] += command.amount
+        return self._done(Deed("spend", purse.unit, command.amount, purse, taken=taken), purse)
 
     def _settle(self, command: Settle) -> Deed:
         hold, amount = self._part(command)
@@ -462,7 +471,7 @@ class Oracle:
             self.program["issued", original.unit] += amount
         if original.kind == "adjust":
             self.program["adjusted", original.unit] += amount if original.taker else -amount
-        if original.kind == "settle":
+        if original.kind in ("settle", "spend"):
             self.program["redeemed", original.unit] -= amount
         if original.kind == "convert":
             assert original.taker is not None
