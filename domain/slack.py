@@ -37,6 +37,7 @@ class KeptEnvelope:
     id: int
     program_id: str
     connection_id: str
+    key: str
     kind: EnvelopeKind
     body: Mapping[str, Any]
     recorded_at: datetime

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy import RowMapping, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import Kind, Lane, OutboxRow
@@ -17,7 +17,7 @@ from storage import outbox
 from storage.hot_path import run
 from storage.slack_tables import slack_envelopes
 
-_COLUMNS = ("id", "program_id", "connection_id", "kind", "body", "recorded_at", "handled_at", "answer")
+_COLUMNS = ("id", "program_id", "connection_id", "key", "kind", "body", "recorded_at", "handled_at", "answer")
 
 # A row that is there already is locked and returned: whoever is keeping it at this moment is waited for.
 _KEEP = f"""INSERT INTO slack_envelopes (program_id, connection_id, key, kind, body, state, recorded_at)
@@ -47,11 +47,17 @@ async def keep(
     return kept, is_new
 
 
+async def find(session: AsyncSession, program_id: str, envelope_id: int) -> KeptEnvelope | None:
+    """The envelope, None once it is forgotten."""
+    row = (await session.execute(_own(program_id, envelope_id))).mappings().one_or_none()
+    return _kept(row) if row else None
+
+
 async def lock(session: AsyncSession, program_id: str, envelope_id: int) -> KeptEnvelope:
     """The envelope, which nobody else acts upon until the transaction ends; raises LookupError once it is forgotten."""
-    columns = [slack_envelopes.c[name] for name in _COLUMNS]
-    own = select(*columns).where(slack_envelopes.c.program_id == program_id, slack_envelopes.c.id == envelope_id)
-    row = (await session.execute(own.with_for_update(key_share=True))).mappings().one_or_none()
+    row = (
+        (await session.execute(_own(program_id, envelope_id).with_for_update(key_share=True))).mappings().one_or_none()
+    )
     if row is None:
         raise LookupError(f"no envelope {envelope_id}")
     return _kept(row)
@@ -73,6 +79,11 @@ async def purge(session: AsyncSession, before: datetime, limit: int) -> int:
     )
     gone = await session.execute(delete(slack_envelopes).where(slack_envelopes.c.id.in_(due.limit(limit))))
     return int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+def _own(program_id: str, envelope_id: int) -> Select[Any]:
+    columns = [slack_envelopes.c[name] for name in _COLUMNS]
+    return select(*columns).where(slack_envelopes.c.program_id == program_id, slack_envelopes.c.id == envelope_id)
 
 
 def _kept(row: Mapping[str, Any] | RowMapping) -> KeptEnvelope:

@@ -1,0 +1,73 @@
+"""People of a workspace, as Slack tells of them: https://docs.slack.dev/reference/objects/user-object."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.errors import MalformedNotice
+from connectors.slack.web import Slack
+from domain.slack_users import UserFacts, UserKind
+
+MAX_NAME = 200  # characters
+
+
+class _Profile(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    display_name: str = ""
+    real_name: str = ""
+    email: str | None = Field(None, max_length=320)
+
+
+class _User(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str = Field(max_length=50)
+    team_id: str | None = None
+    deleted: bool = False
+    updated: int = Field(0, ge=0, le=2**40)
+    name: str = ""
+    real_name: str = ""
+    locale: str | None = Field(None, max_length=35)
+    tz: str | None = Field(None, max_length=64)
+    is_bot: bool = False
+    is_restricted: bool = False
+    is_ultra_restricted: bool = False
+    is_stranger: bool = False
+    is_email_confirmed: bool = True
+    profile: _Profile = _Profile()
+
+
+def facts(user: Mapping[str, Any], team_id: str) -> UserFacts:
+    """What the user object says, to the workspace `team_id`; raises MalformedNotice."""
+    try:
+        found = _User.model_validate(user)
+    except ValidationError:
+        raise MalformedNotice("not a user as Slack documents it") from None
+    name = found.profile.real_name or found.real_name or found.profile.display_name or found.name or found.id
+    return UserFacts(
+        found.id,
+        _kind(found, team_id),
+        name[:MAX_NAME],
+        datetime.fromtimestamp(found.updated, UTC),
+        email=found.profile.email if found.is_email_confirmed else None,
+        locale=found.locale,
+        time_zone=found.tz,
+        deleted=found.deleted,
+    )
+
+
+def _kind(user: _User, team_id: str) -> UserKind:
+    if user.is_bot or user.id == "USLACKBOT":
+        return UserKind.BOT
+    if user.is_stranger or (user.team_id is not None and user.team_id != team_id):
+        return UserKind.EXTERNAL
+    return UserKind.GUEST if user.is_restricted or user.is_ultra_restricted else UserKind.PERSON
+
+
+async def ask(slack: Slack, user_id: str, team_id: str) -> UserFacts:
+    """What Slack says of the user; raises the tree in `connectors.errors` and MalformedNotice."""
+    answer = await slack.read("users.info", {"user": user_id, "include_locale": "true"})
+    return facts(answer["user"], team_id)
