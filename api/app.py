@@ -31,6 +31,7 @@ from api.routes import ROUTERS
 from api.routes.health import VERSION
 from api.slack.bolt import SlackApp
 from api.writer import Writer
+from connectors.slack.web import Slacks
 from domain.member_tokens import TokenSigner
 from domain.reports import Chart
 from domain.time import Clock
@@ -125,6 +126,7 @@ def _lifespan(
             lazy=True,
         )
         cursors = Cursors(settings.laurel_secret_keys)
+        slacks = Slacks(settings.slack_api_url)
         app.state.backends = Backends(
             settings,
             clock,
@@ -140,6 +142,7 @@ def _lifespan(
             signer,
             live,
             LongAnswers(),
+            slacks,
         )
         app.state.slack = SlackApp(database, clock)
         loops = wakeups.send(), changes.send(), live.hear(), live.feed()
@@ -149,6 +152,7 @@ def _lifespan(
         finally:
             await writer.close()
             await runtime.end(beside)
+            await slacks.aclose()
             await redis.aclose()
             await changes.aclose()
             await database.dispose()

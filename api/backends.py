@@ -11,6 +11,7 @@ from api.limits import Allowance
 from api.live import Live
 from api.long_answers import LongAnswers
 from api.writer import Writer
+from connectors.slack.web import Slacks
 from domain.member_tokens import TokenSigner
 from domain.reports import Chart
 from domain.time import Clock
@@ -37,6 +38,7 @@ class Backends:
     signer: TokenSigner
     live: Live
     long_answers: LongAnswers
+    slacks: Slacks
 
 
 def backends(request: HTTPConnection) -> Backends:

@@ -3,10 +3,12 @@
 https://docs.slack.dev/apis/web-api: every call is answered with 200, but for 429, and says in `ok` whether it was done.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -35,6 +37,18 @@ _CREDENTIALS = {
 _BOUNDS = Bounds(request_seconds=10.0, answer_bytes=4 * 2**20)
 
 
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """Whose a bot's token is, and what it may do, as of Slack's clock."""
+
+    team_id: str
+    team_name: str
+    user_id: str
+    bot_id: str
+    scopes: Sequence[str]
+    at: datetime | None
+
+
 class Slack:
     """One workspace's Web API. Any call may raise the tree in `connectors.errors`; Rejected has Slack's own code."""
 
@@ -55,6 +69,18 @@ class Slack:
         """Sent once; Ambiguous if nobody knows whether it was done."""
         content_type = "application/json; charset=utf-8"
         return _read(await self._outside.write("POST", method, orjson.dumps(body), content_type), Ambiguous)
+
+    async def submit(self, method: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
+        """The same as a form, for methods that take no JSON."""
+        content_type = "application/x-www-form-urlencoded"
+        return _read(await self._outside.write("POST", method, urlencode(fields).encode(), content_type), Ambiguous)
+
+    async def introduce(self) -> Introduction:
+        """Whose the token is, what it may do, and what time it is at Slack."""
+        answer = await self._outside.read("auth.test")
+        found = _read(answer, Unavailable)
+        scopes = [one.strip() for one in answer.headers.get("x-oauth-scopes", "").split(",") if one.strip()]
+        return Introduction(found["team_id"], found["team"], found["user_id"], found["bot_id"], scopes, _date(answer))
 
     async def respond(self, response_url: str, body: Mapping[str, Any]) -> None:
         """Answer to a URL that came with a request; raises Rejected if that is not one of Slack's."""
@@ -81,6 +107,13 @@ def _read(answer: Answer, unsure: type[Unavailable | Ambiguous]) -> Mapping[str,
     raise kind(KIND, answer.status, code, _detail(found))
 
 
+def _date(answer: Answer) -> datetime | None:
+    try:
+        return parsedate_to_datetime(answer.headers["date"])
+    except (KeyError, ValueError):
+        return None
+
+
 def _detail(found: Mapping[str, Any]) -> str:
     """What Slack says beside the code: of scopes which are missing, of blocks what is wrong."""
     metadata = found.get("response_metadata")
@@ -104,12 +137,15 @@ class Slacks:
         return self._anonymous
 
     async def of(self, connection: Connection) -> Slack:
-        """The workspace of the connection with the token that it has now."""
+        """The workspace of the connection with the token that it has now; raises Unauthorized if it was removed."""
         known = self._open.get(connection.id)
         if known is not None and known[0] == connection.rotated_at:
             return known[1]
+        token = connection.secrets.get("bot_token")
+        if token is None:
+            raise Unauthorized(KIND, 401, "not_installed")
         breaker = self._breakers.setdefault(connection.id, Breaker(KIND))
-        client = Slack(connection.secrets["bot_token"], breaker, self._api_url)
+        client = Slack(token, breaker, self._api_url)
         self._open[connection.id] = (connection.rotated_at, client)
         if known is not None:
             await known[1].aclose()
