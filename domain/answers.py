@@ -154,10 +154,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class OpenChallenges:
-    """Those that are for the member, by their end."""
+    """Those that are for the member, by their end, but for so many `more`."""
 
     progress: tuple[Progress, ...]
     time_zone: str
+    more: int = 0
 
 
 # -- Rewards -------------------------------------------------------------------------------------------------------

@@ -72,15 +72,15 @@ async def answer(
     member = await members.get(session, program_id, member_id)
     match ask:
         case asks.Balance():
-            return await _balances(session, member, as_of)
+            return await read_balances(session, member, as_of)
         case asks.Why():
             return await _why(session, member, ask)
         case asks.Streak():
-            return await _streaks(session, member, as_of)
+            return await read_streaks(session, member, as_of)
         case asks.Board():
-            return await _board(session, member, ask, as_of, boards)
+            return await read_board(session, member, ask, as_of, boards)
         case asks.Challenges():
-            return await _challenges(session, member, as_of)
+            return await read_challenges(session, member, as_of)
         case asks.Rewards():
             return await redemptions.read_shop(session, program_id, member_id, as_of=as_of)
         case asks.Help() | asks.Unknown():
@@ -90,7 +90,8 @@ async def answer(
 # -- What a member has ---------------------------------------------------------------------------------------------
 
 
-async def _balances(session: AsyncSession, member: Member, as_of: datetime) -> Balances:
+async def read_balances(session: AsyncSession, member: Member, as_of: datetime) -> Balances:
+    """What the member has and may give away."""
     declared = (await configurations.read_active(session, member.program_id)).every_unit
     had = await accounts.list_balances(session, member.program_id, member.id, as_of=as_of)
     holdings = [_holding(declared.get(one.unit, Unit(one.unit, 0)), one, member, as_of) for one in had]
@@ -194,15 +195,12 @@ async def _behind(session: AsyncSession, program_id: str, reference: str) -> str
 # -- Streaks -------------------------------------------------------------------------------------------------------
 
 
-async def _streaks(session: AsyncSession, member: Member, as_of: datetime) -> Streaks:
+async def read_streaks(session: AsyncSession, member: Member, as_of: datetime) -> Streaks:
+    """Each of the program's streaks, as it stands for the member."""
     active = await configurations.read_active(session, member.program_id)
-    found = [
-        _standing(
-            policy, await streaks.read_at(session, member.program_id, member.id, key, as_of=as_of), active, member
-        )
-        for key, policy in sorted(active.streaks.items())
-    ]
-    return Streaks(tuple(found), member.time_zone)
+    found = await streaks.read_all_at(session, member.program_id, member.id, as_of=as_of)
+    standings = [_standing(policy, found[key], active, member) for key, policy in sorted(active.streaks.items())]
+    return Streaks(tuple(standings), member.time_zone)
 
 
 def _standing(policy: StreakPolicy, streak: Streak, active: Configuration, member: Member) -> StreakStanding:
@@ -227,9 +225,10 @@ def _standing(policy: StreakPolicy, streak: Streak, active: Configuration, membe
 # -- Boards --------------------------------------------------------------------------------------------------------
 
 
-async def _board(
+async def read_board(
     session: AsyncSession, member: Member, ask: asks.Board, as_of: datetime, boards: Redis
 ) -> Places | NoPlaces:
+    """The member's place on the board that is meant."""
     on = await leaderboards.scheme(session, member.program_id, as_of=as_of)
     known = sorted(on.boards.values(), key=lambda one: (one.key not in BUILT_IN, one.key))
     board = _wanted(known, ask)
@@ -272,11 +271,15 @@ async def _places(session: AsyncSession, on: Scheme, found: Neighbourhood) -> Pl
 # -- Challenges ----------------------------------------------------------------------------------------------------
 
 
-async def _challenges(session: AsyncSession, member: Member, as_of: datetime) -> OpenChallenges:
+async def read_challenges(
+    session: AsyncSession, member: Member, as_of: datetime, *, most: int = MAX_CHALLENGES
+) -> OpenChallenges:
+    """The open challenges that are for the member, with what the member has brought to the first to end."""
     listed = await challenges.list_page(session, member.program_id, state=ChallengeState.OPEN, limit=MAX_CHALLENGES)
     mine = [one for one in listed if one.definition.until > as_of and audiences.holds(one.definition.audience, member)]
-    progress = [await _progress(session, one, member) for one in sorted(mine, key=lambda one: one.definition.until)]
-    return OpenChallenges(tuple(progress), member.time_zone)
+    mine.sort(key=lambda one: one.definition.until)
+    progress = [await _progress(session, one, member) for one in mine[:most]]
+    return OpenChallenges(tuple(progress), member.time_zone, more=len(mine[most:]))
 
 
 async def _progress(session: AsyncSession, stored: StoredChallenge, member: Member) -> Progress:

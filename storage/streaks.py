@@ -533,8 +533,32 @@ async def read_at(
     configuration = await configurations.read_active(session, program_id)
     if policy not in configuration.streaks:
         raise LookupError(f"no streak {policy}")
-    versions = await people.known(session, program_id, member_id, known_at)
-    of_policy = [one for one in (await versions_of(session, configuration))[policy] if one[0] <= known_at]
-    key = member_id, policy
-    book = await read_facts(session, program_id, {policy: of_policy}, {member_id: versions}, [key], known_at=known_at)
-    return fold(book.facts((member_id, policy)).until(as_of), as_of) if of_policy else Streak()
+    return (await _read_at(session, configuration, member_id, [policy], as_of, known_at))[policy]
+
+
+async def read_all_at(
+    session: AsyncSession, program_id: str, member_id: str, *, as_of: datetime, known_at: datetime = NEVER
+) -> dict[str, Streak]:
+    """`read_at` of every policy that is in force, by key; raises LookupError for an unknown program or member."""
+    configuration = await configurations.read_active(session, program_id)
+    return await _read_at(session, configuration, member_id, sorted(configuration.streaks), as_of, known_at)
+
+
+async def _read_at(
+    session: AsyncSession,
+    configuration: Configuration,
+    member_id: str,
+    keys: Sequence[str],
+    as_of: datetime,
+    known_at: datetime,
+) -> dict[str, Streak]:
+    program_id = configuration.program_id
+    people_then = {member_id: await people.known(session, program_id, member_id, known_at)}
+    every = await versions_of(session, configuration)
+    policies = {key: [one for one in every[key] if one[0] <= known_at] for key in keys}
+    wanted = [(member_id, key) for key in keys if policies[key]]
+    if not wanted:
+        return dict.fromkeys(keys, Streak())
+    book = await read_facts(session, program_id, policies, people_then, wanted, known_at=known_at)
+    folded = {key[1]: fold(book.facts(key).until(as_of), as_of) for key in wanted}
+    return {key: folded.get(key, Streak()) for key in keys}

@@ -37,7 +37,7 @@ async def list_streaks(request: Request, member_id: MemberId, query: Annotated[M
             found = dict(await streaks.list_of(session, program_id, member_id))
         else:
             times = {"as_of": query.past(here.clock()), "known_at": query.known_at or NEVER}
-            found = {key: await streaks.read_at(session, program_id, member_id, key, **times) for key in policies}
+            found = await streaks.read_all_at(session, program_id, member_id, **times)
     shown = [streak_document(member_id, policies[key], found[key]) for key in sorted(found.keys() & policies.keys())]
     return answer({"streaks": shown})
 
