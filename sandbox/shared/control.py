@@ -106,6 +106,12 @@ async def add_fault(fault: Annotated[Fault, Depends(_fault)], request: Request) 
     return fault
 
 
+@control.delete("/faults", status_code=204)
+async def clear_faults(request: Request) -> None:
+    """Good days from now on."""
+    request.app.state.faults.clear()
+
+
 @control.get("/requests")
 async def count_requests(request: Request) -> Json:
     """How often each path of the API was asked."""

@@ -17,6 +17,10 @@ class Fault(BaseModel):
     retry_after_seconds: int = 1
     delay_seconds: float = 0.0
 
+    def strikes(self, request: Request) -> bool:
+        """Whether it spoils the answer to this request."""
+        return True
+
 
 class Garbled(Exception):
     """Becomes a page of HTML."""
@@ -28,7 +32,7 @@ def answer_garbled(request: Request, error: Exception) -> Response:
 
 async def strike(request: Request) -> Fault | None:
     """The fault that spoils this answer, if one does, once its delay is over; raises Garbled."""
-    fault = _next(request.app.state.faults)
+    fault = _next(request)
     if fault is None:
         return None
     await asyncio.sleep(fault.delay_seconds)
@@ -37,11 +41,12 @@ async def strike(request: Request) -> Fault | None:
     return fault
 
 
-def _next(faults: list[Fault]) -> Fault | None:
-    if not faults:
+def _next(request: Request) -> Fault | None:
+    faults: list[Fault] = request.app.state.faults
+    fault = next((one for one in faults if one.strikes(request)), None)
+    if fault is None:
         return None
-    fault = faults[0]
     fault.times -= 1
     if fault.times <= 0:
-        faults.pop(0)
+        faults.remove(fault)
     return fault
