@@ -644,6 +644,18 @@ BY_MODEL: Mapping[str, Any] = {
             "crossed_at": _AT,
         },
     },
+    "PreferencesDocument": {
+        "member_id": _MEMBER,
+        "opted_out": ["challenges"],
+        "quiet_hours": {"since": "18:00", "until": "09:30"},
+        "quiet_days": None,
+        "daily_limit": 3,
+        "effective": {
+            "quiet_hours": {"since": "18:00", "until": "09:30"},
+            "quiet_days": ["sat", "sun"],
+            "daily_limit": 3,
+        },
+    },
     "NotificationDocument": {
         "id": f"ntf_{EXAMPLE_ID}",
         "member_id": _MEMBER,

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domain.game import Badge, Board, Challenge, StreakPolicy, TierLadder
+    from domain.nominations import NominationCategory
+    from domain.notifications import NotificationPolicy
+    from domain.recognitions import RecognitionPolicy
 
 
 class Period(StrEnum):
@@ -312,10 +315,15 @@ class Transferring:
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """What an allowance is granted anew each period."""
+    """What an allowance is granted anew each period: so much, or what a member's role has `by_role`."""
 
     amount: int
     per: Calendar = Calendar.MONTH
+    by_role: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, role: str | None) -> int:
+        """What a member of the role is granted."""
+        return self.amount if role is None else self.by_role.get(role, self.amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +386,10 @@ class Configuration:
     tiers: "Mapping[str, TierLadder]" = field(default_factory=dict)
     badges: "Mapping[str, Badge]" = field(default_factory=dict)
     boards: "Mapping[str, Board]" = field(default_factory=dict)
+    recognition: "Mapping[str, RecognitionPolicy]" = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    nominations: "Mapping[str, NominationCategory]" = field(default_factory=dict)
+    notifications: "Mapping[str, NotificationPolicy]" = field(default_factory=dict)
     # What domain.deciding derives per event type, once.
     plans: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     # What storage.streak_policies reads of its streaks, once.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain import challenge_checks, game_checks, rule_checks, streak_checks
+from domain import challenge_checks, game_checks, nomination_checks, notification_checks, recognition_checks, rule_checks, streak_checks
 from domain.checks import (
     CURRENCY,
     MAX_DAYS,
@@ -135,7 +135,10 @@ def _check_one(definitions: Definitions, section: str, key: str, definition: Any
         "tiers": game_checks.tier,
         "badges": game_checks.badge,
         "boards": game_checks.board,
+        "recognition": recognition_checks.recognition,
         "sources": _source,
+        "nominations": nomination_checks.category,
+        "notifications": notification_checks.policy,
     }
     yield from checks[section](path, definition, definitions)
 
@@ -286,6 +289,8 @@ def _unit(path: Path, unit: Unit, _: Definitions) -> Told:
         yield Fault((*path, "refill"), "an allowance has a refill, and nothing else has one")
     if unit.refill:
         yield from within((*path, "refill", "amount"), unit.refill.amount, 1, MAX_POINTS)
+        for role, amount in unit.refill.by_role.items():
+            yield from within((*path, "refill", "by_role", role), amount, 1, MAX_POINTS)
     for name in ("at_once", "per_day", "per_month") if unit.transfer else ():
         if (limit := getattr(unit.transfer, name)) is not None:
             yield from within((*path, "transfer", name), limit, 1, MAX_MONEY_MINOR)

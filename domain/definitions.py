@@ -28,6 +28,9 @@ from domain.configuration import (
 from domain.derived import EVENT_TYPES as DERIVED_TYPES
 from domain.derived import RULES as DERIVED_RULES
 from domain.game import Badge, Board, Challenge, StreakPolicy, TierLadder
+from domain.nominations import NominationCategory
+from domain.notifications import NotificationPolicy
+from domain.recognitions import RecognitionPolicy
 from domain.shapes import Fault, read, write
 
 Definition = (
@@ -45,7 +48,10 @@ Definition = (
     | TierLadder
     | Badge
     | Board
+    | RecognitionPolicy
     | Source
+    | NominationCategory
+    | NotificationPolicy
 )
 
 # The sections of a folder and what one definition in each of them is.
@@ -64,7 +70,10 @@ SECTIONS: Mapping[str, type[Definition]] = {
     "tiers": TierLadder,
     "badges": Badge,
     "boards": Board,
+    "recognition": RecognitionPolicy,
     "sources": Source,
+    "nominations": NominationCategory,
+    "notifications": NotificationPolicy,
 }
 
 
@@ -86,7 +95,10 @@ class Definitions:
     tiers: Mapping[str, TierLadder] = field(default_factory=dict)
     badges: Mapping[str, Badge] = field(default_factory=dict)
     boards: Mapping[str, Board] = field(default_factory=dict)
+    recognition: Mapping[str, RecognitionPolicy] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    nominations: Mapping[str, NominationCategory] = field(default_factory=dict)
+    notifications: Mapping[str, NotificationPolicy] = field(default_factory=dict)
 
     def section(self, name: str) -> Mapping[str, Definition]:
         found: Mapping[str, Definition] = getattr(self, name)
@@ -204,7 +216,10 @@ def definitions_of(configuration: Configuration) -> Definitions:
         tiers=configuration.tiers,
         badges=configuration.badges,
         boards=configuration.boards,
+        recognition=configuration.recognition,
         sources=configuration.sources,
+        nominations=configuration.nominations,
+        notifications=configuration.notifications,
     )
 
 
@@ -231,7 +246,10 @@ def snapshot(program_id: str, number: int, definitions: Definitions, time_zone: 
         tiers=definitions.tiers,
         badges=definitions.badges,
         boards=definitions.boards,
+        recognition=definitions.recognition,
         sources=definitions.sources,
+        nominations=definitions.nominations,
+        notifications=definitions.notifications,
     )
 
 

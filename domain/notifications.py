@@ -1,10 +1,65 @@
-"""Notifications: something to tell a person, whatever the channel that carries it."""
+"""Notifications: something to tell a person, whatever the channel that carries it, and how a program tells."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 
+from domain.configuration import Configuration
+from domain.preferences import Quiet, Wishes
+
+WEEKLY_DIGEST = "weekly_digest"
 # What administrators are told of a challenge when everybody who took part has been told how it ended.
 CHALLENGE_SETTLED = "challenge_settled"
+
+
+# -- What a program declares ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Celebrations:
+    """Which days of members are celebrated, at which hour of theirs, and in which channel (empty: directly)."""
+
+    hour: int = 9
+    channel: str = ""
+    anniversaries: bool = True
+    birthdays: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationPolicy:
+    """How people are told in Slack, where they have not said otherwise: hours and days are the member's.
+
+    `workspace` is the connection whose channels are meant; it may be left out while there is one.
+    """
+
+    key: str
+    version: int
+    quiet_from: str = "20:00"
+    quiet_until: str = "08:00"
+    quiet_days: tuple[str, ...] = ("sat", "sun")
+    daily_limit: int = 10
+    digest_hour: int = 9
+    weekly_digest: bool = True
+    workspace: str = ""
+    admin_channel: str = ""
+    celebrations: Celebrations = Celebrations()
+
+    @property
+    def wishes(self) -> Wishes:
+        """What holds for members who have said nothing."""
+        since, until = time.fromisoformat(self.quiet_from), time.fromisoformat(self.quiet_until)
+        quiet = Quiet(since, until, frozenset(self.quiet_days))
+        return Wishes(quiet=quiet, daily_limit=self.daily_limit, digest_at=time(self.digest_hour))
+
+
+UNDECLARED = NotificationPolicy("", 0)
+
+
+def policy_of(configuration: Configuration) -> NotificationPolicy:
+    """How the program tells people; a program that declares nothing has the defaults."""
+    return next(iter(configuration.notifications.values()), UNDECLARED)
+
+
+# -- What is told --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

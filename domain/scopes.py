@@ -71,7 +71,7 @@ DESCRIPTIONS = {
     Scope.CONFIGURATIONS_READ: "Read who changed the configuration and what, and what is proposed.",
     Scope.CONFIGURATIONS_PUBLISH: "Publish or withdraw proposed configurations, and go back to earlier ones.",
     Scope.NOTIFICATIONS_READ: "Read notifications.",
-    Scope.NOTIFICATIONS_WRITE: "Mark notifications as read.",
+    Scope.NOTIFICATIONS_WRITE: "Mark notifications as read, and say what members want to be told.",
     Scope.REPORTS_READ: "Read reports on the whole ledger: balances of accounts, liability, spend, the journal.",
     Scope.PROGRAMS_ADMIN: "Everything above, and all that concerns the program itself.",
 }

@@ -4,6 +4,7 @@ from api.admin import challenges as admin_challenges
 from api.admin import doors as admin_doors
 from api.admin import drafts as admin_drafts
 from api.admin import people as admin_people
+from api.admin import slack as admin_slack
 from api.routes import (
     absences,
     account_statements,
@@ -26,6 +27,7 @@ from api.routes import (
     notifications,
     orders,
     points,
+    preferences,
     previews,
     programs,
     proofs,
@@ -37,6 +39,7 @@ from api.routes import (
     streaks,
 )
 from api.slack import events as slack_events
+from api.slack import installation as slack_installation
 
 ROUTERS = (
     health.router,
@@ -60,6 +63,7 @@ ROUTERS = (
     orders.router,
     rewards.router,
     notifications.router,
+    preferences.router,
     programs.router,
     configurations.router,
     reports.router,
@@ -74,5 +78,7 @@ ROUTERS = (
     admin_challenges.router,
     admin_drafts.router,
     admin_people.router,
+    admin_slack.router,
     slack_events.router,
+    slack_installation.router,
 )

@@ -57,6 +57,7 @@ BODIES: dict[str, Any] = {
         "limit_currency": "EUR",
     },
     "set_shown": {"shown": False},
+    "put_preferences": {"opted_out": ["rewards"]},
     "set_origins": {"origins": ["https://thief.example"]},
 }
 # Routes without an id in their path: they work on the caller's own program.

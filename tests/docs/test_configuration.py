@@ -16,6 +16,8 @@ from domain.expressions import FUNCTIONS
 from domain.game import Freezes, Goal, Grace, Level, Prize, Qualifying
 from domain.lint import LintCode
 from domain.members import ATTRIBUTES
+from domain.notifications import Celebrations
+from domain.recognitions import PairCap
 from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS
 
@@ -36,6 +38,8 @@ SHAPES: dict[type[Any], str] = {
     Grace: "",
     Freezes: "",
     Level: "",
+    PairCap: "",
+    Celebrations: "",
 }
 
 
@@ -51,7 +55,7 @@ def shown(field: Field[Any]) -> str:
     """A field's default as the page writes it."""
     default = field.default
     if default is MISSING:
-        return "required"
+        return "required" if field.default_factory is MISSING else "empty"
     if default is None:
         return "none"
     if default in ("", ()):

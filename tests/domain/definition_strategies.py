@@ -53,6 +53,10 @@ from domain.game import (
     TierLadder,
     Window,
 )
+from domain.nominations import Chain, Needs, NominationCategory, NominatorLimit
+from domain.nominations import Level as ApprovalLevel
+from domain.notifications import Celebrations, NotificationPolicy
+from domain.recognitions import PairCap, RecognitionPolicy
 
 # Few, so that what is made twice meets under the same key.
 keys = st.sampled_from(("a", "b", "deal-won", "x9", "in-the-first-quarter"))
@@ -90,7 +94,9 @@ expiries = st.builds(
     warn_days=st.lists(whole, max_size=3).map(tuple),
 )
 transferring = st.builds(Transferring, at_once=maybe_whole, per_day=maybe_whole, per_month=maybe_whole)
-refills = st.builds(Refill, amount=whole, per=st.sampled_from(Calendar))
+refills = st.builds(
+    Refill, amount=whole, per=st.sampled_from(Calendar), by_role=st.dictionaries(texts, whole, max_size=2)
+)
 
 
 def _event_type(key: str) -> st.SearchStrategy[EventType]:
@@ -299,6 +305,25 @@ def _board(key: str) -> st.SearchStrategy[Board]:
     )
 
 
+def _recognition(key: str) -> st.SearchStrategy[RecognitionPolicy]:
+    pair_caps = st.builds(PairCap, per=st.sampled_from(Period), times=maybe_whole, amount=maybe_whole)
+    return st.builds(
+        RecognitionPolicy,
+        st.just(key),
+        versions,
+        unit=texts,
+        title=texts,
+        amount=whole,
+        values=lists,
+        reason_at_least=whole,
+        receivers=whole,
+        pair_caps=st.lists(pair_caps, max_size=2).map(tuple),
+        emoji=st.dictionaries(texts, whole, max_size=2),
+        channels=lists,
+        external=st.booleans(),
+    )
+
+
 def _source(key: str) -> st.SearchStrategy[Source]:
     return st.builds(Source, st.just(key), versions, late_hours=whole, title=texts)
 
@@ -347,6 +372,53 @@ def _section(definition: Callable[[str], st.SearchStrategy[Any]]) -> st.SearchSt
     )
 
 
+def _policy(key: str) -> st.SearchStrategy[NotificationPolicy]:
+    celebrated = st.builds(
+        Celebrations, hour=whole, channel=texts, anniversaries=st.booleans(), birthdays=st.booleans()
+    )
+    return st.builds(
+        NotificationPolicy,
+        st.just(key),
+        versions,
+        quiet_from=texts,
+        quiet_until=texts,
+        quiet_days=lists,
+        daily_limit=whole,
+        digest_hour=whole,
+        weekly_digest=st.booleans(),
+        workspace=texts,
+        admin_channel=texts,
+        celebrations=celebrated,
+    )
+
+
+def _category(key: str) -> st.SearchStrategy[NominationCategory]:
+    levels = st.builds(
+        ApprovalLevel,
+        approver=st.none() | st.sampled_from(Chain),
+        members=lists,
+        audience=maybe_text,
+        needs=st.sampled_from(Needs),
+        quorum=maybe_whole,
+        from_amount=whole,
+        remind_hours=whole,
+        escalate_hours=whole,
+        expire_hours=whole,
+    )
+    return st.builds(
+        NominationCategory,
+        st.just(key),
+        versions,
+        title=texts,
+        levels=st.lists(levels, max_size=3).map(tuple),
+        description=texts,
+        default_amount=whole,
+        max_amount=whole,
+        min_reason=whole,
+        limit=st.none() | st.builds(NominatorLimit, times=whole, per=st.sampled_from(Calendar)),
+    )
+
+
 definitions = st.builds(
     Definitions,
     event_types=_section(_event_type),
@@ -363,5 +435,8 @@ definitions = st.builds(
     tiers=_section(_ladder),
     badges=_section(_badge),
     boards=_section(_board),
+    recognition=_section(_recognition),
     sources=_section(_source),
+    nominations=_section(_category),
+    notifications=_section(_policy),
 )

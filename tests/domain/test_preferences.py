@@ -152,9 +152,7 @@ def test_the_day_of_the_limit_is_the_members() -> None:
 
 
 def test_the_digest_comes_on_the_next_day_that_is_not_quiet() -> None:
-    assert next_digest(WISHES, BERLIN, utc("2026-03-06T19:00+01:00")) == utc("2026-03-09T09:00+01:00") - timedelta(
-        hours=1
-    )
+    assert next_digest(WISHES, BERLIN, utc("2026-03-06T19:00+01:00")) == utc("2026-03-09T09:00+01:00")
     assert next_digest(WISHES, BERLIN, utc("2026-03-05T00:30+01:00")) == utc("2026-03-06T09:00+01:00")
 
 
@@ -187,7 +185,7 @@ def test_everything_urgent_has_a_topic_and_what_is_owed_is_urgent() -> None:
 
 
 hours = st.times().map(lambda found: found.replace(second=0, microsecond=0))
-instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
+instants = st.integers(-1_000_000, 1_000_000).map(lambda minutes: NOON + timedelta(minutes=minutes))
 zones = st.sampled_from([BERLIN, TOKYO, KATHMANDU, "America/Havana", "Australia/Lord_Howe", "Africa/Cairo"])
 days = st.frozensets(st.sampled_from(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), max_size=6)
 
