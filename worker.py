@@ -27,6 +27,7 @@ from activities.expiry import ExpiryActivities
 from activities.grace import GraceActivities
 from activities.hubspot import HubSpotActivities
 from activities.listing import activities_of
+from activities.nominations import NominationActivities
 from activities.orders import OrderActivities
 from activities.rewards import RewardActivities
 from activities.settling import SettlingActivities
@@ -64,6 +65,7 @@ from workflows.grace import GraceWindowWorkflow
 from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
 from workflows.rewards import RewardWorkflow
+from workflows.nominations import NominationWorkflow
 from workflows.settling import LeaderboardSettleWorkflow
 from workflows.streaks import StreakClockWorkflow
 
@@ -77,6 +79,7 @@ WORKFLOWS = [
     PointsExpiryWorkflow,
     EmploymentWorkflow,
     LeaderboardSettleWorkflow,
+    NominationWorkflow,
     ConnectorSyncWorkflow,
 ]
 # Activities of one queue in this process; they share the database's pool with the relay.
@@ -157,6 +160,7 @@ def activities_by_queue(
 
 def make_loops(
     settings: Settings, client: Client, database: Database, redis: Redis, clock: Clock
+            NominationActivities(database, clock),
 ) -> Iterable[Coroutine[Any, Any, None]]:
     """What runs beside workers and relay, without end."""
     return (

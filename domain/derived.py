@@ -26,6 +26,7 @@ MEMBER_PROMOTED = "member.promoted"
 PROBATION_ENDED = "probation.ended"
 
 _KEY = Field("string", required=True)
+NOMINATION_APPROVED = "nomination.approved"
 _DAY = Field("date", required=True)
 _COUNT = Field("integer", required=True, minimum=0)
 _YEARS = Field("integer", required=True, minimum=1, maximum=MAX_YEARS)
@@ -84,6 +85,12 @@ def is_forged(found: Event, policy: SourcePolicy) -> bool:
     is_ours = found.source == SOURCE or (found.type in EVENT_TYPES and found.retracts is None)
     return is_ours and not policy.is_laurel
 
+        EventType(
+            NOMINATION_APPROVED,
+            0,
+            {"nomination": _KEY, "category": _KEY, "amount": _COUNT, "nominator": _KEY},
+            "A nomination of the member was approved, for the amount.",
+        ),
 
 def event(kind: str, name: str, member_id: str, occurred_at: datetime, data: Mapping[str, Any]) -> Event:
     """The fact of this kind; `name` says which, and is unique among all that the kind ever has in the program."""

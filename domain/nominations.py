@@ -6,7 +6,7 @@ decision counts, whoever makes it: the approver, or who stands in. Nobody decide
 or would get. States and arrows are drawn in docs/states.md; whatever is no arrow there raises IllegalNomination.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,8 +17,8 @@ from domain.configuration import Calendar
 
 MAX_REASON = 2_000  # characters, of a comment as well
 MAX_EVIDENCE = 500  # characters
-# So far up the chain of managers somebody is looked for who can decide.
-MAX_STEPS = 10
+MAX_APPROVERS = 20  # whom one level names
+MAX_STEPS = 10  # up the chain of managers, to somebody who can decide
 
 
 # -- What a category declares --------------------------------------------------------------------------------------
@@ -298,29 +298,33 @@ class Approver:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody in the chain of managers above an approver, who comes first."""
+    """Somebody who may be asked, as they are today; `is_party` is whether the nomination is by or for them."""
 
     member_id: str
+    is_party: bool = False
     has_left: bool = False
     is_away: bool = False
 
+    @property
+    def can_decide(self) -> bool:
+        return not (self.is_party or self.has_left or self.is_away)
 
-def stand_in(
-    chain: Sequence[Candidate], conflicted: Collection[str], taken: Collection[str]
-) -> tuple[str, Because] | None:
-    """Who decides in the place of the first of the chain, and why; the first themselves (NAMED) if they can.
+    @property
+    def hindrance(self) -> Because:
+        """Why somebody stands in for whom cannot decide."""
+        return Because.CONFLICT if self.is_party or self.has_left else Because.ABSENCE
 
-    That is the nearest above who is there, has no part in the nomination (`conflicted`) and decides for nobody else on
-    this level (`taken`). None if nobody is left.
-    """
-    first = chain[0]
-    away = first.is_away and not first.has_left and first.member_id not in conflicted
-    because = Because.ABSENCE if away else Because.CONFLICT
-    for candidate in chain:
-        barred = candidate.has_left or candidate.is_away or candidate.member_id in conflicted
-        if not barred and (candidate is first or candidate.member_id not in taken):
-            return candidate.member_id, Because.NAMED if candidate is first else because
-    return None
+
+def stand_in(above: Iterable[Candidate], taken: Collection[str]) -> str | None:
+    """The nearest of the managers above who can decide and does so for nobody else on the level (`taken`)."""
+    return next((one.member_id for one in above if one.can_decide and one.member_id not in taken), None)
+
+
+def needed(level: Level, approvers: int) -> int:
+    """How many approvals make the level's, of as many approvers as it names."""
+    if level.needs is Needs.ALL:
+        return max(approvers, 1)
+    return level.quorum or 1
 
 
 # -- What is decided -----------------------------------------------------------------------------------------------
@@ -349,7 +353,7 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One decision: for `approver_id`, by `decided_by`; an administrator's stands for the whole level and names neither.
+    """One decision: for `approver_id`, by `decided_by`. An administrator's stands for the level and names neither.
 
     `amount` is what was approved; None in one that declines.
     """
@@ -385,12 +389,11 @@ def weigh(level: Level, approvers: int, decisions: Sequence[Decision]) -> Verdic
         return of_administrators[0]
     if level.needs is Needs.ONE_OF:
         return decisions[0].verdict if decisions else None
-    needed = approvers if level.needs is Needs.ALL else (level.quorum or 1)
     approvals = sum(one.verdict is Verdict.APPROVED for one in decisions)
     declines = len(decisions) - approvals
-    if approvals >= needed:
+    if approvals >= needed(level, approvers):
         return Verdict.APPROVED
-    return Verdict.DECLINED if declines and approvers - declines < needed else None
+    return Verdict.DECLINED if declines and approvers - declines < needed(level, approvers) else None
 
 
 def agreed(decisions: Sequence[Decision]) -> int:

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     WAKE_CHALLENGE = "wake_challenge"  # challenge_id
     START_GRACE = "start_grace"  # grace_id, about
     WAKE_GRACE = "wake_grace"  # grace_id
+    START_NOMINATION = "start_nomination"  # nomination_id, about
+    WAKE_NOMINATION = "wake_nomination"  # nomination_id
     START_CLOCK = "start_clock"  # policy
     WAKE_CLOCK = "wake_clock"  # policy
     FETCH_OBJECT = "fetch_object"  # connection_id, object_id, kind
@@ -55,6 +57,8 @@ LANES: Mapping[str, str] = {
     Kind.WAKE_CHALLENGE: Lane.TEMPORAL,
     Kind.START_GRACE: Lane.TEMPORAL,
     Kind.WAKE_GRACE: Lane.TEMPORAL,
+    Kind.START_NOMINATION: Lane.TEMPORAL,
+    Kind.WAKE_NOMINATION: Lane.TEMPORAL,
     Kind.START_CLOCK: Lane.TEMPORAL,
     Kind.WAKE_CLOCK: Lane.TEMPORAL,
     Kind.FETCH_OBJECT: Lane.TEMPORAL,

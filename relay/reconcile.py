@@ -76,6 +76,7 @@ class Reconcile:
         rewards = partial(unfinished.list_rewards, before=before, limit=PAGE_ROWS)
         challenges = partial(unfinished.list_challenges, before=before, limit=PAGE_ROWS)
         windows = partial(unfinished.list_grace_windows, before=before, limit=PAGE_ROWS)
+        nominated = partial(unfinished.list_nominations, before=before, limit=PAGE_ROWS)
         clocks = partial(unfinished.list_clocks, before=before, limit=PAGE_ROWS)
         objects = partial(unfinished.list_objects, before=before, limit=PAGE_ROWS)
         deliveries = partial(unfinished.list_deliveries, before=before, limit=PAGE_ROWS)
@@ -88,6 +89,8 @@ class Reconcile:
             healed += await _sum(self._restart(starts.challenge(row.program_id, row.id, row.about)) for row in page)
         async for page in self._pages(windows):
             healed += await _sum(self._restart(starts.grace(row.program_id, row.id, row.about)) for row in page)
+        async for page in self._pages(nominated):
+            healed += await _sum(self._restart(starts.nomination(row.program_id, row.id, row.about)) for row in page)
         async for page in self._pages(clocks):
             healed += await _sum(self._restart(starts.clock(row.program_id, row.id)) for row in page)
         async for page_of_objects in self._pages(objects):

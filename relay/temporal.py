@@ -61,6 +61,10 @@ class TemporalLane:
                 await start(self._nearest() or self._client, starts.grace(row.program_id, **row.payload))
             case Kind.WAKE_GRACE:
                 await self._wake(starts.grace(row.program_id, row.payload["grace_id"]), row.id)
+            case Kind.START_NOMINATION:
+                await start(self._nearest() or self._client, starts.nomination(row.program_id, **row.payload))
+            case Kind.WAKE_NOMINATION:
+                await self._wake(starts.nomination(row.program_id, row.payload["nomination_id"]), row.id)
             case Kind.START_CLOCK:
                 # A policy may be retired and come back.
                 clock = starts.clock(row.program_id, row.payload["policy"])

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.rewards import RewardEvent, RewardState
-from storage import employment, rewards
+from storage import employment, nominations, rewards
 from storage.tables import rewards as given
 
 REASON = "member_left"
@@ -20,6 +20,7 @@ async def close(session: AsyncSession, program_id: str, member_ids: Collection[s
     """Of these members, whom the caller has locked, nothing waits any more."""
     if not member_ids:
         return
+    await nominations.close(session, program_id, member_ids, now=now)
     await _withdraw_rewards(session, program_id, member_ids, now)
     await employment.close(session, program_id, member_ids, now=now)
 

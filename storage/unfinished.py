@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.grace import GraceState, GraceWindow
 from domain.grace import about as about_grace
+from domain.nominations import about as about_nomination
 from domain.notifications import CHALLENGE_SETTLED
 from domain.orders import ENDED
 from domain.orders import about as about_order
@@ -21,6 +22,7 @@ from domain.slack import Delivery
 from domain.vendors import Money
 from storage.game_tables import challenges, grace_windows
 from storage.slack_tables import slack_conversations
+from storage.nomination_tables import nominations
 from storage.tables import connections, notices, notifications, orders, rewards
 
 # For so long after its settlement it is looked whether everybody knows how a challenge has ended.
@@ -82,6 +84,18 @@ async def list_rewards(
     waiting = rewards.c.state.in_(("unlocked", "offered"))
     found = await _page(session, rewards, columns, waiting, before, after, limit)
     return [Unfinished(row.program_id, row.id, about_reward(row.id, row.reward, row.member_id)) for row in found]
+
+
+async def list_nominations(
+    session: AsyncSession, *, before: datetime, after: Unfinished | None, limit: int
+) -> Sequence[Unfinished]:
+    """Nominations that wait for decisions, or to be given, made before the instant, by id."""
+    columns = (nominations.c.program_id, nominations.c.category, nominations.c.nominee_id)
+    waiting = nominations.c.state.in_(("pending", "approved"))
+    found = await _page(session, nominations, columns, waiting, before, after, limit)
+    return [
+        Unfinished(row.program_id, row.id, about_nomination(row.id, row.category, row.nominee_id)) for row in found
+    ]
 
 
 async def list_challenges(

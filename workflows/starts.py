@@ -11,6 +11,7 @@ from temporalio.common import SearchAttributeKey
 
 from domain.challenges import ChallengeState
 from domain.grace import GraceState
+from domain.nominations import NominationState
 from domain.orders import OrderState
 from domain.rewards import RewardState
 
@@ -103,6 +104,17 @@ def challenge(program_id: str, challenge_id: str, about: str = "") -> Start:
         Subject(program_id, challenge_id),
         ChallengeState.SCHEDULED,
         about or f"Challenge {challenge_id}",
+    )
+
+
+def nomination(program_id: str, nomination_id: str, about: str = "") -> Start:
+    """The workflow that sees a nomination to a decision; `about` is what people read of it."""
+    return Start(
+        "NominationWorkflow",
+        f"nomination/{nomination_id}",
+        Subject(program_id, nomination_id),
+        NominationState.PENDING,
+        about or f"Nomination {nomination_id}",
     )
 
 

@@ -42,6 +42,8 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
         Kind.WAKE_CHALLENGE: {"challenge_id": new_id("chl")},
         Kind.START_GRACE: {"grace_id": new_id("grc")},
         Kind.WAKE_GRACE: {"grace_id": new_id("grc")},
+        Kind.START_NOMINATION: {"nomination_id": new_id("nom")},
+        Kind.WAKE_NOMINATION: {"nomination_id": new_id("nom")},
         Kind.START_CLOCK: {"policy": "daily"},
         Kind.WAKE_CLOCK: {"policy": "weekly"},
         Kind.DERIVED: derived.outbox_row("", badge).payload,
