@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.embedded.ports import free_port
 from domain.account_statements import Category
 from domain.answers import NoPlaces, Places, Unplaced
 from domain.challenges import ChallengeEvent
@@ -57,7 +58,7 @@ async def ada(session: AsyncSession, program_id: str) -> str:
 @pytest.fixture
 async def away() -> AsyncIterator[Redis]:
     """A Redis that does not answer."""
-    async with Redis(host="127.0.0.1", port=free_port(), retry=None) as client:
+    async with Redis.from_url("redis://127.0.0.1:1/0", retry=Retry(NoBackoff(), 0)) as client:
         yield client
 
 
