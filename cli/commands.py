@@ -27,6 +27,7 @@ MODULES = {
     "keys": "api_keys",
     "admin": "admin",
     "connections": "connections",
+    "slack": "slack",
     "secrets": "secrets",
     "ledger": "ledger",
     "reports": "reports",

@@ -25,6 +25,14 @@ class BelongsToAnother(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class InstallLink:
+    """For which program a workspace is connected, and who lets it in, as records name them."""
+
+    program_id: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """What Slack hands over when somebody has approved the app for a workspace."""
 

@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import sign_ins
 from domain.sign_ins import LinkSpent
-from domain.slack_workspaces import link_ends
+from domain.slack_workspaces import InstallLink, link_ends
 from storage.slack_tables import slack_install_links
+
+_COLUMNS = slack_install_links.c.program_id, slack_install_links.c.actor
 
 
 async def make(session: AsyncSession, program_id: str, *, actor: str, now: datetime) -> str:
@@ -25,20 +27,19 @@ async def make(session: AsyncSession, program_id: str, *, actor: str, now: datet
     return token
 
 
-async def find(session: AsyncSession, token: str, *, now: datetime) -> str | None:
-    """The program of the link while it works."""
-    own = select(slack_install_links.c.program_id).where(*_works(token, now))
-    return (await session.execute(own)).scalar_one_or_none()
+async def find(session: AsyncSession, token: str, *, now: datetime) -> InstallLink | None:
+    """The link of this text while it works."""
+    found = (await session.execute(select(*_COLUMNS).where(*_works(token, now)))).first()
+    return InstallLink(*found) if found else None
 
 
-async def spend(session: AsyncSession, token: str, *, now: datetime) -> str:
-    """The program of the link, which works no more, whoever races for it. Raises LinkSpent."""
+async def spend(session: AsyncSession, token: str, *, now: datetime) -> InstallLink:
+    """The link of this text, which works no more, whoever races for it. Raises LinkSpent."""
     used = update(slack_install_links).where(*_works(token, now)).values(used_at=now)
-    found = (await session.execute(used.returning(slack_install_links.c.program_id))).first()
+    found = (await session.execute(used.returning(*_COLUMNS))).first()
     if found is None:
         raise LinkSpent
-    program_id: str = found[0]
-    return program_id
+    return InstallLink(*found)
 
 
 def _works(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

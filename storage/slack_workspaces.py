@@ -12,28 +12,39 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.connections import Connection
-from domain.slack_workspaces import BelongsToAnother, Installation, Workspace, WorkspaceState, connection_names
+from domain.slack_workspaces import (
+    BelongsToAnother,
+    Installation,
+    InstallLink,
+    Workspace,
+    WorkspaceState,
+    connection_names,
+)
 from storage import connections, notifications, programs, slack_messages
 from storage.keyring import Keyring
 from storage.slack_tables import slack_workspaces
 
 KIND = "slack"
+INSTALLED = "slack_installed"
 REMOVED = "slack_removed"
 MAX_LISTED = 1_000  # workspaces of one program
 
 
 async def install(
-    session: AsyncSession, keyring: Keyring, program_id: str, installation: Installation, *, now: datetime
+    session: AsyncSession, keyring: Keyring, link: InstallLink, installation: Installation, *, now: datetime
 ) -> Workspace:
-    """The workspace belongs to the program and has this token, whatever it had before. Raises BelongsToAnother."""
+    """The workspace belongs to the link's program and has this token, and administrators are told who let it in.
+
+    Raises BelongsToAnother.
+    """
     await _take_turn(session, installation.team_id)
     known = await find(session, installation.team_id)
-    if known and known.state is WorkspaceState.INSTALLED and known.program_id != program_id:
+    if known and known.state is WorkspaceState.INSTALLED and known.program_id != link.program_id:
         raise BelongsToAnother(f"the workspace {installation.team_name!r} is connected to another program")
-    connection = await _connect(session, keyring, program_id, installation, now)
+    connection = await _connect(session, keyring, link.program_id, installation, now)
     workspace = Workspace(
         installation.team_id,
-        program_id,
+        link.program_id,
         connection.id,
         installation.team_name,
         installation.app_id,
@@ -46,6 +57,9 @@ async def install(
     row = {name: getattr(workspace, name) for name in Workspace.__dataclass_fields__}
     kept = insert(slack_workspaces).values(row)
     await session.execute(kept.on_conflict_do_update(index_elements=["team_id"], set_=row))
+    subject = f"The Slack workspace {workspace.name} was connected"
+    body = f"{link.actor} let it in. Whoever there has the e-mail address of a member is that member."
+    await _tell(session, workspace, INSTALLED, subject, body, now)
     return workspace
 
 
@@ -80,7 +94,9 @@ async def remove(
     await session.execute(gone.values(state=WorkspaceState.REMOVED, removed_at=now))
     connection = await connections.get(session, keyring, workspace.program_id, workspace.connection_id)
     await connections.forget_secrets(session, keyring, connection, now=now)
-    await _tell(session, workspace, now)
+    subject = f"Laurel was removed from the Slack workspace {workspace.name}"
+    body = "Nobody there can use Laurel, and nothing is told there. Points stay. Connect it again to go on."
+    await _tell(session, workspace, REMOVED, subject, body, now)
     await slack_messages.close_all(session, workspace.program_id, workspace.connection_id, REMOVED, now=now)
     return workspace
 
@@ -109,18 +125,11 @@ async def _take_turn(session: AsyncSession, team_id: str) -> None:
     await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-async def _tell(session: AsyncSession, workspace: Workspace, now: datetime) -> None:
-    await notifications.tell(
-        session,
-        workspace.program_id,
-        member_id=None,
-        kind=REMOVED,
-        subject=f"Laurel was removed from the Slack workspace {workspace.name}",
-        body="Nobody there can use Laurel, and nothing is told there. Points stay. `laurel slack install` makes a link "
-        "that connects it again.",
-        reference=f"{workspace.team_id}@{workspace.installed_at.isoformat()}",
-        now=now,
-    )
+async def _tell(session: AsyncSession, workspace: Workspace, kind: str, subject: str, body: str, now: datetime) -> None:
+    """Administrators hear of it, once for each time that it was installed."""
+    reference = f"{workspace.team_id}@{workspace.installed_at.isoformat()}"
+    told = {"kind": kind, "subject": subject, "body": body, "reference": reference}
+    await notifications.tell(session, workspace.program_id, member_id=None, **told, now=now)
 
 
 def _select() -> Select[Any]:

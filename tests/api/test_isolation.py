@@ -83,6 +83,10 @@ UNTOLD = {
     **dict.fromkeys(("/admin", "/admin/enter", "/admin/files/{name}"), "the same for everybody"),
     **dict.fromkeys(("/admin/leave", "/admin/members", "/admin/challenges"), "of the session's own program"),
     **dict.fromkeys(("/admin/challenges/new", "/admin/challenges/preview"), "of the session's own program"),
+    "/admin/slack": "tests/api/admin/test_slack.py",
+    **dict.fromkeys(
+        ("/slack/install", "/slack/oauth/callback"), "of the link's own program: tests/api/admin/test_slack.py"
+    ),
     **dict.fromkeys(
         [f"/admin/challenges/{{challenge_id}}{end}" for end in CHALLENGE_PAGES],
         "tests/api/admin/test_challenges.py",

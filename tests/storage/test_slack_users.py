@@ -12,7 +12,7 @@ from domain.events import Identity
 from domain.member_changes import read
 from domain.members import MemberStatus
 from domain.slack_users import UserFacts, UserKind
-from domain.slack_workspaces import Installation
+from domain.slack_workspaces import Installation, InstallLink
 from storage import (
     connections,
     member_changes,
@@ -38,7 +38,7 @@ async def program_id(session: AsyncSession) -> str:
 @pytest.fixture
 async def connection(session: AsyncSession, program_id: str) -> Connection:
     installed = Installation("T1", "Acme", "A1", "UBOT", ["commands"], "xoxb-1")
-    workspace = await slack_workspaces.install(session, KEYRING, program_id, installed, now=NOW)
+    workspace = await slack_workspaces.install(session, KEYRING, InstallLink(program_id, "Anna"), installed, now=NOW)
     return await connections.get(session, KEYRING, program_id, workspace.connection_id)
 
 
@@ -146,7 +146,9 @@ async def test_who_is_deactivated_stays_a_member_and_administrators_are_told_onc
         await keep(session, connection, deleted=True, updated_at=NOW + seconds * SECOND)
 
     told = await notifications.list_page(session, connection.program_id, member_id=None, limit=10)
-    assert [one.subject for one in told] == ["ada's Slack account was deactivated"]
+    assert [one.subject for one in told if one.kind == slack_users.DEACTIVATED] == [
+        "ada's Slack account was deactivated"
+    ]
     assert await status(session, connection, ada) is MemberStatus.ACTIVE
     assert await slack_users.list_of_member(session, connection.program_id, ada) == []
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.sign_ins import LinkSpent
 from domain.slack import MessageState, Outgoing
-from domain.slack_workspaces import BelongsToAnother, Installation, WorkspaceState
+from domain.slack_workspaces import BelongsToAnother, Installation, InstallLink, Workspace, WorkspaceState
 from storage import connections, notifications, slack_install_links, slack_messages, slack_workspaces, tables
 from storage.database import Database
 from storage.keyring import Keyring
@@ -26,8 +26,9 @@ async def program_id(session: AsyncSession) -> str:
     return await make_program(session)
 
 
-async def install(session: AsyncSession, program_id: str, installation: Installation = ACME, now=NOW):
-    return await slack_workspaces.install(session, KEYRING, program_id, installation, now=now)
+async def install(session: AsyncSession, program_id: str, installation: Installation = ACME, now=NOW) -> Workspace:
+    link = InstallLink(program_id, "admin:Anna")
+    return await slack_workspaces.install(session, KEYRING, link, installation, now=now)
 
 
 async def remove(session: AsyncSession, now=NOW + SECONDS):
@@ -121,7 +122,10 @@ async def test_removed_it_has_no_token_nothing_waits_and_administrators_are_told
     assert (found.state, found.removed_at) == (WorkspaceState.REMOVED, NOW + SECONDS)
     assert await token(session, program_id, workspace.connection_id) is None
     assert await slack_messages.find(session, program_id, "hello") == (MessageState.FAILED, None, None)
-    assert [one.subject for one in told] == ["Laurel was removed from the Slack workspace Acme"]
+    assert [one.subject for one in told] == [
+        "Laurel was removed from the Slack workspace Acme",
+        "The Slack workspace Acme was connected",
+    ]
 
 
 async def test_a_removal_that_is_told_late_does_not_undo_a_new_installation(
@@ -149,11 +153,11 @@ async def test_a_link_is_for_one_program_and_works_once_within_ten_minutes(
     session: AsyncSession, program_id: str
 ) -> None:
     link = await slack_install_links.make(session, program_id, actor="admin:Anna", now=NOW)
-    minutes = timedelta(minutes=10)
+    minutes, made = timedelta(minutes=10), InstallLink(program_id, "admin:Anna")
 
-    assert await slack_install_links.find(session, link, now=NOW + minutes - SECONDS) == program_id
+    assert await slack_install_links.find(session, link, now=NOW + minutes - SECONDS) == made
     assert await slack_install_links.find(session, link, now=NOW + minutes) is None
-    assert await slack_install_links.spend(session, link, now=NOW) == program_id
+    assert await slack_install_links.spend(session, link, now=NOW) == made
     for spent in (link, "never-made"):
         with pytest.raises(LinkSpent):
             await slack_install_links.spend(session, spent, now=NOW)
