@@ -42,6 +42,14 @@ class Listing:
     terms: str
     available: bool
 
+    def comes_in(self, value: Money) -> bool:
+        """Whether the item is listed in this value."""
+        values = [(one.value, one.value) for one in self.denominations]
+        values += [(one.least.value, one.most.value) for one in self.ranges]
+        return value.currency == self.currency and any(
+            least.amount_minor <= value.amount_minor <= most.amount_minor for least, most in values
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Sold:

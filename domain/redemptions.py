@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from domain.answers import Shop
 from domain.catalog import Denomination, Listing, Range
-from domain.orders import Order, Refusal
+from domain.orders import Order, Refusal, price
 from domain.vendors import Money
 
 
@@ -87,8 +87,10 @@ def find(shop: Shop, selection: Selection) -> Selected | None:
         return None
     if selection.minor is None:
         return Selected(selection, listing, between=listing.ranges[0]) if listing.ranges else None
-    at = next((one for one in listing.denominations if one.value.amount_minor == selection.minor), None)
-    return Selected(selection, listing, at) if at else None
+    value = Money(selection.minor, listing.currency)
+    if not listing.comes_in(value):
+        return None
+    return Selected(selection, listing, Denomination(value, price(value, listing.points_per_unit)))
 
 
 def _offered(shop: Shop, selection: Selection) -> Selected | None:

@@ -4,7 +4,7 @@ A choice is made under the key of the click that made it: the same click again i
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -60,14 +60,8 @@ async def _offer(session: AsyncSession, given: GivenReward, listed: Mapping[str,
         value,
         definition.price_points,
         given.expires_at,
-        tuple(item for item in items if _comes_in(item, value)),
+        tuple(item for item in items if item.comes_in(value)),
     )
-
-
-def _comes_in(listing: Listing, value: Money) -> bool:
-    values: Sequence[tuple[Money, Money]] = [(one.value, one.value) for one in listing.denominations]
-    values = [*values, *((one.least.value, one.most.value) for one in listing.ranges)]
-    return any(least.amount_minor <= value.amount_minor <= most.amount_minor for least, most in values)
 
 
 async def act(

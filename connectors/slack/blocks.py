@@ -133,6 +133,16 @@ def select(action: str, options: Sequence[Element], *, placeholder: str, initial
     )
 
 
+def grouped_select(action: str, groups: Sequence[tuple[str, Sequence[Element]]], *, placeholder: str) -> Element:
+    """One of up to OPTIONS in all, which stand under the names of their groups; no group is empty."""
+    left, shown = OPTIONS, []
+    for name, options in groups:
+        if left:
+            shown.append({"label": _plain(name, OPTION), "options": list(options[:left])})
+            left -= len(shown[-1]["options"])
+    return _element("static_select", action, option_groups=shown, placeholder=_plain(placeholder, PLACEHOLDER))
+
+
 def multi_select(action: str, options: Sequence[Element], *, placeholder: str, most: int | None = None) -> Element:
     """Any of up to OPTIONS."""
     return _element(
@@ -186,6 +196,16 @@ def text_input(
         min_length=least,
         max_length=most,
     )
+
+
+def email_input(action: str, *, initial: str | None = None) -> Element:
+    """A field for an e-mail address, which Slack checks."""
+    return _element("email_text_input", action, initial_value=initial or None)
+
+
+def number_input(action: str, *, least: str, most: str, decimals: bool) -> Element:
+    """A field for a number between these two, written as Slack writes them: 12.50."""
+    return _element("number_input", action, is_decimal_allowed=decimals, min_value=least, max_value=most)
 
 
 # -- Wholes --------------------------------------------------------------------------------------------------------

@@ -60,9 +60,13 @@ class Texts:
         """One of the messages, as n asks for in this language; {n} is the number."""
         return self._filled(self._translations.ngettext(singular, plural, n), values | {"n": n})
 
-    def number(self, n: int) -> str:
+    def number(self, n: float | Decimal) -> str:
         """1,234 or 1.234."""
         return format_decimal(n, locale=self.locale)
+
+    def change(self, n: int) -> str:
+        """With its sign: +1,234."""
+        return format_decimal(n, "+#,##0;\N{MINUS SIGN}#,##0", locale=self.locale)
 
     def points(self, n: int) -> str:
         """1 point, 1,234 points."""
