@@ -4,20 +4,23 @@ What got no answer is looked for by its metadata before it is said again. What n
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.outside import retried
 from connectors.errors import Ambiguous, Rejected, Unauthorized, Unavailable
+from connectors.slack import home
+from connectors.slack.texts import Texts
 from connectors.slack.web import Slack, Slacks
 from domain.connections import Connection
 from domain.slack import Delivery, Message, MessageKind, MessageState
 from domain.time import Clock
-from storage import connections, notifications, slack_messages
+from storage import connections, homes, notifications, slack_messages, slack_users
 from storage.database import Database
 from storage.keyring import Keyring
 
@@ -44,20 +47,14 @@ UNKNOWN = "answer_lost"
 log = structlog.get_logger()
 
 
-class Homes(Protocol):
-    """Makes a person's Home as it is now: the view that views.publish takes."""
-
-    async def __call__(self, connection: Connection, user_id: str) -> Mapping[str, Any]: ...
-
-
 class SlackActivities:
     """Says what is open; registered on Slack's task queue."""
 
-    def __init__(self, database: Database, keyring: Keyring, slacks: Slacks, homes: Homes, clock: Clock) -> None:
+    def __init__(self, database: Database, keyring: Keyring, slacks: Slacks, redis: Redis, clock: Clock) -> None:
         self._database = database
         self._keyring = keyring
         self._slacks = slacks
-        self._homes = homes
+        self._redis = redis
         self._clock = clock
 
     @activity.defn(name="say")
@@ -100,10 +97,19 @@ class SlackActivities:
         if message.kind is MessageKind.EDIT:
             return await _edit(slack, message)
         if message.kind is MessageKind.HOME:
-            view = await self._homes(connection, target)
-            await slack.write("views.publish", {"user_id": target, "view": view})
+            await slack.write("views.publish", {"user_id": target, "view": await self._home(connection, target)})
             return None, None
         return await _at_most_once(slack, target, message)
+
+    async def _home(self, connection: Connection, user_id: str) -> Mapping[str, Any]:
+        """The person's Home as it is now."""
+        async with self._database.begin() as session:
+            user = await slack_users.find(session, connection.program_id, connection.id, user_id)
+            texts = Texts.of(user.locale if user else None)
+            if user is None or user.member_id is None:
+                return home.render_stranger(texts)
+            found = await homes.read(session, connection.program_id, user.member_id, self._clock(), boards=self._redis)
+        return home.render(found, texts)
 
     async def _give_up(self, delivery: Delivery, message: Message, target: str, refused: Rejected) -> None:
         """It will never be said; nor will what follows it, where the conversation is what is refused."""

@@ -30,6 +30,8 @@ from api.requests import Requests
 from api.routes import ROUTERS
 from api.routes.health import VERSION
 from api.slack.bolt import SlackApp
+from api.slack.modals import Modals
+from api.slack.submissions import Submissions
 from api.writer import Writer
 from connectors.slack.web import Slacks
 from domain.member_tokens import TokenSigner
@@ -144,7 +146,8 @@ def _lifespan(
             LongAnswers(),
             slacks,
         )
-        app.state.slack = SlackApp(database, clock)
+        modals, submissions = Modals(database, keyring, slacks), Submissions(database, keyring, slacks, redis, clock)
+        app.state.slack = SlackApp(database, modals, submissions, clock)
         loops = wakeups.send(), changes.send(), live.hear(), live.feed()
         beside = [asyncio.create_task(loop) for loop in loops]
         try:

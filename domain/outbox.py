@@ -40,6 +40,8 @@ class Kind(StrEnum):
     SAY = "say"  # connection_id, conversation_id, turn
     SCORE = "score"  # member_id
     NOTIFICATION = "notification"  # notification_id
+    RETELL = "retell"  # notification_id
+    GATHERED = "gathered"  # member_id
     IDENTITY_ARRIVED = "identity_arrived"  # identities: [[source, external_id], ...]
     DECIDE = "decide"  # event_ids
     STREAKS_DUE = "streaks_due"  # after: [member_id, policy]
@@ -65,6 +67,8 @@ LANES: Mapping[str, str] = {
     Kind.SAY: Lane.TEMPORAL,
     Kind.SCORE: Lane.REDIS,
     Kind.NOTIFICATION: Lane.NOTIFY,
+    Kind.RETELL: Lane.NOTIFY,
+    Kind.GATHERED: Lane.NOTIFY,
     Kind.IDENTITY_ARRIVED: Lane.INTAKE,
     Kind.DECIDE: Lane.INTAKE,
     Kind.STREAKS_DUE: Lane.INTAKE,

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from redis.asyncio import Redis
 from temporalio.client import Client
 
-from connectors import console
 from connectors.checkpoints import Keeper
 from domain.outbox import ClaimedRow, Lane
 from domain.time import Clock
 from relay.checkpoints import CheckpointLane
 from relay.intake import IntakeLane
+from relay.notifying import NotifyLane
 from relay.relay import Handler
 from relay.temporal import TemporalLane
-from storage import leaderboards, notifications, standings
+from storage import leaderboards, standings
 from storage.database import Database
 
 
@@ -26,15 +26,20 @@ def handlers(
     clock: Clock,
     keepers: Sequence[Keeper] = (),
     nearest: Callable[[], Client | None] = lambda: None,
+    slack: Handler | None = None,
 ) -> Mapping[Lane, Handler]:
-    """Every lane's handler; the client may be lazy, and `nearest` is that of workers in this process, if there are."""
-    return {
+    """Every lane's handler; the client may be lazy, and `nearest` is that of workers in this process, if there are.
+
+    Without `slack`, what came from there waits for a process that can ask who its people are.
+    """
+    served: dict[Lane, Handler] = {
         Lane.TEMPORAL: TemporalLane(client, nearest=nearest),
         Lane.REDIS: RedisLane(database, redis, clock=clock),
-        Lane.NOTIFY: ConsoleLane(database),
+        Lane.NOTIFY: NotifyLane(database, clock=clock),
         Lane.INTAKE: IntakeLane(database, clock=clock),
         Lane.CHECKPOINTS: CheckpointLane(database, keepers),
     }
+    return served | ({Lane.SLACK: slack} if slack else {})
 
 
 class RedisLane:
@@ -66,15 +71,3 @@ class RedisLane:
             on = await leaderboards.scheme(session, program_id, as_of=self._clock())
             told = await standings.list_of(session, on, sorted(member_ids))
         await leaderboards.write(self._redis, on, told)
-
-
-class ConsoleLane:
-    """Acts on the rows of the lane "notify": tells the console, the channel that is always there."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def __call__(self, row: ClaimedRow) -> None:
-        async with self._database.begin() as session:
-            told = await notifications.get(session, row.program_id, row.payload["notification_id"])
-        console.tell(told)

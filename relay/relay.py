@@ -34,7 +34,7 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
 DEFERRED = timedelta(seconds=5)
 # Rows of one batch are acted upon together; lanes that use the database leave connections for others.
-BATCH_ROWS = {Lane.TEMPORAL: 50, Lane.REDIS: 200, Lane.NOTIFY: 5, Lane.INTAKE: 3, Lane.CHECKPOINTS: 1}
+BATCH_ROWS = {Lane.TEMPORAL: 50, Lane.REDIS: 200, Lane.NOTIFY: 5, Lane.INTAKE: 3, Lane.CHECKPOINTS: 1, Lane.SLACK: 5}
 
 PURGE_SECONDS = 60.0
 PURGE_ROWS = 5_000

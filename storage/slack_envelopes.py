@@ -5,9 +5,11 @@ within hours.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import RowMapping, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,13 +30,13 @@ _KEEP = f"""INSERT INTO slack_envelopes (program_id, connection_id, key, kind, b
 
 
 async def keep(
-    session: AsyncSession, envelope: Envelope, body: str, *, wanted: bool = True, now: datetime
+    session: AsyncSession, envelope: Envelope, *, wanted: bool = True, now: datetime
 ) -> tuple[KeptEnvelope, bool] | None:
     """The envelope as it is kept, and whether it is new; None if its workspace is not installed.
 
-    `body` is the JSON of the envelope's own. What is new and `wanted` is left to the lane "slack"; else whoever calls
-    this acts upon it in the same transaction.
+    What is new and `wanted` is left to the lane "slack"; else whoever calls this acts upon it in the same transaction.
     """
+    body = orjson.dumps(envelope.body).decode()
     asked = {"team_id": envelope.team_id, "key": envelope.key, "kind": envelope.kind, "body": body, "now": now}
     found = await run(session, _KEEP, asked)
     if not found:
@@ -65,11 +67,12 @@ async def lock(session: AsyncSession, program_id: str, envelope_id: int) -> Kept
 
 async def handle(
     session: AsyncSession, kept: KeptEnvelope, answer: Mapping[str, Any] | None = None, *, now: datetime
-) -> None:
+) -> KeptEnvelope:
     """Nothing is left to do for it; `answer` is what its redelivery is told."""
     own = slack_envelopes.c.program_id == kept.program_id, slack_envelopes.c.id == kept.id
     done = update(slack_envelopes).where(*own).values(state="handled", handled_at=now, answer=answer)
     await session.execute(done)
+    return replace(kept, handled_at=now, answer=answer)
 
 
 async def purge(session: AsyncSession, before: datetime, limit: int) -> int:

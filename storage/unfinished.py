@@ -93,9 +93,7 @@ async def list_nominations(
     columns = (nominations.c.program_id, nominations.c.category, nominations.c.nominee_id)
     waiting = nominations.c.state.in_(("pending", "approved"))
     found = await _page(session, nominations, columns, waiting, before, after, limit)
-    return [
-        Unfinished(row.program_id, row.id, about_nomination(row.id, row.category, row.nominee_id)) for row in found
-    ]
+    return [Unfinished(row.program_id, row.id, about_nomination(row.id, row.category, row.nominee_id)) for row in found]
 
 
 async def list_challenges(

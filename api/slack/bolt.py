@@ -1,7 +1,8 @@
 """The Bolt app: every request of Slack is kept before it is acknowledged, and acted upon by the worker afterwards.
 
-What comes by HTTP and by Socket Mode takes the same way. A request that cannot be kept in time is not acknowledged:
-Slack repeats an event, and a person reads that the command was not taken.
+What comes by HTTP and by Socket Mode takes the same way. A form is acted upon in the transaction that keeps it, since
+who handed it in waits for the answer. What cannot be kept in time is not acknowledged: Slack repeats an event,
+and a person reads that nothing was taken.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 
+from api.slack.modals import Modals
+from api.slack.submissions import Submissions
 from connectors.slack import requests
 from connectors.slack.texts import Texts
 from domain.slack import Envelope, EnvelopeKind, KeptEnvelope
@@ -26,28 +29,27 @@ from storage.failures import retry
 KEEP_SECONDS = 2.0
 ANY = re.compile("")
 
-Answer = Mapping[str, Any]
 Next = Callable[[], Awaitable[BoltResponse]]
 
 log = structlog.get_logger()
 
 
 class SlackApp:
-    """Takes Slack's requests; `open_view` answers a request for a modal while its trigger lasts."""
+    """Takes Slack's requests, each once, however often and by whichever way it comes."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, modals: Modals, submissions: Submissions, clock: Clock) -> None:
         self._database = database
+        self._modals = modals
+        self._submissions = submissions
         self._clock = clock
-        # Verified before Bolt sees it, by our clock; who it is from, the envelope's workspace says.
-        self.bolt = AsyncApp(
-            authorize=_anybody,
-            request_verification_enabled=False,
-            ssl_check_enabled=True,
-            url_verification_enabled=True,
-        )
+        # Verified before Bolt sees it, by our clock; whose it is, the envelope's workspace says.
+        self.bolt = AsyncApp(authorize=_anybody, request_verification_enabled=False)
         self.bolt.middleware(self._keep)
-        for listen in (self.bolt.event, self.bolt.command, self.bolt.shortcut, self.bolt.action, self.bolt.view):
-            listen(ANY)(_acknowledge)
+        self.bolt.event(ANY)(_acknowledge)
+        self.bolt.view(ANY)(_acknowledge)
+        self.bolt.command(ANY)(self._acknowledge_and_open)
+        self.bolt.shortcut(ANY)(self._acknowledge_and_open)
+        self.bolt.action(ANY)(self._acknowledge_and_open)
 
     async def take(self, body: requests.Body) -> BoltResponse:
         """Answer one verified request; raises MalformedNotice."""
@@ -60,7 +62,7 @@ class SlackApp:
             return BoltResponse(status=200)
         try:
             async with asyncio.timeout(KEEP_SECONDS):
-                kept = await self._insert(envelope)
+                kept, context["is_new"] = await self._insert(envelope) or (None, False)
         except Exception as error:
             log.warning("slack request not taken", kind=envelope.kind, error=f"{type(error).__name__}: {error}")
             return _not_taken(envelope)
@@ -69,15 +71,25 @@ class SlackApp:
         context["envelope"] = kept
         return await next()
 
-    async def _insert(self, envelope: Envelope) -> KeptEnvelope | None:
-        body = orjson.dumps(envelope.body).decode()
+    async def _insert(self, envelope: Envelope) -> tuple[KeptEnvelope, bool] | None:
+        if envelope.kind is EnvelopeKind.VIEW:
+            return await self._submissions.take(envelope)
 
-        async def attempt() -> KeptEnvelope | None:
+        async def attempt() -> tuple[KeptEnvelope, bool] | None:
             async with self._database.begin() as session:
-                found = await slack_envelopes.keep(session, envelope, body, now=self._clock())
-                return found[0] if found else None
+                return await slack_envelopes.keep(session, envelope, now=self._clock())
 
         return await retry(attempt)
+
+    async def _acknowledge_and_open(self, ack: AsyncAck, context: AsyncBoltContext) -> None:
+        await ack()
+        if context["is_new"]:
+            await self._modals.open(context["envelope"])
+
+
+async def _acknowledge(ack: AsyncAck, context: AsyncBoltContext) -> None:
+    """A form is told what came of it; again the same, if it is handed in again."""
+    await ack(**(context["envelope"].answer or {}))
 
 
 async def _anybody(team_id: str | None = None, enterprise_id: str | None = None, **_: Any) -> AuthorizeResult:
@@ -85,28 +97,27 @@ async def _anybody(team_id: str | None = None, enterprise_id: str | None = None,
     return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id)
 
 
-async def _acknowledge(ack: AsyncAck, context: AsyncBoltContext) -> None:
-    await ack()
-
-
 def _not_taken(envelope: Envelope) -> BoltResponse:
     """Who asked sees that nothing was taken; events Slack sends again."""
+    text = Texts.of(None).say("That was not taken: we cannot keep it just now. Please try again in a minute.")
     if envelope.kind is EnvelopeKind.COMMAND:
-        return _said(_texts().say("That was not taken: we cannot keep it just now. Please try again in a minute."))
+        return _said(text)
+    fields = envelope.body["view"]["state"]["values"] if envelope.kind is EnvelopeKind.VIEW else ()
+    if fields:
+        return _json({"response_action": "errors", "errors": {next(iter(fields)): text}})
     return BoltResponse(status=503)
 
 
 def _not_installed(envelope: Envelope) -> BoltResponse:
     if envelope.kind is not EnvelopeKind.COMMAND:
         return BoltResponse(status=200)
-    return _said(_texts().say("Laurel is not connected to this workspace. Ask an administrator to install it again."))
+    texts = Texts.of(None)
+    return _said(texts.say("Laurel is not connected to this workspace. Ask an administrator to install it again."))
 
 
 def _said(text: str) -> BoltResponse:
-    body = orjson.dumps({"response_type": "ephemeral", "text": text}).decode()
-    return BoltResponse(status=200, body=body, headers={"content-type": "application/json"})
+    return _json({"response_type": "ephemeral", "text": text})
 
 
-def _texts() -> Texts:
-    """Nobody knows yet who asks."""
-    return Texts.of(None)
+def _json(answer: Mapping[str, Any]) -> BoltResponse:
+    return BoltResponse(status=200, body=orjson.dumps(answer).decode(), headers={"content-type": "application/json"})

@@ -45,7 +45,8 @@ def _in_event(event: Mapping[str, Any]) -> tuple[str | None, Sequence[str]]:
         case "reaction_added" | "reaction_removed":
             return event["user"], [event["item_user"]] if event.get("item_user") else []
         case "message" if event.get("subtype") == "message_deleted":
-            return None, []
+            said = event["previous_message"]
+            return said["user"], mentioned(said["text"])
         case "message":
             return event["user"], mentioned(event["text"])
         case "app_home_opened" | "member_joined_channel":

@@ -1,0 +1,138 @@
+"""Modals: a window opens at once, while the trigger lasts, and is filled when what it shows has been read.
+
+Nothing is lost if it is not: whoever asked sees that it did not come, and asks again.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from connectors.errors import OutsideError
+from connectors.slack import commands, forms
+from connectors.slack.blocks import View
+from connectors.slack.texts import Texts
+from connectors.slack.web import Slacks
+from domain.asks import Nominate
+from domain.connections import Connection
+from domain.recognitions import policy_of
+from domain.slack import EnvelopeKind, KeptEnvelope
+from domain.slack_users import SlackUser
+from storage import configurations, connections, nominations, slack_users
+from storage.database import Database
+from storage.keyring import Keyring
+
+log = structlog.get_logger()
+
+Body = Mapping[str, Any]
+
+
+class Modals:
+    """Opens what a command, a shortcut or a button asks for; most ask for none."""
+
+    def __init__(self, database: Database, keyring: Keyring, slacks: Slacks) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._slacks = slacks
+
+    async def open(self, kept: KeptEnvelope) -> None:
+        """Open and fill the window that was asked for; what Slack refuses is logged."""
+        wanted = _wanted(kept)
+        if wanted is None:
+            return
+        title, fill = wanted
+        user_id = kept.body.get("user_id") or kept.body["user"]["id"]
+        async with self._database.begin() as session:
+            connection = await connections.get(session, self._keyring, kept.program_id, kept.connection_id)
+            user = await slack_users.find(session, kept.program_id, kept.connection_id, user_id)
+        texts = Texts.of(user.locale if user else None)
+        try:
+            await self._show(connection, kept, forms.skeleton(title(texts), texts), fill, user, texts)
+        except OutsideError as error:
+            log.warning("a window was not shown", envelope=kept.key, error=str(error))
+
+    async def _show(
+        self,
+        connection: Connection,
+        kept: KeptEnvelope,
+        skeleton: View,
+        fill: "Fill",
+        user: SlackUser | None,
+        texts: Texts,
+    ) -> None:
+        slack = await self._slacks.of(connection)
+        opened = await slack.write("views.open", {"trigger_id": kept.body["trigger_id"], "view": skeleton})
+        try:
+            async with self._database.begin() as session:
+                view = await fill(session, kept, user, texts)
+        except LookupError:
+            view = forms.excuse(skeleton["title"]["text"], texts.say("It is not there any more."), texts)
+        await slack.write("views.update", {"view_id": opened["view"]["id"], "view": view})
+
+
+Fill = Callable[[AsyncSession, KeptEnvelope, SlackUser | None, Texts], Awaitable[View]]
+Title = Callable[[Texts], str]
+
+
+def _wanted(kept: KeptEnvelope) -> tuple[Title, Fill] | None:
+    """The window's title and what fills it."""
+    match kept.kind:
+        case EnvelopeKind.COMMAND if isinstance(commands.parse(kept.body.get("text", "")), Nominate):
+            return forms.nomination_title, _nomination
+        case EnvelopeKind.SHORTCUT:
+            return _BY_SHORTCUT.get(kept.body["callback_id"])
+        case EnvelopeKind.ACTION:
+            return _BY_ACTION.get(kept.body["actions"][0]["action_id"])
+    return None
+
+
+# -- What fills them -----------------------------------------------------------------------------------------------
+
+
+async def _nomination(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
+    active = await configurations.read_active(session, kept.program_id)
+    title = forms.nomination_title(texts)
+    if not active.nominations:
+        return forms.excuse(title, texts.say("Your company has no nominations yet: ask your HR team."), texts)
+    ask = commands.parse(kept.body.get("text", ""))
+    nominee = ask.nominee if isinstance(ask, Nominate) else None
+    return forms.nomination(active.nominations.values(), texts, nominee)
+
+
+async def _change(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
+    nomination = await nominations.get(session, kept.program_id, kept.body["actions"][0]["value"])
+    category = await nominations.get_category(session, nomination)
+    return forms.change_of_amount(nomination, category.max_amount, texts)
+
+
+async def _decline(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
+    nomination = await nominations.get(session, kept.program_id, kept.body["actions"][0]["value"])
+    return forms.decline(nomination, texts)
+
+
+async def _thanks(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
+    definition = policy_of(await configurations.read_active(session, kept.program_id))
+    title = forms.thanks_title(texts)
+    if definition is None:
+        return forms.excuse(title, texts.say("Your company has no thanks with points yet: ask your HR team."), texts)
+    author = kept.body.get("message", {}).get("user")
+    channel = kept.body.get("channel", {}).get("id", "")
+    return forms.thanks(
+        definition.values,
+        texts,
+        least_reason=definition.reason_at_least,
+        receivers=[author] if author else [],
+        channel=channel,
+    )
+
+
+_BY_SHORTCUT: Mapping[str, tuple[Title, Fill]] = {
+    "laurel.nomination.open": (forms.nomination_title, _nomination),
+    "laurel.recognition.give": (forms.thanks_title, _thanks),
+    "laurel.recognition.thank": (forms.thanks_title, _thanks),
+}
+_BY_ACTION: Mapping[str, tuple[Title, Fill]] = {
+    "laurel.nominations.change": (lambda texts: texts.say("Approve, but change"), _change),
+    "laurel.nominations.decline": (lambda texts: texts.say("Decline"), _decline),
+}

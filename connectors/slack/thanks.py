@@ -1,0 +1,98 @@
+"""Thanks in Slack: what was typed or reacted with, read; what is said about it, and about what stands in the way.
+
+A typed thanks mentions people and has one of the program's emoji; each more of it counts again. What else is typed is
+the reason.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.slack import blocks
+from connectors.slack.markup import bold, joined, person
+from connectors.slack.mentions import mentioned
+from connectors.slack.texts import Texts, later
+from domain.commands import Refused
+from domain.recognitions import MAX_REASON
+
+_EMOJI = re.compile(r":([a-z0-9_+'-]{1,100})(?:::skin-tone-[2-6])?:")
+_MARKS = re.compile(r"<[@#!][^>]*>|:[a-z0-9_+'-]{1,100}:")
+_VALUE = re.compile(r"(?<![\w&])#([\w-]{1,60})")
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Thanks as they were typed: `amount` for each of the people."""
+
+    receivers: tuple[str, ...]
+    amount: int
+    reason: str
+
+
+def typed(text: str, amounts: Mapping[str, int]) -> Typed | None:
+    """The thanks in a message; None if it mentions nobody, or has none of these emoji."""
+    amount = sum(amounts.get(name, 0) for name in _EMOJI.findall(text))
+    receivers = tuple(mentioned(text))
+    if not amount or not receivers:
+        return None
+    return Typed(receivers, amount, " ".join(_MARKS.sub(" ", text).split())[:MAX_REASON])
+
+
+def emoji_of(reaction: str) -> str:
+    """The emoji's name without its skin tone."""
+    return reaction.partition("::")[0]
+
+
+# -- What is said --------------------------------------------------------------------------------------------------
+
+
+def announcement(
+    giver: str, receivers: Sequence[str], amount: int, value: str | None, reason: str, texts: Texts
+) -> Mapping[str, Any]:
+    """What everybody in the channel reads; giver and receivers are Slack's ids."""
+    whom = texts.listed([person(one) for one in receivers])
+    said = [texts.say("{giver} thanks {receivers}", giver=person(giver), receivers=whom)]
+    detail = [f"+{amount}", f"#{value}" if value else ""]
+    block = blocks.section(joined("\n", [*said, *([reason] if reason else [])]))
+    return blocks.message(said[0], [block, blocks.context(joined(" · ", [bold(one) for one in detail if one]))])
+
+
+def given(receivers: Sequence[str], amount: int, left: int | None, texts: Texts) -> Mapping[str, Any]:
+    """What the giver reads."""
+    whom = texts.listed([person(one) for one in receivers])
+    text = texts.say("You gave {receivers} {amount} each.", receivers=whom, amount=amount)
+    rest = texts.say("You have {left} left to give.", left=left) if left is not None else ""
+    return blocks.message(joined(" ", filter(None, [text, rest])))
+
+
+_REFUSALS: Mapping[str, str] = {
+    "self_recognition": later("Nobody thanks themselves. Is there a colleague?"),
+    "member_not_found": later("I do not know everybody whom you thank: ask your HR team to add them."),
+    "member_inactive": later("Somebody whom you thank does not take part any more."),
+    "too_many_receivers": later("{receivers} people at once are too many: at most {limit}."),
+    "reason_too_short": later("Say why, in at least {least} characters: that is what they will remember."),
+    "value_not_declared": later("That is none of our values."),
+    "pair_limit_reached": later("You have thanked the same person as much as one may for now."),
+    "allowance_short": later("You have {available} left to give, and this takes {needed}."),
+    "recognition_not_configured": later("Your company has no thanks with points yet: ask your HR team."),
+}
+
+
+def refusal(refused: Refused, texts: Texts) -> str:
+    """Why it was not given, and that nothing was spent."""
+    message = _REFUSALS.get(refused.code, later("That cannot be given."))
+    said = texts.say(message, **(refused.numbers or {}))
+    return f"{said} {texts.say('Nothing was given.')}"
+
+
+def lacking(texts: Texts) -> Mapping[str, Any]:
+    """What a thanks without people or without a reason is answered."""
+    example = "/laurel thanks @anna +10 for the demo"
+    return blocks.message(texts.say("Whom, and for what? For example: {example}", example=example))
+
+
+def field_of(code: str) -> str:
+    """Beside which field of the form a refusal is said."""
+    fields = {"reason_too_short": "reason", "value_not_declared": "value", "allowance_short": "amount"}
+    return fields.get(code, "receivers")

@@ -1,0 +1,1 @@
+"""What is done about Slack's requests once they are kept."""

@@ -1,0 +1,74 @@
+"""Nominations in Slack: proposed and decided in a form, approved by a button."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from connectors.slack import forms
+from domain.nominations import NominationRefused, Refusal, Ruling, Verdict
+from relay.slack.answers import Answered, errors, said
+from relay.slack.context import Context
+from storage import configurations, nomination_commands, nominations
+
+
+async def propose(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
+    """The nomination that was filled in waits for its approvers, or what is wrong with it is said beside its field."""
+    values, texts = view["state"]["values"], context.texts
+    chosen = forms.people(values, "nominee")
+    nominee_id = context.member_of(chosen[0]) if chosen else None
+    assert context.member_id is not None, "only members have forms"
+    if nominee_id is None:
+        return errors(*forms.nomination_fault(Refusal.MEMBER_NOT_FOUND, None, texts))
+    try:
+        proposal = forms.proposal(values, context.member_id, nominee_id)
+    except ValueError:
+        return errors("amount", forms.no_number(texts))
+    try:
+        nomination = await nomination_commands.nominate(session, context.program_id, proposal, now=context.as_of)
+    except NominationRefused as refused:
+        active = await configurations.read_active(session, context.program_id)
+        return errors(*forms.nomination_fault(refused.code, active.nominations.get(proposal.category), texts))
+    category = await nominations.get_category(session, nomination)
+    return said(context, texts.say("Your nomination for {category} is on its way.", category=category.title))
+
+
+async def approve(session: AsyncSession, context: Context, nomination_id: str) -> Answered:
+    """Approved as it was proposed."""
+    return await _decide(session, context, nomination_id, Verdict.APPROVED, None, "")
+
+
+async def change(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
+    """Approved with another amount."""
+    values = view["state"]["values"]
+    try:
+        amount = forms.whole(forms.written(values, "amount"))
+    except ValueError:
+        return errors("amount", forms.no_number(context.texts))
+    comment = forms.written(values, "comment") or ""
+    answered = await _decide(session, context, view["private_metadata"], Verdict.APPROVED, amount, comment)
+    return answered.beside("amount")
+
+
+async def decline(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
+    """Declined, with the reason."""
+    comment = forms.written(view["state"]["values"], "comment") or ""
+    answered = await _decide(session, context, view["private_metadata"], Verdict.DECLINED, None, comment)
+    return answered.beside("comment")
+
+
+async def _decide(
+    session: AsyncSession, context: Context, nomination_id: str, verdict: Verdict, amount: int | None, comment: str
+) -> Answered:
+    texts = context.texts
+    actor = f"slack:{context.asker_id}"
+    ruling = Ruling(verdict, context.member_id, actor, amount, comment)
+    try:
+        await nomination_commands.decide(session, context.program_id, nomination_id, ruling, now=context.as_of)
+    except NominationRefused as refused:
+        return said(context, forms.decision_fault(refused.code, texts), is_refusal=True)
+    except LookupError:
+        return said(context, forms.decision_fault(Refusal.NOT_APPROVER, texts), is_refusal=True)
+    if verdict is Verdict.APPROVED:
+        return said(context, texts.say("Thank you: approved."))
+    return said(context, texts.say("Declined; who nominated is told why."))

@@ -1,0 +1,26 @@
+"""Views: what somebody filled in is done and answered at once, in the transaction that keeps it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from connectors.slack import forms
+from relay.slack import nominations, thanks
+from relay.slack.answers import Answered
+from relay.slack.context import Context
+
+SUBMISSIONS = {
+    forms.NOMINATE: nominations.propose,
+    forms.CHANGE_AMOUNT: nominations.change,
+    forms.DECLINE: nominations.decline,
+    forms.THANK: thanks.by_form,
+}
+
+
+async def submit(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
+    """Do what the form says; one that is not ours, or of nobody who is a member, only closes."""
+    submission = SUBMISSIONS.get(view["callback_id"])
+    if submission is None or context.member_id is None:
+        return Answered()
+    return await submission(session, context, view)
