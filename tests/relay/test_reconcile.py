@@ -6,11 +6,13 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from domain.challenges import ChallengeEvent
+from domain.nominations import Verdict
 from relay.reconcile import Reconcile
 from storage import challenges
 from storage.database import Database
 from tests.challenges import sprint, with_challenges
 from tests.keeping import open_keeping
+from tests.nominating import open_nominating
 from tests.programs import make_program
 from tests.relay.conftest import now
 from tests.relay.rows import connection_of, insert_notice, insert_order, insert_program, insert_reward
@@ -59,6 +61,17 @@ async def test_challenges_that_are_neither_settled_nor_cancelled_are_started(cli
     assert await Reconcile(client, db, clock=now).heal() == 1
     described = await client.get_workflow_handle(f"challenge/{running.id}").describe()
     assert described.workflow_type == "ChallengeWorkflow"
+
+
+async def test_nominations_that_wait_are_started(client: Client, db: Database) -> None:
+    company = await open_nominating(db)
+    waiting, over = await company.nominate(), await company.nominate("mia")
+    await company.decide(over, None, Verdict.DECLINED, comment="This was her job.")
+    later = Reconcile(client, db, clock=lambda: now() + timedelta(minutes=1))
+
+    assert [await later.heal(), await later.heal()] == [1, 0]
+    described = await client.get_workflow_handle(f"nomination/{waiting}").describe()
+    assert described.workflow_type == "NominationWorkflow"
 
 
 async def test_what_runs_is_left_alone(client: Client, db: Database) -> None:
