@@ -31,12 +31,14 @@ from activities.nominations import NominationActivities
 from activities.orders import OrderActivities
 from activities.rewards import RewardActivities
 from activities.settling import SettlingActivities
+from activities.slack import SlackActivities
 from activities.streaks import StreakActivities
 from activities.syncs import SyncActivities
 from activities.vendor_notices import VendorNoticeActivities
 from connectors.bamboohr import BambooHRs
 from connectors.checkpoints import keepers
 from connectors.hubspot import HubSpots
+from connectors.slack.web import Slacks
 from connectors.vendors import Vendors
 from domain.checkpoints import SigningKeys
 from domain.time import Clock
@@ -45,9 +47,11 @@ from relay.clearing import ClearingMeter
 from relay.intake import IntakeLane
 from relay.lanes import handlers
 from relay.leaderboards import Boards
+from relay.notifying import NotifyLane
 from relay.reconcile import Reconcile
 from relay.relay import Relay
 from relay.sealing import Sealer
+from relay.slack.lane import SlackLane
 from relay.workers import Workers
 from settings import Settings
 from storage.balance_changes import BalanceChanges
@@ -62,10 +66,10 @@ from workflows.connector_sync import ConnectorSyncWorkflow
 from workflows.employment import EmploymentWorkflow
 from workflows.expiry import PointsExpiryWorkflow
 from workflows.grace import GraceWindowWorkflow
+from workflows.nominations import NominationWorkflow
 from workflows.orders import OrderWorkflow
 from workflows.queues import Queue
 from workflows.rewards import RewardWorkflow
-from workflows.nominations import NominationWorkflow
 from workflows.settling import LeaderboardSettleWorkflow
 from workflows.streaks import StreakClockWorkflow
 
@@ -76,10 +80,10 @@ WORKFLOWS = [
     CampaignWorkflow,
     StreakClockWorkflow,
     GraceWindowWorkflow,
+    NominationWorkflow,
     PointsExpiryWorkflow,
     EmploymentWorkflow,
     LeaderboardSettleWorkflow,
-    NominationWorkflow,
     ConnectorSyncWorkflow,
 ]
 # Activities of one queue in this process; they share the database's pool with the relay.
@@ -92,12 +96,14 @@ class Systems(NamedTuple):
     vendors: Vendors
     hubspots: HubSpots
     bamboohrs: BambooHRs
+    slacks: Slacks
 
     async def aclose(self) -> None:
         """No connection is left open."""
         await self.vendors.aclose()
         await self.hubspots.aclose()
         await self.bamboohrs.aclose()
+        await self.slacks.aclose()
 
 
 async def run(settings: Settings, *, clock: Clock) -> None:
@@ -111,14 +117,22 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         tell=changes.tell,
     )
     redis = Redis.from_url(settings.redis_url)
-    outside = Systems(Vendors(), HubSpots(), BambooHRs())
+    outside = Systems(Vendors(), HubSpots(), BambooHRs(), Slacks(settings.slack_api_url))
     checkpoints = keepers(settings.ledger_checkpoint_file, settings.ledger_checkpoint_url)
     to_temporal = partial(connect, settings.temporal_address, settings.temporal_namespace, keyring)
     client = await to_temporal(lazy=True)
 
-    served = activities_by_queue(settings, database, keyring, outside, clock)
+    served = activities_by_queue(settings, database, redis, keyring, outside, clock)
     workers = Workers(to_temporal, partial(make_workers, served, timedelta(seconds=settings.shutdown_seconds)))
-    lanes = handlers(client, database, redis, clock=clock, keepers=checkpoints, nearest=lambda: workers.client)
+    lanes = handlers(
+        client,
+        database,
+        redis,
+        clock=clock,
+        keepers=checkpoints,
+        nearest=lambda: workers.client,
+        slack=SlackLane(database, keyring, outside.slacks, redis, clock=clock),
+    )
     relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
     loops = (*make_loops(settings, client, database, redis, clock), changes.send())
     try:
@@ -133,10 +147,10 @@ async def run(settings: Settings, *, clock: Clock) -> None:
 
 
 def activities_by_queue(
-    settings: Settings, database: Database, keyring: Keyring, outside: Systems, clock: Clock
+    settings: Settings, database: Database, redis: Redis, keyring: Keyring, outside: Systems, clock: Clock
 ) -> Mapping[Queue, Sequence[Callable[..., Any]]]:
     """Which activities each queue serves: those that call a system outside are on that system's."""
-    vendors, hubspots, bamboohrs = outside
+    vendors, hubspots, bamboohrs, slacks = outside
     orders = OrderActivities(database, keyring, vendors, clock)
     tremendous = replace(queues.TREMENDOUS, activities_per_second=settings.tremendous_requests_per_second)
     return {
@@ -147,6 +161,7 @@ def activities_by_queue(
             CampaignActivities(database),
             StreakActivities(database, clock),
             GraceActivities(database, clock),
+            NominationActivities(database, clock),
             ExpiryActivities(database, clock, lots_per_second=settings.expiry_lots_per_second),
             EmploymentActivities(database),
             SettlingActivities(database),
@@ -154,13 +169,13 @@ def activities_by_queue(
         ),
         tremendous: activities_of(orders, VendorNoticeActivities(database, keyring, vendors, orders, clock)),
         queues.HUBSPOT: activities_of(HubSpotActivities(database, keyring, hubspots, clock)),
+        queues.SLACK: activities_of(SlackActivities(database, keyring, slacks, redis, clock)),
         queues.BAMBOOHR: activities_of(BambooHRActivities(database, keyring, bamboohrs, clock)),
     }
 
 
 def make_loops(
     settings: Settings, client: Client, database: Database, redis: Redis, clock: Clock
-            NominationActivities(database, clock),
 ) -> Iterable[Coroutine[Any, Any, None]]:
     """What runs beside workers and relay, without end."""
     return (
@@ -168,6 +183,7 @@ def make_loops(
         Catalogs(client, database, clock=clock).run(),
         IntakeLane(database, clock=clock).run_sweep(),
         Boards(database, redis, clock=clock).run(),
+        NotifyLane(database, clock=clock).run(),
         Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock).run(),
         ClearingMeter(database).run(),
     )

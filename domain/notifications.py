@@ -85,3 +85,8 @@ class Notification:
     reference: str
     created_at: datetime
     read_at: datetime | None = None
+
+    @property
+    def about(self) -> str:
+        """The row that it is about: what follows in the reference says which of its occasions."""
+        return self.reference.partition("/")[0]

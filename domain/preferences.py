@@ -50,7 +50,7 @@ _TOPICS = {
 # What somebody waits for: decisions of nominations, and what became of an order.
 OWED = frozenset(
     {
-        "nomination_approval",
+        "nomination_to_approve",
         "nomination_reminder",
         "nomination_escalated",
         "order_delivered",

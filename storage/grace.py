@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import grace
+from domain.cards import AT_RISK
 from domain.deciding import Person
 from domain.game import StreakPolicy
 from domain.grace import GRACE_ARROWS, GraceEvent, GraceState, GraceWindow
@@ -21,7 +22,7 @@ from domain.outbox import Kind, Lane, OutboxRow
 from domain.streak_book import Folded, StreakKey, Streaks
 from domain.streaks import Streak
 from domain.time import zone
-from storage import notifications, sets
+from storage import dispatches, notifications, sets
 from storage.game_tables import grace_windows
 from storage.hot_path import run
 from storage.ids import new_id
@@ -29,7 +30,7 @@ from storage.sets import Rows
 from storage.streak_keys import KEYS, named
 from storage.tables import members
 
-AT_RISK, BROKEN, RESTORED = "streak_at_risk", "streak_broken", "streak_restored"
+BROKEN, RESTORED = "streak_broken", "streak_restored"
 
 _NAMES = tuple(GraceWindow.__dataclass_fields__)
 _COLUMNS = tuple(grace_windows.c[name] for name in _NAMES)
@@ -178,6 +179,8 @@ class _Moves:
 async def _write(session: AsyncSession, moves: _Moves) -> None:
     values = [tuple(getattr(one, name) for name in _NAMES) for one in moves.windows]
     await sets.insert_all(session, [Rows(grace_windows, _NAMES, values, _CHANGED)])
+    closed = [one.id for one in moves.windows if one.state is not GraceState.OPEN]
+    await dispatches.retell(session, moves.program_id, [AT_RISK], closed, now=moves.as_of)
     for kind, tellings in moves.told.items():
         if tellings:
             await notifications.tell_all(session, moves.program_id, kind, tellings, now=moves.as_of)

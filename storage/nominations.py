@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy import insert as sql_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.cards import APPROVALS
 from domain.members import Member, MemberStatus
 from domain.nominations import (
     NOMINEE_LEFT,
@@ -29,7 +30,7 @@ from domain.nominations import (
 )
 from domain.notifications import Telling
 from domain.outbox import Kind, Lane, OutboxRow
-from storage import configurations, members, notifications, outbox
+from storage import configurations, dispatches, members, notifications, outbox
 from storage.nomination_tables import nomination_approvers, nomination_decisions, nominations
 from storage.tables import members as members_table
 
@@ -141,6 +142,7 @@ async def move(
 ) -> Nomination:
     """The locked nomination after the event; raises IllegalNomination."""
     state = nomination_after(nomination.state, event)
+    await dispatches.retell(session, nomination.program_id, APPROVALS, [nomination.id], now=now)
     return await note(session, nomination, state=state, updated_at=now, **values)
 
 
@@ -213,6 +215,7 @@ async def add_decision(session: AsyncSession, nomination: Nomination, decision: 
     values = {name: getattr(decision, name) for name in Decision.__dataclass_fields__}
     ours = {"program_id": nomination.program_id, "nomination_id": nomination.id}
     await session.execute(sql_insert(nomination_decisions).values(ours | values))
+    await dispatches.retell(session, nomination.program_id, APPROVALS, [nomination.id], now=decision.decided_at)
 
 
 async def count_decisions(session: AsyncSession, nomination: Nomination) -> int:

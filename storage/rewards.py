@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.cards import OFFERS
 from domain.configuration import Configuration, Reward
 from domain.orders import Order, OrderRefused, OrderRequest, Refusal
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.rewards import GivenReward, RewardEvent, RewardState, reward_after
 from domain.vendors import DeliveryMethod
-from storage import configurations, orders, outbox
+from storage import configurations, dispatches, orders, outbox
 from storage.orders import RequestBodies
 from storage.tables import members, rewards
 
@@ -91,6 +92,7 @@ async def move(
     own = update(rewards).where(rewards.c.program_id == given.program_id, rewards.c.id == given.id)
     changed = {"state": state, "reason": reason, "updated_at": now} | values
     await session.execute(own.values(changed))
+    await dispatches.retell(session, given.program_id, OFFERS, [given.id], now=now)
     return replace(given, **changed)  # type: ignore[arg-type]
 
 

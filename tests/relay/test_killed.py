@@ -50,6 +50,8 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
         Kind.FETCH_OBJECT: {"connection_id": new_id("con"), "object_id": "1", "kind": "hubspot"},
         Kind.SCORE: {"member_id": member_id},
         Kind.NOTIFICATION: {"notification_id": notification_id},
+        Kind.RETELL: {"notification_id": notification_id},
+        Kind.GATHERED: {"member_id": member_id},
         Kind.IDENTITY_ARRIVED: {"identities": [["crm", "bob"]]},
         Kind.STREAKS_DUE: {"after": ["mem_1", "daily"]},
         Kind.DECIDE: {"event_ids": parked},

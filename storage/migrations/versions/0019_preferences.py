@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("program_id", sa.Text(collation="C"), nullable=False),
         sa.Column("notification_id", sa.Text(collation="C"), nullable=False),
         sa.Column("member_id", sa.Text(collation="C")),
+        sa.Column("about", sa.Text(collation="C"), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("connection_id", sa.Text(collation="C")),
@@ -50,6 +51,7 @@ def upgrade() -> None:
     open_, told = sa.text("state IN ('waiting', 'gathered')"), sa.text("state = 'told'")
     op.create_index("ix_dispatches_due", "dispatches", ["due_at"], postgresql_where=open_)
     op.create_index("ix_dispatches_told", "dispatches", ["program_id", "member_id", "told_at"], postgresql_where=told)
+    op.create_index("ix_dispatches_about", "dispatches", ["program_id", "about"], postgresql_where=told)
     op.create_table(
         "celebration_words",
         sa.Column("program_id", sa.Text(collation="C"), nullable=False),

@@ -1,0 +1,191 @@
+"""Cards: what members are told, as Slack's messages in their language; a card that changed is the same message, edited.
+
+Names are names and no mentions: whoever is told of somebody else does not tell them. A button carries an id, which the
+server looks up again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from connectors.slack import reasons
+from connectors.slack.blocks import Block, actions, button, context, header, input, message, modal, section, text_input
+from connectors.slack.forms import CHANGE_AMOUNT, DECLINE
+from connectors.slack.markup import Markup, bold, joined, lines, link, name, quote
+from connectors.slack.redeem import CHOOSE
+from connectors.slack.texts import Texts, later
+from domain.cards import Approval, AtRisk, Card, Celebration, Decided, Offer, Plain, Week, Words
+from domain.grace import GraceState
+from domain.nominations import NominationState, Verdict
+from domain.notifications import Notification
+from domain.rewards import RewardState
+
+APPROVE = "laurel.nominations.approve"
+WHY = "laurel.awards.why"  # a button: an award, by its event's id
+WRITE_WORDS = "laurel.celebrations.write"  # a button: a celebration, by its notification's id
+WORDS = "laurel.celebrations.add"  # the form behind it, with the same id
+MAX_LINES = 40  # of a digest
+
+_OVER: Mapping[str, str] = {
+    NominationState.APPROVED: later("This nomination was approved."),
+    NominationState.GIVEN: later("This nomination was approved."),
+    NominationState.DECLINED: later("This nomination was declined."),
+    NominationState.WITHDRAWN: later("This nomination was withdrawn: there is nothing to decide any more."),
+    NominationState.EXPIRED: later("Nobody has decided on this nomination in time."),
+    RewardState.ORDERED: later("You have chosen. You hear from us as soon as it is there."),
+    RewardState.DECLINED: later("You did not want it."),
+    RewardState.EXPIRED: later("This offer is over: nothing was chosen in time."),
+    RewardState.WITHDRAWN: later("This offer is over: what it was given for was taken back."),
+    GraceState.KEPT: later("Well done: your streak goes on."),
+    GraceState.RESTORED: later("Your streak is whole again."),
+    GraceState.BROKEN: later("This streak has ended. What is told late, such as an absence, may still restore it."),
+}
+
+
+def render(card: Card, texts: Texts) -> dict[str, Any]:
+    """The message as Slack takes it."""
+    match card:
+        case Plain():
+            return _plain(card, texts)
+        case Approval():
+            return _approval(card, texts)
+        case Offer():
+            return _offer(card, texts)
+        case AtRisk():
+            return _at_risk(card, texts)
+        case Celebration():
+            return _celebration(card, texts)
+        case Week():
+            return _week(card, texts)
+
+
+def _plain(card: Plain, texts: Texts) -> dict[str, Any]:
+    blocks: list[Block] = [section(lines([bold(card.subject), card.body]))]
+    if card.event_id:
+        blocks.append(actions(_why(card.event_id, texts)))
+    return message(card.subject, blocks)
+
+
+def _why(event_id: str, texts: Texts) -> dict[str, Any]:
+    return button(texts.say("Why?"), WHY, value=event_id)
+
+
+def digest(gathered: Sequence[Notification], texts: Texts) -> dict[str, Any]:
+    """What was beyond a day's limit, a line each."""
+    told = texts.count("{n} thing that happened since", "{n} things that happened since", len(gathered))
+    shown = [joined(" ", [bold(one.subject), one.body]) for one in gathered[:MAX_LINES]]
+    left = len(gathered) - len(shown)
+    more = [context(texts.count("and {n} more", "and {n} more", left))] if left else []
+    return message(told, [header(told), *(section(line) for line in shown), *more])
+
+
+# -- Nominations ---------------------------------------------------------------------------------------------------
+
+
+def _approval(card: Approval, texts: Texts) -> dict[str, Any]:
+    who = {"nominator": name(card.nominator), "nominee": name(card.nominee)}
+    told = texts.say("{nominator} nominates {nominee} for {category}.", **who, category=bold(card.category))
+    parts = [told, quote(card.reason), texts.say("Proposed: {points}.", points=texts.points(card.amount))]
+    if card.evidence:
+        parts.append(link(texts.say("Evidence"), card.evidence))
+    blocks: list[Block] = [section(lines(parts))]
+    blocks += [context(_decided(one, texts)) for one in card.decided]
+    if card.is_open:
+        blocks.append(_decisions(card, texts))
+    elif card.state in _OVER:
+        blocks.append(context(texts.say(_OVER[card.state])))
+    return message(told, blocks)
+
+
+def _decisions(card: Approval, texts: Texts) -> Block:
+    return actions(
+        button(texts.say("Approve"), APPROVE, value=card.nomination_id, style="primary"),
+        button(texts.say("Approve, but change"), CHANGE_AMOUNT, value=card.nomination_id),
+        button(texts.say("Decline"), DECLINE, value=card.nomination_id, style="danger"),
+    )
+
+
+def _decided(one: Decided, texts: Texts) -> Markup:
+    if one.verdict is Verdict.APPROVED and one.amount is not None:
+        told = texts.say("{name} has approved {points}.", name=name(one.name), points=texts.points(one.amount))
+    else:
+        told = texts.say("{name} has declined.", name=name(one.name))
+    return joined(" ", [told, one.comment] if one.comment else [told])
+
+
+# -- Rewards and streaks -------------------------------------------------------------------------------------------
+
+
+def _offer(card: Offer, texts: Texts) -> dict[str, Any]:
+    told = texts.say("You unlocked a reward: {title}", title=bold(card.title))
+    if card.state is not RewardState.OFFERED or card.expires_at is None:
+        over = _OVER.get(card.state)
+        return message(told, [section(told), *([context(texts.say(over))] if over else [])])
+    until = texts.say("Choose until {when}.", when=texts.instant(card.expires_at, card.time_zone))
+    cost = texts.say("It costs {points}.", points=texts.points(card.price_points)) if card.price_points else ""
+    choose = button(texts.say("Choose"), CHOOSE, value=card.reward_id, style="primary")
+    return message(told, [section(lines([told, joined(" ", filter(None, [until, cost]))])), actions(choose)])
+
+
+def _at_risk(card: AtRisk, texts: Texts) -> dict[str, Any]:
+    what: dict[str, str | int] = {"title": bold(card.title), "n": card.length}
+    if card.state is not GraceState.OPEN:
+        told = texts.say("{title}: your streak of {n}", **what)
+        return message(told, [section(lines([told, texts.say(_OVER[card.state])]))])
+    told = texts.say("{title}: your streak of {n} is at risk", **what)
+    until = texts.say("Keep it before {when}, and it goes on.", when=texts.instant(card.ends_at, card.time_zone))
+    return message(told, [section(lines([told, until]))])
+
+
+# -- Celebrations --------------------------------------------------------------------------------------------------
+
+
+def _celebration(card: Celebration, texts: Texts) -> dict[str, Any]:
+    who = name(card.name)
+    if card.years is None:
+        told = texts.say("Happy birthday, {name}!", name=who)
+    else:
+        told = texts.count("{name}: a year of work today!", "{name}: {n} years of work today!", card.years, name=who)
+    blocks: list[Block] = [section(bold(told))]
+    if card.earned:
+        earned = texts.listed(reasons.amount(n, unit, texts) for unit, n in card.earned)
+        blocks.append(section(texts.say("The day has brought {earned}.", earned=earned)))
+    blocks += [section(lines([quote(one.words), name(one.name)])) for one in card.words]
+    if card.more:
+        blocks.append(context(texts.count("{n} more has written", "{n} more have written", card.more)))
+    return message(told, [*blocks, *_beneath(card, texts)])
+
+
+def _beneath(card: Celebration, texts: Texts) -> list[Block]:
+    """In a channel others write; directly, the member may ask why."""
+    if card.is_public:
+        return [actions(button(texts.say("Add your words"), WRITE_WORDS, value=card.notification_id))]
+    return [actions(_why(card.event_id, texts))] if card.event_id else []
+
+
+def words_form(notification_id: str, own: Words | None, texts: Texts, *, most: int) -> dict[str, Any]:
+    """The form in which a colleague writes, or writes anew, what they wish."""
+    field = text_input("words", initial=own.words if own else None, multiline=True, least=1, most=most)
+    return modal(
+        texts.say("Add your words"),
+        [input(texts.say("Your words"), field, block_id="words")],
+        callback=WORDS,
+        close=texts.say("Close"),
+        submit=texts.say("Add"),
+        metadata=notification_id,
+    )
+
+
+# -- The week ------------------------------------------------------------------------------------------------------
+
+
+def _week(card: Week, texts: Texts) -> dict[str, Any]:
+    told = texts.say("Your week")
+    parts: list[str] = []
+    if card.earned:
+        earned = texts.listed(reasons.amount(n, unit, texts) for unit, n in card.earned)
+        parts.append(texts.say("You earned {earned}.", earned=earned))
+    parts += [texts.say("{title}: {n} in a row", title=bold(title), n=n) for title, n in card.streaks]
+    for title, ends_at in card.ending:
+        when = texts.instant(ends_at, card.time_zone)
+        parts.append(texts.say("{title} ends on {when}.", title=bold(title), when=when))
+    return message(told, [header(told), section(lines(parts))])

@@ -1,0 +1,113 @@
+"""Cards: what a notification shows in a conversation, as it stands now and without a word of any language."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.configuration import Unit
+from domain.grace import GraceState
+from domain.nominations import NominationState, Verdict
+from domain.rewards import RewardState
+
+# Kinds of notifications whose messages change with what they are about.
+APPROVALS = ("nomination_to_approve", "nomination_reminder", "nomination_escalated")
+OFFERS = ("reward_offered", "reward_reminder")
+AT_RISK = "streak_at_risk"
+
+MAX_WORDS_SHOWN = 20  # of colleagues, beneath one celebration
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """What was written when it was told; `event_id` is what was decided, if it tells an award."""
+
+    subject: str
+    body: str
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Who decided what of a nomination, with which words; an approval names the amount."""
+
+    name: str
+    verdict: Verdict
+    amount: int | None
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A nomination before one of its approvers; `is_open` while this one can still decide."""
+
+    nomination_id: str
+    category: str
+    nominator: str
+    nominee: str
+    reason: str
+    evidence: str | None
+    amount: int
+    state: NominationState
+    is_open: bool
+    decided: Sequence[Decided] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A reward that its member may choose from, or has."""
+
+    reward_id: str
+    title: str
+    state: RewardState
+    expires_at: datetime | None
+    price_points: int
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class AtRisk:
+    """A streak that breaks at the deadline unless it is kept."""
+
+    title: str
+    length: int
+    ends_at: datetime
+    state: GraceState
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a colleague wrote for a celebration."""
+
+    name: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Celebration:
+    """A day of a member: their birthday, or so many `years` of work, and what rules gave for it.
+
+    In a channel (`is_public`) colleagues add their words; `more` have written whose words are not shown.
+    """
+
+    notification_id: str
+    name: str
+    years: int | None
+    earned: Sequence[tuple[Unit, int]]
+    event_id: str | None
+    is_public: bool
+    words: Sequence[Words] = ()
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What a member's week has brought: what was earned, streaks with their lengths, challenges that end soon."""
+
+    earned: Sequence[tuple[Unit, int]]
+    streaks: Sequence[tuple[str, int]]
+    ending: Sequence[tuple[str, datetime]]
+    time_zone: str
+
+
+Card = Plain | Approval | Offer | AtRisk | Celebration | Week

@@ -1,0 +1,44 @@
+"""Dispatches: what became of a notification on its way into a conversation; states and arrows are in docs/states.md."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class DispatchState(StrEnum):
+    """Where a notification has got to; one without a dispatch is to be decided upon."""
+
+    WAITING = "waiting"  # for the instant at which it is decided upon again
+    GATHERED = "gathered"  # for the digest at the instant
+    TOLD = "told"
+    WITHHELD = "withheld"  # the member does without it, or there is nothing left to say
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is told: a channel or a person of a workspace, in their language."""
+
+    connection_id: str
+    conversation: str
+    locale: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """What became of a notification; `about` is the row that it tells of.
+
+    `due_at` while it waits or is gathered, `place` and `told_at` once it is told; one of a digest has no place.
+    """
+
+    notification_id: str
+    member_id: str | None
+    about: str
+    state: DispatchState
+    due_at: datetime | None = None
+    place: Place | None = None
+    told_at: datetime | None = None
+
+
+def message_key(notification_id: str) -> str:
+    """The key of the message that tells the notification."""
+    return f"notification/{notification_id}"

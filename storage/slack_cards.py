@@ -1,0 +1,85 @@
+"""Slack cards: what a notification is about as it stands now, read for the message that tells it or is edited."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.cards import APPROVALS, AT_RISK, OFFERS, Approval, AtRisk, Card, Decided, Offer, Plain
+from domain.members import Member
+from domain.nominations import Decision, NominationState
+from domain.notifications import Notification
+from storage import configurations, grace, nominations, rewards
+
+Reader = Callable[[AsyncSession, Notification, Member | None, datetime], Awaitable[Card | None]]
+
+
+async def read(session: AsyncSession, told: Notification, member: Member | None, *, now: datetime) -> Card | None:
+    """The card of what this member (None: the administrators) is told; None if there is nothing left to say."""
+    reader = _READERS.get(told.kind) if member else None
+    return await reader(session, told, member, now) if reader else Plain(told.subject, told.body)
+
+
+# -- Nominations ---------------------------------------------------------------------------------------------------
+
+
+async def _approval(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    nomination = await nominations.get(session, told.program_id, told.about)
+    decisions = await nominations.list_decisions(session, nomination)
+    involved = [
+        nomination.nominator_id,
+        nomination.nominee_id,
+        *(one.decided_by for one in decisions if one.decided_by),
+    ]
+    people = await nominations.find_people(session, told.program_id, involved)
+    level = int(told.reference.split("/")[1])
+    return Approval(
+        nomination_id=nomination.id,
+        category=(await nominations.get_category(session, nomination)).title,
+        nominator=people[nomination.nominator_id].name,
+        nominee=people[nomination.nominee_id].name,
+        reason=nomination.reason,
+        evidence=nomination.evidence,
+        amount=nomination.amount,
+        state=nomination.state,
+        is_open=nomination.state is NominationState.PENDING
+        and nomination.level == level
+        and not any(member and one.decided_by == member.id and one.level == level for one in decisions),
+        decided=[_decided(one, people) for one in decisions],
+    )
+
+
+def _decided(decision: Decision, people: Mapping[str, Member]) -> Decided:
+    name = people[decision.decided_by].name if decision.decided_by else decision.actor
+    return Decided(name, decision.verdict, decision.amount, decision.comment)
+
+
+async def _given(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    nomination = await nominations.get(session, told.program_id, told.about)
+    return Plain(told.subject, told.body, nomination.event_id)
+
+
+# -- Rewards and streaks -------------------------------------------------------------------------------------------
+
+
+async def _offer(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    assert member is not None, "an offer is a member's"
+    given = await rewards.get(session, told.program_id, told.about)
+    definition = await rewards.get_definition(session, given)
+    return Offer(given.id, definition.title, given.state, given.expires_at, definition.price_points, member.time_zone)
+
+
+async def _at_risk(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    assert member is not None, "a streak is a member's"
+    window = await grace.get(session, told.program_id, told.about)
+    policy = (await configurations.read_active(session, told.program_id)).streaks.get(window.policy)
+    title = policy.title if policy and policy.title else window.policy
+    return AtRisk(title, window.length, window.ends_at, window.state, member.time_zone)
+
+
+_READERS: Mapping[str, Reader] = {
+    **dict.fromkeys(APPROVALS, _approval),
+    "nomination_given": _given,
+    **dict.fromkeys(OFFERS, _offer),
+    AT_RISK: _at_risk,
+}

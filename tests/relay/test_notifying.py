@@ -1,0 +1,207 @@
+"""Notifications in Slack: told where and when their member wants them, once, edited when what they say has changed."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from domain.dispatches import DispatchState
+from domain.outbox import Kind
+from domain.preferences import Preferences, Topic
+from domain.rewards import RewardEvent
+from domain.slack_users import UserFacts, UserKind
+from domain.slack_workspaces import Installation, InstallLink
+from relay.notifying import NotifyLane
+from storage import (
+    connections,
+    dispatches,
+    intake,
+    notifications,
+    outbox,
+    preferences,
+    rewards,
+    slack_users,
+    slack_workspaces,
+)
+from storage.database import Database
+from storage.keyring import Keyring
+from storage.preference_tables import dispatches as dispatch_rows
+from storage.slack_tables import slack_conversations, slack_messages
+from storage.tables import members
+from tests.programs import NOW, SAMPLE, deal, make_member, make_program
+from tests.storage.test_intake import POLICY as TOLD
+
+KEYRING = Keyring({"a": bytes(32)}, "a")
+MORNING = NOW.replace(hour=8) + timedelta(days=1)
+POLICY = {"notifications": {"slack": {"daily_limit": 2, "admin_channel": "C0ADMIN"}}}
+
+
+@dataclass
+class Acme:
+    """A program whose member Ada is in a connected workspace, and the lane that tells her; its time is set."""
+
+    database: Database
+    program_id: str
+    ada: str
+    now: datetime = NOW
+
+    def __post_init__(self) -> None:
+        self.lane = NotifyLane(self.database, clock=lambda: self.now)
+
+    async def tell(self, reference: str, kind: str = "badge", to: str | None = "ada", body: str = "Well done") -> None:
+        async with self.database.begin() as session:
+            told = {"member_id": self.ada if to else None, "kind": kind, "subject": reference, "body": body}
+            await notifications.tell(session, self.program_id, **told, reference=reference, now=self.now)
+        await self.work()
+
+    async def work(self) -> None:
+        """Act on all that waits for the lane."""
+        async with self.database.begin() as session:
+            rows = await outbox.claim(session, "notify", self.now, timedelta(minutes=1), 100)
+        for row in rows:
+            if row.program_id == self.program_id:
+                await self.lane(row)
+        async with self.database.begin() as session:
+            await outbox.done(session, [row.id for row in rows], now=self.now)
+
+    async def come_to(self, at: datetime) -> None:
+        """It is later: what is due is passed on and acted upon."""
+        self.now = at
+        await self.lane.pass_due()
+        await self.work()
+
+    async def said(self) -> list[tuple[str, str, str]]:
+        """What is said, in its order: to whom, how, and the text."""
+        query = (
+            select(slack_conversations.c.target, slack_messages.c.kind, slack_messages.c.content["text"].astext)
+            .join(slack_messages, slack_messages.c.conversation_id == slack_conversations.c.id)
+            .where(slack_messages.c.program_id == self.program_id)
+            .order_by(slack_messages.c.id)
+        )
+        async with self.database.begin() as session:
+            return [(target, kind, text) for target, kind, text in await session.execute(query)]
+
+    async def states(self) -> list[str]:
+        own = select(dispatch_rows.c.state).where(dispatch_rows.c.program_id == self.program_id)
+        async with self.database.begin() as session:
+            return list((await session.execute(own.order_by(dispatch_rows.c.notification_id))).scalars())
+
+    async def prefer(self, **said: Any) -> None:
+        async with self.database.begin() as session:
+            await preferences.put(session, self.program_id, self.ada, Preferences(**said), now=self.now)
+
+
+@pytest.fixture
+async def acme(database_url: str) -> AsyncIterator[Acme]:
+    database = Database(database_url, pool_size=4)
+    async with database.begin() as session:
+        program_id = await make_program(session, SAMPLE | POLICY)
+        ada = await make_member(session, program_id, "ada")
+        installed = Installation("T" + program_id, "Acme", "A1", "UBOT", ["commands"], "xoxb-1")
+        link = InstallLink(program_id, "Anna")
+        workspace = await slack_workspaces.install(session, KEYRING, link, installed, now=NOW)
+        connection = await connections.get(session, KEYRING, program_id, workspace.connection_id)
+        facts = UserFacts("U1", UserKind.PERSON, "Ada", NOW, email="ada@example.com", locale="en-US")
+        await slack_users.keep(session, connection, facts, outsiders=False, now=NOW)
+    yield Acme(database, program_id, ada)
+    await database.dispose()
+
+
+async def test_a_member_in_slack_is_told_there_once_and_administrators_in_their_channel(acme: Acme) -> None:
+    await acme.work()
+    before = await acme.said()
+    await acme.tell("first")
+    await acme.tell("first")
+    await acme.tell("for administrators", kind="funds_missing", to=None)
+
+    assert before == [("C0ADMIN", "post", "The Slack workspace Acme was connected")]
+    assert (await acme.said())[1:] == [("U1", "post", "first"), ("C0ADMIN", "post", "for administrators")]
+
+
+async def test_what_comes_at_night_waits_and_is_asked_again_by_what_the_member_says_then(acme: Acme) -> None:
+    await acme.work()
+    acme.now = NOW.replace(hour=22)
+    await acme.tell("kept")
+    await acme.tell("declined", kind="challenge_half_time")
+    await acme.prefer(opted_out=frozenset({Topic.CHALLENGES}))
+    at_night = (await acme.said())[1:]
+    await acme.come_to(MORNING - timedelta(seconds=1))
+    too_early = (await acme.said())[1:]
+    await acme.come_to(MORNING)
+    await acme.come_to(MORNING)
+
+    assert at_night == too_early == []
+    assert (await acme.said())[1:] == [("U1", "post", "kept")]
+    assert (await acme.states())[1:] == [DispatchState.TOLD, DispatchState.WITHHELD]
+
+
+async def test_beyond_the_days_limit_what_is_not_urgent_is_one_digest_in_the_next_morning(acme: Acme) -> None:
+    await acme.work()
+    for n in range(4):
+        await acme.tell(f"number {n}")
+    await acme.tell("a streak", kind="reward_expired")
+    on_the_day = (await acme.said())[1:]
+    await acme.come_to(MORNING + timedelta(hours=1))
+    await acme.come_to(MORNING + timedelta(hours=3))
+
+    assert on_the_day == [("U1", "post", "number 0"), ("U1", "post", "number 1")]
+    assert (await acme.said())[3:] == [("U1", "post", "3 things that happened since")]
+    assert set(await acme.states()) == {DispatchState.TOLD}
+
+
+async def test_a_limit_of_a_day_is_the_members_day(acme: Acme) -> None:
+    await acme.work()
+    await acme.prefer(quiet_from=time(0), quiet_until=time(0), quiet_days=frozenset(), daily_limit=1)
+    async with acme.database.begin() as session:
+        own = members.c.program_id == acme.program_id
+        await session.execute(update(members).where(own).values(time_zone="Asia/Tokyo"))
+    acme.now = NOW.replace(hour=14, minute=59)  # 23:59 in Tokyo
+    await acme.tell("before midnight")
+    await acme.tell("beyond the limit")
+    acme.now = NOW.replace(hour=15)
+    await acme.tell("after midnight")
+
+    assert [text for _, _, text in (await acme.said())[1:]] == ["before midnight", "after midnight"]
+
+
+async def test_an_offer_that_was_declined_loses_its_button(acme: Acme) -> None:
+    await acme.work()
+    async with acme.database.begin() as session:
+        survey = replace(deal(1, "ada"), type="survey.submitted", data={})
+        await intake.record(session, acme.program_id, [survey], TOLD, as_of=NOW)
+        [given] = await rewards.list_page(session, acme.program_id)
+        given = await rewards.lock(session, acme.program_id, given.id)
+        definition = await rewards.get_definition(session, given)
+        given = await rewards.offer(session, given, definition, now=NOW)
+    await acme.tell(f"{given.id}/{NOW.isoformat()}", kind="reward_offered")
+    async with acme.database.begin() as session:
+        await rewards.move(session, given, RewardEvent.DECLINE, now=NOW)
+    await acme.work()
+
+    told = (await acme.said())[1:]
+    async with acme.database.begin() as session:
+        query = select(slack_messages.c.content).where(slack_messages.c.program_id == acme.program_id)
+        blocks = [content["blocks"] for (content,) in await session.execute(query.order_by(slack_messages.c.id))][1:]
+    assert told == [("U1", kind, "You unlocked a reward: *A coffee*") for kind in ("post", "edit")]
+    assert [[block["type"] for block in message] for message in blocks] == [
+        ["section", "actions"],
+        ["section", "context"],
+    ]
+
+
+async def test_nothing_is_passed_on_twice_by_two_who_look(acme: Acme) -> None:
+    await acme.work()
+    acme.now = NOW.replace(hour=22)
+    await acme.tell("kept")
+    acme.now = MORNING
+    async with acme.database.begin() as session, acme.database.begin() as another:
+        one = await dispatches.pass_due(session, now=MORNING)
+        two = await dispatches.pass_due(another, now=MORNING)
+    async with acme.database.begin() as session:
+        rows = await outbox.claim(session, "notify", MORNING, timedelta(minutes=1), 100)
+
+    assert (one, two) == (1, 0)
+    assert [row.kind for row in rows if row.program_id == acme.program_id] == [Kind.NOTIFICATION]
