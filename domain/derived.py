@@ -1,9 +1,10 @@
 """Derived events: what Laurel itself finds (a streak's length, a new tier, a prize), told through the one door.
 
 What is derived leaves an outbox row in the transaction that found it; the relay hands the event to intake, where rules
-decide like for any other. Its external id says what was found, so it is told once, however often it is found. What
-turns out not to hold is retracted, for good: what holds again is found under another name. The types of these events
-and the rule for prizes are part of every snapshot.
+decide like for any other. Recognition alone is told to intake at once, in the transaction in which it is given. The
+external id says what was found, so it is told once, however often it is found. What turns out not to hold is retracted,
+for good: what holds again is found under another name. The types of these events and the rule for prizes are part of
+every snapshot.
 """
 
 from collections.abc import Mapping
@@ -21,14 +22,21 @@ STREAK_REACHED = "streak.reached"
 TIER_CHANGED = "tier.changed"
 BADGE_EARNED = "badge.earned"
 CHALLENGE_PRIZE = "challenge.prize"
+RECOGNITION_RECEIVED = "recognition.received"
+RECOGNITION_GIVEN = "recognition.given"
 WORK_ANNIVERSARY = "work.anniversary"
 MEMBER_PROMOTED = "member.promoted"
 PROBATION_ENDED = "probation.ended"
+NOMINATION_APPROVED = "nomination.approved"
 
 _KEY = Field("string", required=True)
-NOMINATION_APPROVED = "nomination.approved"
 _DAY = Field("date", required=True)
 _COUNT = Field("integer", required=True, minimum=0)
+_THANKS = {
+    "amount": Field("integer", required=True, minimum=1, description="What was spent on it of the giver's allowance."),
+    "value": Field("string", description="The company's value that it stands for."),
+    "public": Field("boolean", required=True),
+}
 _YEARS = Field("integer", required=True, minimum=1, maximum=MAX_YEARS)
 
 EVENT_TYPES: Mapping[str, EventType] = {
@@ -58,6 +66,18 @@ EVENT_TYPES: Mapping[str, EventType] = {
             {"challenge": _KEY, "points": _COUNT, "reason": _KEY, "rank": Field("integer", minimum=1)},
             "A challenge pays: for a goal, a final rank, or a place among the first that its close has found.",
         ),
+        EventType(
+            RECOGNITION_RECEIVED,
+            0,
+            _THANKS | {"giver": Field("string", required=True, description="The id of the member who gave it.")},
+            "A colleague has thanked the member.",
+        ),
+        EventType(
+            RECOGNITION_GIVEN,
+            0,
+            _THANKS | {"receiver": Field("string", required=True, description="The id of the member who was thanked.")},
+            "The member has thanked a colleague.",
+        ),
         EventType(WORK_ANNIVERSARY, 0, {"years": _YEARS, "on": _DAY}, "A year more since the day of hire."),
         EventType(
             MEMBER_PROMOTED,
@@ -66,6 +86,12 @@ EVENT_TYPES: Mapping[str, EventType] = {
             "A member has come to another role by promotion.",
         ),
         EventType(PROBATION_ENDED, 0, {"on": _DAY}, "A member's probation has ended."),
+        EventType(
+            NOMINATION_APPROVED,
+            0,
+            {"nomination": _KEY, "category": _KEY, "amount": _COUNT, "nominator": _KEY},
+            "A nomination of the member was approved, for the amount.",
+        ),
     )
 }
 
@@ -85,12 +111,6 @@ def is_forged(found: Event, policy: SourcePolicy) -> bool:
     is_ours = found.source == SOURCE or (found.type in EVENT_TYPES and found.retracts is None)
     return is_ours and not policy.is_laurel
 
-        EventType(
-            NOMINATION_APPROVED,
-            0,
-            {"nomination": _KEY, "category": _KEY, "amount": _COUNT, "nominator": _KEY},
-            "A nomination of the member was approved, for the amount.",
-        ),
 
 def event(kind: str, name: str, member_id: str, occurred_at: datetime, data: Mapping[str, Any]) -> Event:
     """The fact of this kind; `name` says which, and is unique among all that the kind ever has in the program."""

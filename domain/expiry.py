@@ -94,11 +94,11 @@ def confirm(pending_id: str) -> Command:
     return Confirm(reference=f"{OWN_REFERENCES}confirm:{pending_id}", actor=ACTOR, pending_id=pending_id)
 
 
-def refill(unit: Unit, member_id: str, first_day: date) -> Command:
-    """Grant a member the allowance of the period that begins on the day."""
+def refill(unit: Unit, member_id: str, role: str | None, first_day: date) -> Command:
+    """Grant a member of the role the allowance of the period that begins on the day."""
     assert unit.refill is not None
     reference = refill_reference(unit.key, member_id, first_day)
-    return Earn(reference=reference, actor=ACTOR, member_id=member_id, unit=unit.key, amount=unit.refill.amount)
+    return Earn(reference=reference, actor=ACTOR, member_id=member_id, unit=unit.key, amount=unit.refill.of(role))
 
 
 def refill_reference(unit: str, member_id: str, first_day: date | str) -> str:

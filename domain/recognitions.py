@@ -13,11 +13,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from domain import derived
-from domain.commands import Refused
+from domain.commands import Refused, Reverse, Spend
 from domain.configuration import Configuration, Period, Unit
 from domain.deciding import Person
 from domain.derived import RECOGNITION_GIVEN, RECOGNITION_RECEIVED
 from domain.events import Event
+from domain.expiry import OWN_REFERENCES
 from domain.notifications import Telling
 from domain.time import ALWAYS, period_on
 from domain.units import begins_at, shown
@@ -122,10 +123,10 @@ class Recognition:
     value: str | None
     reason: str | None
     public: bool
-    state: RecognitionState
     transaction_id: str
     event_id: str
     given_at: datetime
+    state: RecognitionState = RecognitionState.GIVEN
     withdrawn_at: datetime | None = None
 
 
@@ -163,10 +164,12 @@ class Presence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Thanks:
-    """A giving that may be: who gives, to whom, and how much to each."""
+    """A giving that may be: who gives, to whom, and how much of which unit to each."""
 
+    giving: Giving
     giver: Person
     receiver_ids: tuple[str, ...]
+    unit: str
     amount: int
 
     @property
@@ -183,7 +186,7 @@ def judge(
     receivers = tuple(dict.fromkeys(into.get(one, one) for one in giving.receiver_ids))
     if refused := next(_faults(policy, giving, giver_id, receivers, people), None):
         return refused
-    return Thanks(people[giver_id], receivers, giving.amount or policy.amount)
+    return Thanks(giving, people[giver_id], receivers, policy.unit, giving.amount or policy.amount)
 
 
 def _faults(
@@ -245,19 +248,38 @@ def says_the_same(giving: Giving, known: Sequence[Recognition], into: Mapping[st
     )
 
 
-# -- What is told --------------------------------------------------------------------------------------------------
+# -- What follows --------------------------------------------------------------------------------------------------
 
 
-def events(found: Recognition, occurred_at: datetime) -> tuple[Event, Event]:
+def spending(thanks: Thanks, recognition_id: str) -> Spend:
+    """What the giver pays for one receiver."""
+    return Spend(
+        reference=_reference(recognition_id),
+        actor=thanks.giving.actor,
+        member_id=thanks.giver.id,
+        unit=thanks.unit,
+        amount=thanks.amount,
+    )
+
+
+def returning(found: Recognition, actor: str) -> Reverse:
+    """The giver's payment back into the lots that it came from."""
+    return Reverse(reference=f"{_reference(found.id)}:withdrawn", actor=actor, transaction_id=found.transaction_id)
+
+
+def _reference(recognition_id: str) -> str:
+    return f"{OWN_REFERENCES}recognition:{recognition_id}"
+
+
+def events(thanks: Thanks, recognition_id: str, receiver_id: str, occurred_at: datetime) -> tuple[Event, Event]:
     """What the receiver has received, and what the giver has given."""
-    said: dict[str, Any] = {"amount": found.amount, "public": found.public}
-    if found.value is not None:
-        said["value"] = found.value
-    received = said | {"giver": found.giver_id}
-    given = said | {"receiver": found.receiver_id}
+    said: dict[str, Any] = {"amount": thanks.amount, "public": thanks.giving.public}
+    if thanks.giving.value is not None:
+        said["value"] = thanks.giving.value
+    received, given = said | {"giver": thanks.giver.id}, said | {"receiver": receiver_id}
     return (
-        derived.event(RECOGNITION_RECEIVED, found.id, found.receiver_id, occurred_at, received),
-        derived.event(RECOGNITION_GIVEN, found.id, found.giver_id, occurred_at, given),
+        derived.event(RECOGNITION_RECEIVED, recognition_id, receiver_id, occurred_at, received),
+        derived.event(RECOGNITION_GIVEN, recognition_id, thanks.giver.id, occurred_at, given),
     )
 
 
@@ -266,6 +288,27 @@ def retractions(found: Recognition, at: datetime) -> tuple[Event, Event]:
     return (
         derived.retraction(RECOGNITION_RECEIVED, found.id, found.receiver_id, at),
         derived.retraction(RECOGNITION_GIVEN, found.id, found.giver_id, at),
+    )
+
+
+def recognition(
+    thanks: Thanks, recognition_id: str, receiver_id: str, *, transaction_id: str, event_id: str, given_at: datetime
+) -> Recognition:
+    """What joins a payment and the event that it was told by."""
+    giving = thanks.giving
+    return Recognition(
+        id=recognition_id,
+        key=giving.key,
+        giver_id=thanks.giver.id,
+        receiver_id=receiver_id,
+        unit=thanks.unit,
+        amount=thanks.amount,
+        value=giving.value,
+        reason=giving.reason or None,
+        public=giving.public,
+        transaction_id=transaction_id,
+        event_id=event_id,
+        given_at=given_at,
     )
 
 

@@ -182,7 +182,7 @@ async def _execute(
 # -- Refills -------------------------------------------------------------------------------------------------------
 
 _ZONES = "SELECT DISTINCT time_zone FROM members WHERE program_id = %(program_id)s"
-_UNREFILLED = """SELECT m.id, m.time_zone FROM members m
+_UNREFILLED = """SELECT m.id, m.role, m.time_zone FROM members m
         JOIN unnest(CAST(%(zones)s AS text[]), CAST(%(references)s AS text[])) AS z(zone, reference)
             ON z.zone = m.time_zone
     WHERE m.program_id = %(program_id)s AND m.id > %(after)s AND m.status <> 'left' AND m.merged_into IS NULL
@@ -201,7 +201,7 @@ async def _refill(session: AsyncSession, configuration: Configuration, after: st
         return Page(0, None)
     unit = left[0]
     found = await _unrefilled(session, configuration.program_id, unit, member if unit.key == key else "", moment)
-    ordered = [refill(unit, id, refill_on(unit, moment.as_of, time_zone)) for id, time_zone in found]
+    ordered = [refill(unit, id, role, refill_on(unit, moment.as_of, zone)) for id, role, zone in found]
     done = await _execute(session, configuration, ordered, moment)
     if len(found) == PAGE:
         return Page(done, f"{unit.key}/{found[-1][0]}")
@@ -210,13 +210,13 @@ async def _refill(session: AsyncSession, configuration: Configuration, after: st
 
 async def _unrefilled(
     session: AsyncSession, program_id: str, unit: Unit, after: str, moment: Moment
-) -> list[tuple[str, str]]:
-    """(member, time zone) of those who have not had the present period's allowance."""
+) -> list[tuple[str, str | None, str]]:
+    """(member, role, time zone) of those who have not had the present period's allowance."""
     zones = [zone for (zone,) in await run(session, _ZONES, {"program_id": program_id})]
     references = [refill_reference(unit.key, "*", refill_on(unit, moment.as_of, zone)) for zone in zones]
     query = {"program_id": program_id, "zones": texts(zones), "references": texts(references)}
     found = await run(session, _UNREFILLED, query | {"after": after, "unit": unit.key, "limit": PAGE})
-    return [(member, zone) for member, zone in found]
+    return [(member, role, zone) for member, role, zone in found]
 
 
 # -- Lots ----------------------------------------------------------------------------------------------------------

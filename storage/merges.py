@@ -5,7 +5,6 @@ comes back from them later is moved on by whoever gives it back. Entries never m
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 import orjson
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.commands import Refused
 from domain.configuration import Configuration
-from domain.deciding import Inputs, Person, crossings
+from domain.deciding import Inputs, crossings
 from domain.ladders import Ladders
 from domain.ledger import AccountClosed, Book, Cause, member_account, member_of
 from domain.merges import Merge, Moved, Stood, recount, unite
@@ -34,7 +33,6 @@ from storage import (
 )
 from storage.hot_path import run, run_together, savepoint
 from storage.ids import new_id
-from storage.isolation import MAX_RACES, Overtaken
 from storage.sets import array, texts
 from storage.tables import accounts, identities, members, merges, rewards
 from storage.tables import crossings as crossings_table
@@ -59,7 +57,7 @@ async def merge(
     Raises LookupError for an unknown member, Overtaken if somebody was merged meanwhile.
     """
     configuration = await configurations.get_active(session, program_id)
-    persons, into = await _lock(session, program_id, [source, destination])
+    persons, into = await people.follow_again(session, program_id, [source, destination])
     for member in (source, destination):
         if member not in persons:
             raise LookupError(f"no member {member}")
@@ -109,7 +107,7 @@ async def undo(
     if row is None:
         raise LookupError(f"no merge {merge_id}")
     first, moved = Merge(*row[:-1]), Moved.from_json(row.moved)
-    _, into = await _lock(session, program_id, [first.from_member_id, first.to_member_id])
+    _, into = await people.follow_again(session, program_id, [first.from_member_id, first.to_member_id])
     if (again := await _find_undoing(session, program_id, merge_id)) is not None:
         return again
     if first.undoes is not None or into.get(first.from_member_id) != first.to_member_id:
@@ -152,16 +150,6 @@ async def list_page(
         query = query.where(merges.c.id < before)
     page = query.order_by(merges.c.id.desc()).limit(min(limit, MAX_PAGE))
     return [Merge(*row) for row in await session.execute(page)]
-
-
-async def _lock(
-    session: AsyncSession, program_id: str, both: Sequence[str]
-) -> tuple[dict[str, Person], dict[str, str]]:
-    for _ in range(MAX_RACES):
-        with suppress(Overtaken):
-            async with savepoint(session):
-                return await people.follow(session, program_id, both)
-    raise Overtaken
 
 
 # -- Value ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Members as deciding sees them, locked: the attributes in effect at any instant."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.deciding import Person
 from domain.members import ATTRIBUTES, as_attributes, custom_from_json
 from domain.time import ALWAYS
-from storage.hot_path import Found, Query, run
-from storage.isolation import Overtaken
+from storage.hot_path import Found, Query, run, savepoint
+from storage.isolation import MAX_RACES, Overtaken
 from storage.sets import texts
 
 Versions = list[tuple[datetime, Person]]
@@ -60,6 +61,17 @@ async def follow(
     waited.
     """
     return followed(await run(session, *following(program_id, member_ids))) if member_ids else ({}, {})
+
+
+async def follow_again(
+    session: AsyncSession, program_id: str, member_ids: Collection[str]
+) -> tuple[dict[str, Person], dict[str, str]]:
+    """`follow`, tried again (bounded) when somebody was merged meanwhile."""
+    for _ in range(MAX_RACES):
+        with suppress(Overtaken):
+            async with savepoint(session):
+                return await follow(session, program_id, member_ids)
+    raise Overtaken
 
 
 def following(program_id: str, member_ids: Collection[str]) -> Query:

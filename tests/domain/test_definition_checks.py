@@ -254,6 +254,7 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("units/kudos/refill", ..., "units/kudos/refill", "an allowance has a refill"),
     ("units/cashback/refill", {"amount": 1}, "units/cashback/refill", "nothing else has one"),
     ("units/kudos/refill/amount", 0, "units/kudos/refill/amount", "must be 1 to"),
+    ("units/kudos/refill/by_role", {"Lead": 0}, "units/kudos/refill/by_role/Lead", "must be 1 to"),
     ("units/kudos/expiry/per", ..., "units/kudos/expiry", "per is required"),
     ("units/kudos/expiry/days", 3, "units/kudos/expiry/days", "end_of_period takes only per"),
     ("units/kudos/expiry", {"policy": "never", "per": "week"}, "units/kudos/expiry/per", "never takes nothing"),

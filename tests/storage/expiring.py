@@ -24,7 +24,7 @@ UNITS: dict[str, Any] = {
     "kudos": {
         "kind": "allowance",
         "expiry": {"policy": "end_of_period", "per": "month", "warn_days": [5]},
-        "refill": {"amount": 100, "per": "month"},
+        "refill": {"amount": 100, "per": "month", "by_role": {"Lead": 250}},
     },
     "cashback": {
         "kind": "money",

@@ -143,6 +143,15 @@ async def test_an_allowance_is_granted_once_a_period_and_lapses_with_it(opened: 
     assert (await balances(opened, ada))["kudos"] == 100
 
 
+async def test_a_role_may_have_an_allowance_of_its_own(opened: Database, program_id: str, ada: str):
+    async with opened.begin() as session:
+        lead = await make_member(session, program_id, "lead", role="Lead")
+
+    await expire(opened, NOW)
+
+    assert [(await balances(opened, who))["kudos"] for who in (ada, lead)] == [100, 250]
+
+
 async def test_a_month_begins_where_the_member_is(opened: Database, program_id: str):
     begins = datetime(2026, 4, 1, tzinfo=UTC)
     async with opened.begin() as session:
