@@ -47,11 +47,13 @@ class Sandboxes:
     hubspot: str
     tremendous: str
     bamboohr: str
+    slack: str
 
     @classmethod
     def at(cls, ports: Ports) -> Self:
         """Those of a running stack."""
-        return cls(*(f"http://127.0.0.1:{port}" for port in (ports.hubspot, ports.tremendous, ports.bamboohr)))
+        found = (ports.hubspot, ports.tremendous, ports.bamboohr, ports.slack)
+        return cls(*(f"http://127.0.0.1:{port}" for port in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ async def connect_sandboxes(settings: Settings, sandboxes: Sandboxes, company: S
     await _call("PUT", f"{sandboxes.hubspot}/_control/webhook", {"url": hubspot})
     await _call("POST", f"{sandboxes.tremendous}/api/v2/webhooks", {"url": tremendous})
     await _call("PUT", f"{sandboxes.bamboohr}/_control/webhook", {"url": bamboohr})
+    await _call("PUT", f"{sandboxes.slack}/_control/webhook", {"url": f"{settings.laurel_public_url}/slack/events"})
 
 
 async def _webhook_key(sandboxes: Sandboxes, settings: Settings) -> str:

@@ -17,7 +17,7 @@ from cli.embedded.processes import Child, Program
 from cli.embedded.stack import responds
 from cli.seed import SampleCompany, Sandboxes
 from cli.work import now
-from sandbox import bamboohr, hubspot, tremendous
+from sandbox import bamboohr, hubspot, slack, tremendous
 from settings import Settings
 from storage import verification
 from storage.database import Database
@@ -173,8 +173,9 @@ def sandboxes(**vendor: Any) -> Iterator[Sandboxes]:
         running(hubspot.create_app()) as crm,
         running(tremendous.create_app(**vendor)) as gifts,
         running(bamboohr.create_app()) as people,
+        running(slack.create_app()) as talk,
     ):
-        yield Sandboxes(crm, gifts, people)
+        yield Sandboxes(crm, gifts, people, talk)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def state_directory() -> Iterator[Path]:
 
 
 def free_ports() -> Ports:
-    """Eight free ports in a row, below those that the system gives to outgoing connections, for this process alone.
+    """Nine free ports in a row, below those that the system gives to outgoing connections, for this process alone.
 
     Who else runs tests on this machine cannot be given them before this process ends.
     """

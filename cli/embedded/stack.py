@@ -22,6 +22,7 @@ from cli.embedded.postgres import DURABLE, OWNER, Cluster
 from cli.embedded.processes import Child, Program, ProgramFailed, remember, stop_left_over
 from cli.embedded.redis import Redis
 from cli.errors import CommandFailed
+from sandbox.slack.app import CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET
 from settings import RUNNING_STACK_FILE, OwnSettings, Settings
 from storage import schema
 
@@ -33,7 +34,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Eight TCP ports in a row, from the API's."""
+    """Nine TCP ports in a row, from the API's."""
 
     api: int
 
@@ -65,10 +66,14 @@ class Ports:
     def bamboohr(self) -> int:
         return self.api + 7
 
+    @property
+    def slack(self) -> int:
+        return self.api + 8
+
     def names(self) -> dict[int, str]:
         """Who listens on which."""
-        nouns = ("api", "tremendous", "hubspot", "redis", "temporal", "temporal_ui", "worker_metrics", "bamboohr")
-        return {getattr(self, noun): noun.replace("_", " ") for noun in nouns}
+        nouns = "api tremendous hubspot redis temporal temporal_ui worker_metrics bamboohr slack"
+        return {getattr(self, noun): noun.replace("_", " ") for noun in nouns.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,15 @@ class Stack:
         self._start_sandbox("HubSpot sandbox", "hubspot", self.ports.hubspot, deals)
         employees = ["--data", str(self._file("bamboohr.json"))]
         self._start_sandbox("BambooHR sandbox", "bamboohr", self.ports.bamboohr, employees)
+        talk = ["--data", str(self._file("slack.json"))]
+        self._start_sandbox("Slack sandbox", "slack", self.ports.slack, talk)
+        if self._settings.slack_signing_secret is None:
+            self.environment |= {
+                "SLACK_API_URL": f"http://127.0.0.1:{self.ports.slack}/api/",
+                "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+                "SLACK_CLIENT_ID": CLIENT_ID,
+                "SLACK_CLIENT_SECRET": CLIENT_SECRET,
+            }
 
     def _start_sandbox(self, name: str, module: str, port: int, options: list[str]) -> None:
         url = f"http://127.0.0.1:{port}"

@@ -52,6 +52,8 @@ def create_app(
     app.state.drivers, app.state.slack = drivers, next(iter(drivers.values()))
     memory = Memory(data, drivers, webhook) if data else None
     furnish(app, webhook=webhook, fault=Fault, refused=lambda message: Refused(message, status=409), memory=memory)
+    for driver in drivers.values():
+        driver.faults, driver.requests = app.state.faults, app.state.requests
     app.include_router(api, dependencies=[Depends(count)])
     app.include_router(control)
     app.include_router(pages)

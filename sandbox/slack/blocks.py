@@ -279,7 +279,9 @@ def _blocks(blocks: Any, at: str, most: int) -> Faults:
         known = [(n, block) for n, block in enumerate(blocks) if isinstance(block, dict)]
         yield from _repeated("block_id", [(f"{at}/{n}", block) for n, block in known])
         for n, block in known:
-            yield from _repeated("action_id", [(f"{at}/{n}/elements", one) for one in elements_of(block)])
+            elements = enumerate(block.get("elements") or [])
+            within = [(f"{at}/{n}/elements/{k}", one) for k, one in elements if isinstance(one, dict)]
+            yield from _repeated("action_id", within)
 
 
 def elements_of(block: Json) -> list[Json]:

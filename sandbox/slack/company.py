@@ -31,7 +31,7 @@ CHANNELS: tuple[tuple[str, Kind, bool], ...] = (
 )
 SCOPES = (
     "channels:history", "channels:read", "chat:write", "commands", "groups:history", "groups:read", "im:history",
-    "im:read", "im:write", "reactions:read", "users:read", "users:read.email",
+    "im:write", "reactions:read", "users:read", "users:read.email",
 )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ ACTS: dict[str, Callable[..., Awaitable[Any]]] = {
     "invite": Driver.invite,
     "kick": Driver.kick,
     "archive": Driver.archive,
+    "unarchive": Driver.unarchive,
     "uninstall": Driver.uninstall,
     "revoke": Driver.revoke,
     "command": Driver.command,
@@ -38,6 +39,7 @@ ACTS: dict[str, Callable[..., Awaitable[Any]]] = {
     "submit": Driver.submit,
     "close": Driver.close,
     "verify_url": Driver.verify_url,
+    "send_again": Driver.send_again,
 }
 
 
@@ -50,7 +52,7 @@ async def do(act: str, body: Json, request: Request) -> Json:
     try:
         inspect.signature(ACTS[act]).bind(slack, **body)
         done = await ACTS[act](slack, **body)
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise Refused("impossible", status=400, message=str(error)) from None
     return {"ok": True, "result": _shown(done)}
 

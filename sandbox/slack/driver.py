@@ -7,16 +7,17 @@ unless deliveries are held; what asks the app something returns its answer.
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-from sandbox.shared.notices import Written
 from sandbox.slack import forms
 from sandbox.slack.company import add, identifier
+from sandbox.slack.faults import Fault
 from sandbox.slack.notices import FORM, JSON, Answer, Webhook
 from sandbox.slack.web_api import checked_view
 from sandbox.slack.workspace import APP_ID, BOT_USER, SCOPES, Conversation, Json, Kind, User, Workspace
@@ -30,7 +31,13 @@ class Driver:
 
     workspace: Workspace
     webhook: Webhook
-    base_url: str = "http://127.0.0.1"
+    base_url: str
+    faults: list[Fault] = field(default_factory=list)  # those to come
+    requests: Counter[str] = field(default_factory=Counter)  # how often each path of the API was asked
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.base_url}/api/"
 
     # -- What is said ----------------------------------------------------------------------------------------------
 
@@ -143,9 +150,15 @@ class Driver:
         await self.webhook.changed()
 
     async def archive(self, channel: str, user: str) -> None:
+        await self._archived("archive", channel, user)
+
+    async def unarchive(self, channel: str, user: str) -> None:
+        await self._archived("unarchive", channel, user)
+
+    async def _archived(self, what: str, channel: str, user: str) -> None:
         conversation = self.workspace.conversation(channel)
-        conversation.is_archived = True
-        kind = "group_archive" if conversation.kind == "group" else "channel_archive"
+        conversation.is_archived = what == "archive"
+        kind = f"{'group' if conversation.kind == 'group' else 'channel'}_{what}"
         event = {"type": kind, "channel": conversation.id, "user": self.workspace.user(user).id}
         scope = f"{SCOPES[conversation.kind]}:read"
         self.workspace.tell(event | {"event_ts": self.workspace.next_ts()}, scope, conversation)
@@ -343,12 +356,15 @@ class Driver:
         return answer.is_taken and challenge.encode() in answer.content
 
     async def send_again(
-        self, request: Written, *, secret: str | None = None, at: datetime | None = None, reason: str | None = None
+        self, nth: int = -1, *, secret: str | None = None, seconds_old: int = 0, reason: str | None = None
     ) -> Answer:
-        """The same body, signed anew: once more, as forged with another secret, or of another time."""
+        """What was sent as the `nth`, signed anew: once more, as forged with another secret, or as if it were older."""
+        sent = self.webhook.sent[nth]
         more = {"x-slack-retry-num": "1", "x-slack-retry-reason": reason} if reason else {}
-        content_type = request.headers["content-type"]
-        return await self.webhook.send(self.webhook.signed(request.body, content_type, more, secret=secret, at=at))
+        at = self.workspace.now() - timedelta(seconds=seconds_old)
+        return await self.webhook.send(
+            self.webhook.signed(sent.body, sent.headers["content-type"], more, secret=secret, at=at)
+        )
 
     # -- Finding ---------------------------------------------------------------------------------------------------
 

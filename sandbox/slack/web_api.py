@@ -423,11 +423,12 @@ METHODS: dict[str, tuple[Callable[[Call], Json], str | None]] = {
 async def answer(method: str, request: Request) -> Response:
     lost = await spoil(request)
     given = await _arguments(request)
-    answered = _install(request, given) if method == "oauth.v2.access" else _called(method, request, given)
-    return Lost() if lost else JSONResponse({"ok": True, **answered})
+    answered = _installed(request, given) if method == "oauth.v2.access" else _called(method, request, given)
+    return Lost() if lost else answered
 
 
-def _called(method: str, request: Request, given: Mapping[str, Any]) -> Json:
+def _called(method: str, request: Request, given: Mapping[str, Any]) -> Response:
+    """What the method answers, with the scopes of the token in a header as Slack has it."""
     workspace, installation = _authenticated(request, given)
     if method not in METHODS:
         raise Refused("unknown_method", req_method=method)
@@ -435,7 +436,8 @@ def _called(method: str, request: Request, given: Mapping[str, Any]) -> Json:
     call = Call(workspace, installation, given)
     if scope is not None:
         call.need(scope)
-    return run(call)
+    headers = {"x-oauth-scopes": ",".join(installation.scopes)}
+    return JSONResponse({"ok": True, **run(call)}, headers=headers)
 
 
 async def _arguments(request: Request) -> Json:
@@ -487,7 +489,7 @@ async def authorize(
     return RedirectResponse(f"{redirect_uri}?{urlencode({'code': code, 'state': state})}", 302)
 
 
-def _install(request: Request, given: Mapping[str, Any]) -> Json:
+def _installed(request: Request, given: Mapping[str, Any]) -> Response:
     """A code becomes a token, once."""
     _require_client(request, given)
     code = str(given.get("code"))
@@ -496,7 +498,8 @@ def _install(request: Request, given: Mapping[str, Any]) -> Json:
         raise Refused("invalid_code")
     scopes = workspace.records.codes.pop(code)
     workspace.records.installations[workspace.bot_token] = Installation(scopes)
-    return {
+    granted = {
+        "ok": True,
         "app_id": APP_ID,
         "authed_user": {"id": next(iter(workspace.records.users))},
         "scope": ",".join(scopes),
@@ -507,6 +510,7 @@ def _install(request: Request, given: Mapping[str, Any]) -> Json:
         "enterprise": None,
         "is_enterprise_install": False,
     }
+    return JSONResponse(granted)
 
 
 def _require_client(request: Request, given: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from domain import api_keys as keys
 from domain.events import Identity
 from domain.programs import ProgramKind
 from domain.syncs import Sync, begin
-from sandbox import bamboohr, hubspot, tremendous
+from sandbox import bamboohr, hubspot, slack, tremendous
 from settings import Settings
 from storage import api_keys, members, programs
 from storage.database import Database
@@ -30,8 +30,9 @@ def sandboxes() -> Iterator[Sandboxes]:
         running(hubspot.create_app()) as crm,
         running(tremendous.create_app()) as vendor,
         running(bamboohr.create_app()) as people,
+        running(slack.create_app()) as talk,
     ):
-        yield Sandboxes(crm, vendor, people)
+        yield Sandboxes(crm, vendor, people, talk)
 
 
 async def test_the_sample_company_is_a_sandbox_whose_key_opens_it(settings: Settings, sandboxes: Sandboxes) -> None:
