@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.errors import OutsideError
-from connectors.slack import commands, forms
+from connectors.slack import commands, forms, home
 from connectors.slack.blocks import View
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slacks
@@ -133,6 +133,8 @@ _BY_SHORTCUT: Mapping[str, tuple[Title, Fill]] = {
     "laurel.recognition.thank": (forms.thanks_title, _thanks),
 }
 _BY_ACTION: Mapping[str, tuple[Title, Fill]] = {
+    home.NOMINATE: (forms.nomination_title, _nomination),
+    home.THANK: (forms.thanks_title, _thanks),
     "laurel.nominations.change": (lambda texts: texts.say("Approve, but change"), _change),
     "laurel.nominations.decline": (lambda texts: texts.say("Decline"), _decline),
 }

@@ -14,11 +14,12 @@ from domain.account_statements import Category
 from domain.answers import Places, Shop
 from domain.configuration import POINTS
 from domain.homes import Activity, Approval, Home
+from domain.streaks import StreakState
 from domain.time import zone
 
 # What a member does here, as Slack names it to us.
-THANK = "laurel.recognitions.open"
-NOMINATE = "laurel.nominations.open"
+THANK = "laurel.recognition.give"
+NOMINATE = "laurel.nomination.open"
 APPROVE = "laurel.nominations.approve"
 CHANGE = "laurel.nominations.change"
 DECLINE = "laurel.nominations.decline"
@@ -28,6 +29,8 @@ MAX_STREAKS = 10
 MAX_ABOUT = 100  # characters of what an entry is about
 MAX_REASON = 300  # characters that are shown of why somebody was nominated
 
+# A broken one has none.
+_SIGNS = {StreakState.ACTIVE: ":fire:", StreakState.AT_RISK: ":warning:", StreakState.PROTECTED: ":snowflake:"}
 # What an entry was, when value came and when it went.
 _CAME = {
     Category.BONUS: later("Granted"),
@@ -83,10 +86,21 @@ def _greeting(shown: Home, texts: Texts) -> Iterator[Block]:
     has = [one for one in shown.balances.holdings if one.unit.key == POINTS.key]
     points = texts.points(sum(one.balance.available for one in has))
     details = [line for one in has for line in answers.holding_details(one, shown.time_zone, texts)]
-    yield section(lines([texts.say("You have {points}.", points=bold(points)), *details]))
+    yield section(
+        lines([texts.say("You have {points}.", points=bold(points)), *details, *_in_reach(shown.shop, texts)])
+    )
     if others := [one for one in shown.balances.holdings if one.unit.key != POINTS.key]:
         yield section(lines(line for one in others for line in answers.holding_lines(one, shown.time_zone, texts)))
-    yield actions(*_doings(shown, texts))
+    if doings := [*_doings(shown, texts)]:
+        yield actions(*doings)
+
+
+def _in_reach(shop: Shop, texts: Texts) -> Iterator[str]:
+    """What the points pay for, or what they lack."""
+    if affordable := shop.affordable():
+        yield texts.count("They pay for {n} reward.", "They pay for {n} rewards.", len(affordable))
+    elif (least := shop.next_price()) is not None:
+        yield texts.say("You lack {points} for the first reward.", points=texts.points(least - shop.points))
 
 
 def _welcome(shown: Home, texts: Texts) -> str:
@@ -106,7 +120,8 @@ def _doings(shown: Home, texts: Texts) -> Iterator[Element]:
         yield button(texts.say("Thank a colleague"), THANK, style="primary")
     if shown.has_nominations:
         yield button(texts.say("Nominate a colleague"), NOMINATE)
-    yield button(texts.say("See rewards"), OPEN)
+    if shown.shop.listings or shown.shop.offers:
+        yield button(texts.say("See rewards"), OPEN)
 
 
 # -- What waits for the member -------------------------------------------------------------------------------------
@@ -150,9 +165,12 @@ def _approval(one: Approval, texts: Texts) -> Markup:
 
 
 def _streaks(shown: Home, texts: Texts) -> Iterator[Block]:
-    if standings := shown.streaks.standings[:MAX_STREAKS]:
+    standings = shown.streaks.standings[:MAX_STREAKS]
+    if standings:
         yield header(texts.say("Your streaks"))
-        yield from (section(lines(answers.streak_lines(one, shown.time_zone, texts))) for one in standings)
+    for one in standings:
+        told = lines(answers.streak_lines(one, shown.time_zone, texts))
+        yield section(joined(" ", filter(None, [_SIGNS.get(one.state), told])))
 
 
 def _challenges(shown: Home, texts: Texts) -> Iterator[Block]:
@@ -174,7 +192,7 @@ def _board(shown: Home, texts: Texts) -> Iterable[Block]:
 
 
 def _activity(shown: Home, texts: Texts) -> Iterator[Block]:
-    yield header(texts.say("What came and went"))
+    yield header(texts.say("Recent activity"))
     if shown.activity:
         yield section(lines(_entry(one, shown.time_zone, texts) for one in shown.activity))
     else:
