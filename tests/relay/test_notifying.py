@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.dispatches import DispatchState
+from domain.notifications import Telling
 from domain.outbox import Kind
 from domain.preferences import Preferences, Topic
 from domain.rewards import RewardEvent
@@ -53,8 +54,8 @@ class Acme:
 
     async def tell(self, reference: str, kind: str = "badge", to: str | None = "ada", body: str = "Well done") -> None:
         async with self.database.begin() as session:
-            told = {"member_id": self.ada if to else None, "kind": kind, "subject": reference, "body": body}
-            await notifications.tell(session, self.program_id, **told, reference=reference, now=self.now)
+            told = Telling(self.ada if to else None, reference, body, reference)
+            await notifications.tell_all(session, self.program_id, kind, [told], now=self.now)
         await self.work()
 
     async def work(self) -> None:
