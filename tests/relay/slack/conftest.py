@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.slack import SlackActivities
 from api.app import create_app
 from connectors.slack.web import Slacks
+from domain.commands import Earn
 from domain.outbox import ClaimedRow, Kind, Lane
 from domain.slack import Delivery
 from domain.slack_workspaces import Installation, InstallLink, Workspace
@@ -23,14 +24,14 @@ from sandbox.slack.app import SIGNING_SECRET
 from sandbox.slack.app import create_app as create_sandbox
 from sandbox.slack.driver import Driver
 from settings import Settings
-from storage import slack_workspaces
+from storage import commands, slack_workspaces
 from storage.database import Database
 from storage.keyring import Keyring
 from storage.wakeups import Wakeups
 from tests.programs import NOW, SAMPLE, make_member, make_program
 from tests.sandboxes import running
 
-ROUNDS = 20  # of work, after which something is wrong
+ROUNDS = 500  # of work, after which something is wrong
 
 COMPANY: dict[str, Any] = {
     **SAMPLE,
@@ -45,6 +46,10 @@ COMPANY: dict[str, Any] = {
     },
     "recognition": {
         "thanks": {"unit": "kudos", "amount": 10, "emoji": {"laurel": 5}, "values": ["craft"], "channels": ["general"]}
+    },
+    "rules": {
+        **SAMPLE["rules"],
+        "thanked": {"event_type": "recognition.received", "award": {"expression": "event.amount"}},
     },
     "nominations": {
         "teamwork": {"title": "Teamwork", "default_amount": 50, "max_amount": 100, "levels": [{"approver": "manager"}]}
@@ -156,6 +161,11 @@ async def _found(database: Database, slack: Driver) -> tuple[str, dict[str, str]
     async with database.begin() as session:
         program_id = await make_program(session, {**COMPANY, "recognition": recognition})
         members = {user.name: await make_member(session, program_id, user.name) for user in people}
+        granted = [
+            Earn(reference=f"kudos:{one}", actor="tests", member_id=one, unit="kudos", amount=100)
+            for one in members.values()
+        ]
+        await commands.execute(session, program_id, granted, as_of=NOW)
     return program_id, members
 
 

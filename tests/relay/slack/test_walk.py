@@ -1,11 +1,174 @@
-"""From Slack to what is said there, through the app's own ways."""
+"""From Slack to points and back: what people do there, through the app's own ways."""
 
+import random
+from functools import partial
+from typing import Any
+
+from connectors.slack import forms
+from storage import members, nominations
+from tests.eventually import eventually
+from tests.programs import NOW
 from tests.relay.slack.conftest import Company
 
 
+def place(company: Company, name: str) -> Any:
+    return company.slack.workspace.conversation(name)
+
+
+def whispered(company: Company, user: str, channel: str = "general") -> list[str]:
+    """What only this user sees in the channel."""
+    who = company.slack.workspace.user(user).id
+    return [str(one["text"]) for one in place(company, channel).ephemerals if one["to"] == who]
+
+
+def said(company: Company, channel: str = "general") -> list[str]:
+    """What everybody sees in the channel."""
+    return [str(one["text"]) for one in place(company, channel).messages.values()]
+
+
+def told(company: Company, user: str) -> list[str]:
+    """What the app has said to this user directly."""
+    who = company.slack.workspace.user(user).id
+    return [str(one["text"]) for one in company.slack.workspace.direct(who).messages.values()]
+
+
+async def has(company: Company, name: str, unit: str = "points") -> int:
+    async with company.database.begin() as session:
+        member_id = company.members[name]
+        found = await members.balance(session, company.program_id, member_id, as_of=NOW, unit=unit)
+    return found.available
+
+
 async def test_a_question_is_answered_to_who_asked(company: Company) -> None:
-    answer = await company.slack.command("jonas", "general", "/laurel", "balance")
+    await company.slack.command("jonas", "general", "/laurel", "balance")
     await company.work()
 
-    print(company.slack.workspace.records)
-    assert answer.status == 200
+    [answer] = whispered(company, "jonas")
+    assert "Punkte" in answer
+    assert whispered(company, "lena") == []
+
+
+async def test_whoever_is_no_member_is_told_what_to_do(company: Company) -> None:
+    await company.slack.join("zoe", "zoe@elsewhere.example")
+    place(company, "random").members.append(company.slack.workspace.user("zoe").id)
+    await company.slack.command("zoe", "random", "/laurel", "balance")
+    await company.work()
+
+    [answer] = whispered(company, "zoe", "random")
+    assert "I do not know you yet" in answer
+
+
+async def test_thanks_by_command_are_said_in_the_channel_and_become_points(company: Company) -> None:
+    await company.slack.command("owen", "general", "/laurel", "thanks @maya +20 #craft for the demo that saved the day")
+    await company.work()
+
+    [announced] = said(company)
+    assert "thanks" in announced
+    assert (await has(company, "maya"), await has(company, "owen", "kudos")) == (20, 80)
+
+
+async def test_the_same_command_five_times_thanks_once(company: Company) -> None:
+    await company.slack.command("owen", "general", "/laurel", "thanks @maya +20 for the demo that saved the day")
+    for _ in range(4):
+        await company.slack.send_again()
+        await company.work()
+
+    assert len(said(company)) == 1
+    assert (await has(company, "maya"), await has(company, "owen", "kudos")) == (20, 80)
+
+
+async def test_a_reaction_thanks_while_it_is_there(company: Company) -> None:
+    slack = company.slack
+    ts = await slack.say("maya", "general", "The demo works again.")
+    await slack.react("owen", "general", ts, "laurel")
+    await company.work()
+    given_once = await has(company, "maya"), await has(company, "owen", "kudos")
+    await slack.unreact("owen", "general", ts, "laurel")
+    await company.work()
+    taken_back = await has(company, "maya"), await has(company, "owen", "kudos")
+    await slack.react("owen", "general", ts, "laurel")
+    await company.work()
+
+    assert given_once == (5, 95)
+    assert taken_back == (0, 100)
+    assert (await has(company, "maya"), await has(company, "owen", "kudos")) == (5, 95)
+
+
+async def test_typed_thanks_go_with_their_message(company: Company) -> None:
+    ts = await company.slack.say("owen", "general", "@maya @lena :laurel: :laurel: for holding the line all night")
+    await company.work()
+    thanked = await has(company, "maya"), await has(company, "lena"), await has(company, "owen", "kudos")
+    await company.slack.remove("general", ts)
+    await company.work()
+
+    assert thanked == (10, 10, 80)
+    assert (await has(company, "maya"), await has(company, "lena"), await has(company, "owen", "kudos")) == (0, 0, 100)
+
+
+async def test_whoever_has_too_little_to_give_is_told_so_and_keeps_it(company: Company) -> None:
+    await company.slack.command("owen", "general", "/laurel", "thanks @maya +101 for the demo that saved the day")
+    await company.work()
+
+    [answer] = whispered(company, "owen")
+    assert "100" in answer
+    assert "Nothing was given" in answer
+    assert await has(company, "owen", "kudos") == 100
+
+
+async def test_nobody_thanks_themselves_by_a_reaction(company: Company) -> None:
+    ts = await company.slack.say("owen", "general", "I am great.")
+    await company.slack.react("owen", "general", ts, "laurel")
+    await company.work()
+
+    assert "Nobody thanks themselves" in whispered(company, "owen")[0]
+    assert await has(company, "owen", "kudos") == 100
+
+
+async def test_a_home_shows_what_somebody_has(company: Company) -> None:
+    await company.slack.command("owen", "general", "/laurel", "thanks @maya +20 for the demo that saved the day")
+    await company.work()
+    await company.slack.open_home("maya")
+    await company.work()
+
+    assert "20" in str(company.slack.view("maya")["blocks"])
+
+
+async def test_a_nomination_is_written_in_a_form_that_opens_at_once(company: Company) -> None:
+    slack = company.slack
+    await slack.shortcut("owen", "laurel.nomination.open")
+    await eventually(partial(has_form, company, "owen"))
+    maya = slack.workspace.user("maya").id
+    short = await slack.submit("owen", {"nominee": slack.workspace.user("owen").id, "reason": "Because. " * 5})
+    done = await slack.submit("owen", {"nominee": maya, "reason": "Because she held the line all night long."})
+    await company.work()
+
+    assert "nominee" in short.json["errors"]
+    assert done.json == {}
+    async with company.database.begin() as session:
+        [nomination] = await nominations.list_page(session, company.program_id)
+    assert (nomination.nominee_id, nomination.amount) == (company.members["maya"], 50)
+    assert "on its way" in told(company, "owen")[0]
+
+
+async def has_form(company: Company, user: str) -> None:
+    assert company.slack.view(user)["callback_id"] == forms.NOMINATE
+
+
+async def test_a_storm_of_reactions_spends_exactly_what_stands(company: Company) -> None:
+    slack, chance = company.slack, random.Random(7)
+    ts = await slack.say("maya", "general", "The demo works again.")
+    slack.webhook.hold = True
+    givers = ["owen", "grace", "martin", "priya", "lena"]
+    for _ in range(40):
+        for giver in givers:
+            await (slack.react if chance.random() < 0.5 else slack.unreact)(giver, "general", ts, "laurel")
+    for giver in givers[:3]:
+        await slack.react(giver, "general", ts, "laurel")
+    for giver in givers[3:]:
+        await slack.unreact(giver, "general", ts, "laurel")
+    chance.shuffle(slack.webhook.pending)
+    await slack.webhook.deliver(times=2, reverse=True)
+    await company.work()
+
+    assert await has(company, "maya") == 15
+    assert [await has(company, giver, "kudos") for giver in givers] == [95, 95, 95, 100, 100]
