@@ -90,17 +90,18 @@ def _approval(card: Approval, texts: Texts) -> dict[str, Any]:
     blocks: list[Block] = [section(lines(parts))]
     blocks += [context(_decided(one, texts)) for one in card.decided]
     if card.is_open:
-        blocks.append(_decisions(card, texts))
+        blocks.append(decisions(card.nomination_id, texts))
     elif card.state in _OVER:
         blocks.append(context(texts.say(_OVER[card.state])))
     return message(told, blocks)
 
 
-def _decisions(card: Approval, texts: Texts) -> Block:
+def decisions(nomination_id: str, texts: Texts) -> Block:
+    """The buttons of who decides on a nomination."""
     return actions(
-        button(texts.say("Approve"), APPROVE, value=card.nomination_id, style="primary"),
-        button(texts.say("Approve, but change"), CHANGE_AMOUNT, value=card.nomination_id),
-        button(texts.say("Decline"), DECLINE, value=card.nomination_id, style="danger"),
+        button(texts.say("Approve"), APPROVE, value=nomination_id, style="primary"),
+        button(texts.say("Approve, but change"), CHANGE_AMOUNT, value=nomination_id),
+        button(texts.say("Decline"), DECLINE, value=nomination_id, style="danger"),
     )
 
 

@@ -5,7 +5,7 @@ What asks something of the member comes first. It says the same of each thing as
 
 from collections.abc import Iterable, Iterator
 
-from connectors.slack import answers
+from connectors.slack import answers, cards
 from connectors.slack.blocks import Block, Element, View, actions, button, context, divider, header, home, section
 from connectors.slack.markup import Markup, bold, clip, joined, lines, name, quote
 from connectors.slack.redeem import OPEN
@@ -20,9 +20,6 @@ from domain.time import zone
 # What a member does here, as Slack names it to us.
 THANK = "laurel.recognition.give"
 NOMINATE = "laurel.nomination.open"
-APPROVE = "laurel.nominations.approve"
-CHANGE = "laurel.nominations.change"
-DECLINE = "laurel.nominations.decline"
 
 MAX_OFFERS = 5
 MAX_STREAKS = 10
@@ -98,7 +95,7 @@ def _greeting(shown: Home, texts: Texts) -> Iterator[Block]:
 def _in_reach(shop: Shop, texts: Texts) -> Iterator[str]:
     """What the points pay for, or what they lack."""
     if affordable := shop.affordable():
-        yield texts.count("They pay for {n} reward.", "They pay for {n} rewards.", len(affordable))
+        yield texts.count("Your points pay for {n} reward.", "Your points pay for {n} rewards.", len(affordable))
     elif (least := shop.next_price()) is not None:
         yield texts.say("You lack {points} for the first reward.", points=texts.points(least - shop.points))
 
@@ -140,12 +137,7 @@ def _approvals(shown: Home, texts: Texts) -> Iterator[Block]:
         yield header(texts.say("Waiting for your decision"))
     for one in shown.approvals:
         yield section(_approval(one, texts))
-        yield actions(
-            button(texts.say("Approve"), APPROVE, value=one.nomination_id, style="primary"),
-            button(texts.say("Change amount"), CHANGE, value=one.nomination_id),
-            button(texts.say("Decline"), DECLINE, value=one.nomination_id),
-            block_id=one.nomination_id,
-        )
+        yield cards.decisions(one.nomination_id, texts)
     if shown.more_approvals:
         yield context(texts.say("More wait behind these."))
 

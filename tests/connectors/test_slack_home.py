@@ -8,6 +8,8 @@ import pytest
 
 from connectors.slack import home
 from connectors.slack.blocks import View
+from connectors.slack.cards import APPROVE
+from connectors.slack.forms import CHANGE_AMOUNT, DECLINE
 from connectors.slack.redeem import CHOOSE
 from connectors.slack.texts import Texts
 from domain.account_statements import Category
@@ -51,9 +53,9 @@ def test_what_waits_for_the_member_comes_with_its_buttons():
     pressed = re.findall(r'"action_id": "([^"]+)"[^}]*\}[^}]*?"value": "([^"]+)"', json.dumps(view))
     assert pressed == [
         (CHOOSE, "rwd_1"),
-        (home.APPROVE, "nom_1"),
-        (home.CHANGE, "nom_1"),
-        (home.DECLINE, "nom_1"),
+        (APPROVE, "nom_1"),
+        (CHANGE_AMOUNT, "nom_1"),
+        (DECLINE, "nom_1"),
     ]
 
 
