@@ -74,7 +74,7 @@ def digest(gathered: Sequence[Notification], texts: Texts) -> dict[str, Any]:
     told = texts.count("{n} thing that happened since", "{n} things that happened since", len(gathered))
     shown = [joined(" ", [bold(one.subject), one.body]) for one in gathered[:MAX_LINES]]
     left = len(gathered) - len(shown)
-    more = [context(texts.count("and {n} more", "and {n} more", left))] if left else []
+    more = [context(texts.say("and {n} more", n=left))] if left else []
     return message(told, [header(told), *(section(line) for line in shown), *more])
 
 

@@ -129,7 +129,7 @@ def _offers(shop: Shop, texts: Texts) -> Iterator[Block]:
         yield header(texts.say("You unlocked a reward"))
         yield from (answers.offer_block(one, shop.time_zone, texts) for one in shop.offers[:MAX_OFFERS])
     if more := len(shop.offers[MAX_OFFERS:]):
-        yield context(texts.count("and {n} more", "and {n} more", more))
+        yield context(texts.say("and {n} more", n=more))
 
 
 def _approvals(shown: Home, texts: Texts) -> Iterator[Block]:
@@ -170,7 +170,7 @@ def _challenges(shown: Home, texts: Texts) -> Iterator[Block]:
     for one in shown.challenges.progress:
         yield from answers.challenge_blocks(one, shown.time_zone, texts)
     if shown.challenges.more:
-        yield context(texts.count("and {n} more", "and {n} more", shown.challenges.more))
+        yield context(texts.say("and {n} more", n=shown.challenges.more))
     if not shown.challenges.progress:
         yield section(texts.say("No challenge is open for you just now."))
 
