@@ -176,6 +176,40 @@ _TIER_CHANGE = {
     "silent": False,
     "recorded_at": _AT,
 }
+_MANAGER = f"mem_{EXAMPLE_ID[:-1]}4"
+_NOMINATION = {
+    "id": f"nom_{EXAMPLE_ID}",
+    "nominator_id": f"mem_{EXAMPLE_ID[:-1]}3",
+    "nominee_id": _MEMBER,
+    "category": "above-and-beyond",
+    "reason": "Kept the migration going all through the weekend.",
+    "evidence": "https://wiki.example.com/migration",
+    "proposed_amount": 300,
+    "amount": 250,
+    "state": "given",
+    "level": 1,
+    "level_since": _AT,
+    "event_id": _EVENT,
+    "closing": None,
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+_RECOGNITION = {
+    "id": f"rcg_{EXAMPLE_ID}",
+    "key": "kiosk-4711",
+    "giver_id": f"mem_{EXAMPLE_ID[:-1]}3",
+    "receiver_id": _MEMBER,
+    "unit": "kudos",
+    "amount": 10,
+    "value": "Care",
+    "reason": "You stayed late to help the new colleague.",
+    "public": True,
+    "state": "given",
+    "transaction_id": f"txn_{EXAMPLE_ID}",
+    "event_id": _EVENT,
+    "given_at": _AT,
+    "withdrawn_at": None,
+}
 _PLACE = {"rank": 1, "member_id": _MEMBER, "name": "Ada Example", "points": 550, "reached_at": _AT}
 
 _SCHEDULE = {
@@ -595,6 +629,25 @@ BY_MODEL: Mapping[str, Any] = {
         "updated_at": _AT,
     },
     "LinkDocument": {"link": "https://gifts.example.com/what-only-the-recipient-should-know"},
+    "NominationDocument": _NOMINATION,
+    "NominationStoryDocument": {
+        "nomination": _NOMINATION,
+        "approvers": [
+            {"level": 1, "approver_id": _MANAGER, "member_id": _MANAGER, "because": "named", "asked_at": _AT}
+        ],
+        "decisions": [
+            {
+                "level": 1,
+                "approver_id": _MANAGER,
+                "decided_by": _MANAGER,
+                "actor": f"key:key_{EXAMPLE_ID}",
+                "verdict": "approved",
+                "amount": 250,
+                "comment": "",
+                "decided_at": _AT,
+            }
+        ],
+    },
     "RewardDocument": {
         "id": _REWARD,
         "member_id": _MEMBER,

@@ -26,6 +26,7 @@ from domain.absences import InvalidAbsence
 from domain.challenges import IllegalChallenge
 from domain.definitions import KeyTaken
 from domain.member_changes import Fault, InvalidMember
+from domain.nominations import NominationRefused
 from domain.orders import IllegalTransition, OrderRefused
 from domain.proposals import IllegalProposal, NeedsSecondPerson
 from domain.rewards import IllegalReward
@@ -168,7 +169,8 @@ TABLE = {
         ),
         Kind(
             "member_inactive", 409, False, "The member has left.",
-            "Who has left earns, holds, transfers and converts nothing. What stands already may end, and be corrected.",
+            "Who has left earns, holds, transfers and converts nothing, and neither nominates nor is nominated. What "
+            "stands already may end, and be corrected.",
         ),
         Kind(
             "already_reversed", 409, False, "The transaction was reversed already.",
@@ -244,6 +246,30 @@ TABLE = {
         Kind(
             "challenge_key_taken", 409, False, "There is, or was, a challenge of this key.",
             "What was counted under a key stays that challenge's for ever: give the new one another key.",
+        ),
+        Kind(
+            "nomination_open", 409, False, "They are nominated already.",
+            "The same member has nominated the same colleague in the same category, and that waits for a decision.",
+        ),
+        Kind(
+            "nomination_limit_reached", 409, False, "The member has nominated as often as one may.",
+            "The category says how many nominations one member makes in a week, month, quarter or year.",
+        ),
+        Kind(
+            "nomination_not_pending", 409, False, "The nomination does not wait for a decision.",
+            "It was approved, declined or withdrawn, or it has expired; `detail` names its state.",
+        ),
+        Kind(
+            "not_nominator", 409, False, "Somebody else has nominated.",
+            "Only its nominator, or an administrator, withdraws a nomination.",
+        ),
+        Kind(
+            "not_approver", 409, False, "The decision is not theirs.",
+            "Those decide who were asked on the nomination's level, and nobody on what they propose or would get.",
+        ),
+        Kind(
+            "already_decided", 409, False, "It was decided already, by them or in their place.",
+            "For each approver the first decision stands; `detail` says what it was.",
         ),
         Kind(
             "configuration_misfits", 409, False, "The configuration does not fit what is there.",
@@ -376,6 +402,23 @@ TABLE = {
         Kind(
             "internal_error", 500, True, "Something went wrong here.",
             "A fault of the server; nothing was acknowledged. The request id finds it in the log.",
+        Kind(
+            "unknown_category", 422, False, "Nobody can be nominated for that.",
+            "Categories of nominations are part of the program's configuration (`laurel apply`).",
+        ),
+        Kind(
+            "self_nomination", 422, False, "Nobody nominates themselves.",
+            "Also if one of them was merged into the other.",
+        ),
+        Kind(
+            "invalid_nomination", 422, False, "The nomination, or the decision, cannot be taken like this.",
+            "A reason has the least length that the category says, evidence is an https:// address, and who declines "
+            "says why.",
+        ),
+        Kind(
+            "amount_above_maximum", 422, False, "The amount is more than the category gives.",
+            "`detail` names the most.",
+        ),
         ),
         Kind(
             "overloaded", 503, True, "Too much is waiting.",
@@ -445,7 +488,7 @@ def of(error: Exception) -> Problem:
         return error
     if isinstance(error, NoticeRefused):
         return Problem(_REFUSED_NOTICES[type(error)], str(error))
-    if isinstance(error, OrderRefused):
+    if isinstance(error, OrderRefused | NominationRefused):
         return Problem(error.code.value, str(error))
     if isinstance(error, IllegalTransition | IllegalReward | IllegalChallenge):
         return Problem("illegal_transition", str(error))

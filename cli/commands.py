@@ -17,6 +17,7 @@ MODULES = {
     "lint": "lint",
     "backtest": "backtest",
     "challenges": "challenges",
+    "nominations": "nominations",
     "explain": "explain",
     "story": "story",
     "members": "members",

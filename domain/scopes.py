@@ -37,6 +37,9 @@ class Scope(StrEnum):
     CONFIGURATIONS_PUBLISH = "configurations:publish"
     NOTIFICATIONS_READ = "notifications:read"
     NOTIFICATIONS_WRITE = "notifications:write"
+    NOMINATIONS_READ = "nominations:read"
+    NOMINATIONS_WRITE = "nominations:write"
+    NOMINATIONS_DECIDE = "nominations:decide"
     REPORTS_READ = "reports:read"
     PROGRAMS_ADMIN = "programs:admin"
 
@@ -74,6 +77,9 @@ DESCRIPTIONS = {
     Scope.NOTIFICATIONS_WRITE: "Mark notifications as read, and say what members want to be told.",
     Scope.REPORTS_READ: "Read reports on the whole ledger: balances of accounts, liability, spend, the journal.",
     Scope.PROGRAMS_ADMIN: "Everything above, and all that concerns the program itself.",
+    Scope.NOMINATIONS_READ: "Read nominations, who decides on them, and what was decided.",
+    Scope.NOMINATIONS_WRITE: "Nominate colleagues for members, and withdraw that.",
+    Scope.NOMINATIONS_DECIDE: "Decide on nominations, for those who approve them or as an administrator.",
 }
 
 

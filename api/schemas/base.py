@@ -104,6 +104,7 @@ ChallengeId = identifier("chl")
 AbsenceId = identifier("abs")
 ProposalId = identifier("prp")
 
+NominationId = identifier("nom")
 Item = TypeVar("Item")
 
 

@@ -29,6 +29,7 @@ AWAY = {
     "starts_on": "2026-03-02",
     "ends_on": "2026-03-03",
 }
+NOMINATIONS = {"nominations": {"beyond": {"title": "Beyond", "levels": [{"approver": "manager"}]}}}
 STREAKS = {"streaks": {"daily-learning": {"cadence": "daily", "qualifying": [{"event_type": "course.completed"}]}}}
 BODIES: dict[str, Any] = {
     "record_event": deal(),
@@ -49,6 +50,9 @@ BODIES: dict[str, Any] = {
     "extend_challenge": {"ends_at": "2026-05-01T00:00:00Z"},
     "cancel_challenge": {"reason": "why not"},
     "resolve_order": {"action": "retry", "note": "why not"},
+    "approve_nomination": {},
+    "decline_nomination": {"comment": "why not"},
+    "withdraw_nomination": {},
     "readdress_order": {"recipient_email": "thief@example.com"},
     "set_program": {
         "orders_paused": True,
@@ -98,6 +102,7 @@ LEAKS = (
     "proposal_id",
     "challenge_id",
     "event_id",
+    "nomination_id",
     "member_id",
     "order_id",
     "reward_id",
@@ -116,7 +121,7 @@ class Theirs:
 
 @pytest.fixture
 async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
-    client = await make_client(body=SAMPLE | UNITS | STREAKS)
+    client = await make_client(body=SAMPLE | UNITS | THANKS | STREAKS | NOMINATIONS)
     events = [deal(number, amount_minor=2_000_000) for number in range(12)]
     done = (await client.post("/v1/events/batch", {"events": events})).json()["results"]
     member_id = done[0]["event"]["member_id"]
@@ -154,6 +159,9 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
     absent = (await client.post(f"/v1/members/{member_id}/absences", AWAY)).json()
     ids["absence_id"] = absent["absence"]["id"]
     return Theirs(client, ids)
+    said = {"nominator_id": ids["member_id"], "category": "beyond", "reason": "She has won all these deals herself."}
+    nominee = (await client.post("/v1/members", {"external_id": "cy", "name": "Cy"})).json()["id"]
+    ids["nomination_id"] = (await client.post("/v1/nominations", {"nominee_id": nominee, **said})).json()["id"]
 
 
 async def in_ledger(client: Client, member_id: str) -> dict[str, str]:

@@ -33,6 +33,7 @@ IDS = {
     "absence_id": "abs_01a1fd1cfa630081c74091f5d2",
     "challenge_id": "chl_01a1fd1cfa630081c74091f5d2",
     "proposal_id": "prp_01a1fd1cfa630081c74091f5d2",
+    "nomination_id": "nom_01a1fd1cfa630081c74091f5d2",
     "first_day": "2026-03-02",
     "number": "11",
     "source": "email",
