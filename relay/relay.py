@@ -20,7 +20,7 @@ import runtime
 from domain.outbox import ClaimedRow, Lane
 from domain.time import Clock
 from relay.outages import is_outage
-from storage import idempotency, outbox
+from storage import idempotency, outbox, slack_envelopes
 from storage.database import Database
 from storage.wakeups import Wakeups
 
@@ -202,9 +202,10 @@ class Relay:
             await asyncio.sleep(seconds)
 
     async def purge(self) -> None:
-        """Forget the rows that have been done for `DONE_KEPT`, and Idempotency-Keys that are no longer kept."""
+        """Forget rows that were done long enough ago, Idempotency-Keys, and what came from Slack."""
         await self._purge_table(outbox.purge, DONE_KEPT)
         await self._purge_table(idempotency.purge, idempotency.KEPT)
+        await self._purge_table(slack_envelopes.purge, slack_envelopes.KEPT)
 
     async def _purge_table(
         self, purge: Callable[[AsyncSession, datetime, int], Awaitable[int]], age: timedelta

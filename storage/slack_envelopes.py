@@ -6,7 +6,7 @@ within hours.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -18,6 +18,8 @@ from domain.slack import Envelope, EnvelopeKind, KeptEnvelope
 from storage import outbox
 from storage.hot_path import run
 from storage.slack_tables import slack_envelopes
+
+KEPT = timedelta(days=7)
 
 _COLUMNS = ("id", "program_id", "connection_id", "key", "kind", "body", "recorded_at", "handled_at", "answer")
 
