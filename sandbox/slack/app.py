@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from sandbox.shared.control import count, furnish
-from sandbox.slack.company import TEAM_ID, TEAM_NAME, found
+from sandbox.slack.company import SCOPES, TEAM_ID, TEAM_NAME, found
 from sandbox.slack.control import control
 from sandbox.slack.driver import Driver
 from sandbox.slack.errors import Refused, answer_invalid, answer_refused
@@ -39,7 +39,7 @@ def create_app(
     """What happens is sent to `request_url` at once, until deliveries are held; kept in `data`.
 
     `transport` reaches a request URL that no network leads to. `app.state.slack` drives the first of the workspaces,
-    `app.state.drivers` each by its team.
+    which has installed the app, `app.state.drivers` each by its team.
     """
     app = FastAPI(title="Slack sandbox")
     app.state.client_id, app.state.client_secret = CLIENT_ID, CLIENT_SECRET
@@ -50,6 +50,7 @@ def create_app(
     for driver in drivers.values():
         found(driver.workspace)
     app.state.drivers, app.state.slack = drivers, next(iter(drivers.values()))
+    app.state.slack.workspace.install(list(SCOPES))
     memory = Memory(data, drivers, webhook) if data else None
     furnish(app, webhook=webhook, fault=Fault, refused=lambda message: Refused(message, status=409), memory=memory)
     for driver in drivers.values():

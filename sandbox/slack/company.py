@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sandbox.slack.workspace import BOT_USER, Conversation, Installation, Kind, User, Workspace
+from sandbox.slack.workspace import BOT_USER, Conversation, Kind, User, Workspace
 
 TEAM_ID = "T0SANDBOX1"
 TEAM_NAME = "Sample company"
@@ -29,6 +29,7 @@ CHANNELS: tuple[tuple[str, Kind, bool], ...] = (
     ("random", "channel", False),
     ("leads", "group", False),
 )
+# What the app is allowed in the first workspace.
 SCOPES = (
     "channels:history", "channels:read", "chat:write", "commands", "groups:history", "groups:read", "im:history",
     "im:write", "reactions:read", "users:read", "users:read.email",
@@ -36,7 +37,7 @@ SCOPES = (
 
 
 def found(workspace: Workspace) -> None:
-    """Fill an empty workspace, and install the app."""
+    """Fill an empty workspace."""
     records, team = workspace.records, workspace.team_id
     for name, tz, locale, title in PEOPLE:
         add(workspace, User(identifier("U", team, name), name.lower(), name, f"{name}@example.com".lower(), team, tz,
@@ -51,7 +52,6 @@ def found(workspace: Workspace) -> None:
         channel = Conversation(identifier("C", team, name), kind, int(workspace.now().timestamp()), name, members)
         records.conversations[channel.id] = channel
     records.conversations[identifier("C", team, "general")].members.append(guest.id)
-    records.installations[workspace.bot_token] = Installation(list(SCOPES))
 
 
 def add(workspace: Workspace, user: User) -> None:

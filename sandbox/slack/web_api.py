@@ -110,6 +110,23 @@ def auth_test(call: Call) -> Json:
     }
 
 
+def bots_info(call: Call) -> Json:
+    """There is one bot: ours."""
+    if call.text("bot") != BOT_ID:
+        raise Refused("bot_not_found")
+    name = call.workspace.user(BOT_USER).name
+    return {"bot": {"id": BOT_ID, "deleted": False, "name": name, "app_id": APP_ID, "user_id": BOT_USER}}
+
+
+def apps_uninstall(call: Call) -> Json:
+    """The token opens nothing from then on."""
+    if not call.text("client_id"):
+        raise Refused("invalid_client_id")
+    call.workspace.tell({"type": "app_uninstalled", "event_ts": call.workspace.next_ts()})
+    call.installation.is_active = False
+    return {}
+
+
 # -- People --------------------------------------------------------------------------------------------------------
 
 
@@ -399,6 +416,8 @@ def _unchanged(call: Call, view: Json | None) -> None:
 # Each method with the scope that it always needs; those of conversations depend on their kind.
 METHODS: dict[str, tuple[Callable[[Call], Json], str | None]] = {
     "auth.test": (auth_test, None),
+    "bots.info": (bots_info, "users:read"),
+    "apps.uninstall": (apps_uninstall, None),
     "users.info": (users_info, "users:read"),
     "users.list": (users_list, "users:read"),
     "users.lookupByEmail": (users_lookup_by_email, "users:read.email"),
@@ -446,7 +465,7 @@ async def _arguments(request: Request) -> Json:
     if "json" not in request.headers.get("content-type", ""):
         return given | dict(parse_qsl(body.decode(), keep_blank_values=True))
     try:
-        found = json.loads(body)
+        found = json.loads(body or b"{}")
     except ValueError:
         raise Refused("invalid_json") from None
     if not isinstance(found, dict):
@@ -496,8 +515,7 @@ def _installed(request: Request, given: Mapping[str, Any]) -> Response:
     workspace = next((one for one in _workspaces(request) if code in one.records.codes), None)
     if workspace is None:
         raise Refused("invalid_code")
-    scopes = workspace.records.codes.pop(code)
-    workspace.records.installations[workspace.bot_token] = Installation(scopes)
+    scopes = workspace.install(workspace.records.codes.pop(code)).scopes
     granted = {
         "ok": True,
         "app_id": APP_ID,

@@ -279,6 +279,14 @@ class Workspace:
 
     # -- What lets the app act -------------------------------------------------------------------------------------
 
+    def install(self, scopes: list[str]) -> Installation:
+        """The app is in the workspace; what it was allowed before it may still do."""
+        known = self.records.installations.get(self.bot_token)
+        before = known.scopes if known and known.is_active else []
+        installed = Installation(list(dict.fromkeys([*before, *scopes])))
+        self.records.installations[self.bot_token] = installed
+        return installed
+
     def trigger(self, user: str) -> str:
         trigger_id = f"{self.records.last_ts}.{self.team_id}.{secrets.token_hex(16)}"
         self.records.triggers[trigger_id] = Trigger(user, self.now() + TRIGGER)
