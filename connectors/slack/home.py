@@ -194,6 +194,8 @@ def _activity(shown: Home, texts: Texts) -> Iterator[Block]:
 def _entry(one: Activity, time_zone: str, texts: Texts) -> Markup:
     """+50 · A finished course · Nov 21, 2026."""
     label = (_CAME if one.amount >= 0 else _WENT).get(one.category)
-    what = joined(": ", filter(None, [texts.say(label) if label else "", one.about[:MAX_ABOUT]]))
+    what = one.about[:MAX_ABOUT]
+    if label:
+        what = texts.say("{what}: {item}", what=texts.say(label), item=what) if what else texts.say(label)
     day = texts.date(one.happened_at.astimezone(zone(time_zone)).date())
     return joined(" · ", filter(None, [bold(texts.change(one.amount)), what, day]))
