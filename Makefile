@@ -23,7 +23,7 @@ test: ## Check, then run every test on real servers
 	@$(MAKE) --no-print-directory --jobs 2 check temporal
 	@$(TIMED) "tests" 960 $(BIN)/pytest -n 2 --dist worksteal
 	@if [ -n "$$TEST_POSTGRES15_URL" ]; then TEST_DATABASE_URL="$$TEST_POSTGRES15_URL" \
-		$(TIMED) "storage tests on PostgreSQL 15" 240 $(BIN)/pytest -n 2 tests/storage -k "not a_year and not ten_times"; fi
+		$(TIMED) "storage tests on PostgreSQL 15" 240 $(BIN)/pytest -n 2 tests/storage -m "not soak and not thorough"; fi
 
 check: $(INSTALLED) ## Check format, style, types, layers, dead code and that the documentation is complete
 	@$(TIMED) "format" 5 $(BIN)/ruff format --check --quiet .

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
+import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -23,6 +24,8 @@ from storage.game_tables import grace_windows, streak_awards
 from storage.ids import new_id
 from storage.tables import accounts, connections, notifications, outbox
 from tests.programs import make_member, make_program
+
+pytestmark = pytest.mark.thorough
 
 SEED = 20_270_101
 FIRST, DAYS = date(2027, 1, 1), 365

@@ -51,6 +51,7 @@ async def every_line(session: AsyncSession, program_id: str, period: Period) -> 
     return [line async for line in account_statements.stream_lines(session, program_id, period)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(6))
 async def test_opening_and_lines_and_opening_and_totals_make_the_closing_balance(session: AsyncSession, seed: int):
     """I10, for random histories, periods and knowledge, against sums over all entries."""
@@ -76,6 +77,7 @@ async def test_opening_and_lines_and_opening_and_totals_make_the_closing_balance
         assert all(first <= line.effective_at < last and line.recorded_at <= known_at for line in lines)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_balance_as_of_now_is_the_present_balance(session: AsyncSession, seed: int):
     program_id = await make_program(session)
@@ -170,6 +172,7 @@ async def test_the_schedule_of_a_past_moment_is_that_of_the_lots_as_they_were(se
     assert (now.next, now.never, now.months) == (None, 7, ())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(4))
 async def test_lots_make_the_balance_at_any_time_known_at_any_time(session: AsyncSession, seed: int):
     """Where nothing was backdated and nothing is owed, what lapses, never lapses and has lapsed is the balance."""
@@ -213,6 +216,7 @@ async def read_of(session: AsyncSession, table: str) -> int:
     return int((await session.execute(text(query), {"t": table})).scalar_one())
 
 
+@pytest.mark.thorough
 async def test_a_page_of_a_long_account_costs_the_page_and_a_past_balance_what_came_since(session: AsyncSession):
     """Of 100,000 entries of one member, ten a minute, the tables' own counts say how many were read."""
     program_id = await make_program(session)

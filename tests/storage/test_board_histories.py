@@ -39,6 +39,8 @@ from storage.tables import members, outbox
 from tests.programs import NOW, SAMPLE, apply, deal, make_program, retraction
 from tests.storage.test_leaderboards import dump
 
+pytestmark = pytest.mark.thorough
+
 POLICY = SourcePolicy(amendments="redecide")
 HISTORIES = 8
 LENGTH = 30  # steps of each half of one history

@@ -20,6 +20,8 @@ from tests.challenges import claims, counted, days, sprint, with_challenges
 from tests.programs import NOW, deal, make_member, make_program, retraction
 from tests.storage.test_settlements import settle, told
 
+pytestmark = pytest.mark.thorough
+
 POLICY = SourcePolicy(amendments="redecide")
 HISTORIES = 6  # of each challenge
 LENGTH = 21  # batches of one history

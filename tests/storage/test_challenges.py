@@ -178,6 +178,7 @@ async def fill(database: Database, program_id: str, completions: int, callers: i
     await asyncio.gather(*(caller() for _ in range(callers)))
 
 
+@pytest.mark.thorough
 async def test_a_thousand_completions_at_once_fill_exactly_twenty_places_ten_times_in_a_row(database_url: str) -> None:
     database = Database(database_url)
     body = with_challenges(sprint=sprint(first=20))

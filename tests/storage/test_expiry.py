@@ -278,6 +278,7 @@ async def test_only_the_cheap_duties_are_looked_for_between_the_hours(opened: Da
     assert [one.duty for one in every] == [Duty.REFILLS, Duty.IDLE, Duty.LOTS, Duty.WARNINGS]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_run_that_is_killed_and_begun_again_ends_like_one_that_was_not(
     opened: Database, database_url: str, seed: int

@@ -652,6 +652,7 @@ FACTS = st.one_of(
 TAKEN = st.lists(FACTS | st.builds(retraction, FACTS, st.integers(1, 2)), min_size=2, max_size=14)
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(taken=TAKEN, cuts=st.lists(st.integers(1, 13), max_size=4))
 async def test_deciding_a_batch_equals_deciding_its_events_one_by_one(

@@ -22,8 +22,10 @@ from storage.tables import accounts, holds
 from tests.programs import NOW, SAMPLE, course, deal, make_member, make_program, retraction
 from tests.storage.test_intake import outline, snapshot
 
+pytestmark = pytest.mark.thorough
+
 POLICY = SourcePolicy(amendments="redecide")
-HISTORIES = 25
+HISTORIES = 12
 LENGTH = 60  # steps of one history
 
 LAPSING = {"expression": "40", "expires_after_days": 30}
