@@ -648,6 +648,8 @@ BY_MODEL: Mapping[str, Any] = {
             }
         ],
     },
+    "RecognitionDocument": _RECOGNITION,
+    "GivenDocument": {"recognitions": [_RECOGNITION]},
     "RewardDocument": {
         "id": _REWARD,
         "member_id": _MEMBER,

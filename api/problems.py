@@ -202,6 +202,19 @@ TABLE = {
             "The unit's configuration has no `transfer`.",
         ),
         Kind(
+            "recognition_not_configured", 409, False, "Members do not thank each other here.",
+            "The program's configuration has no `recognition` (`laurel apply`).",
+        ),
+        Kind(
+            "allowance_short", 409, False, "The giver's allowance does not suffice.",
+            "`detail` has what is left and what all receivers together take. Nobody was thanked.",
+        ),
+        Kind(
+            "pair_limit_reached", 409, False, "One has thanked the other enough for now.",
+            "The policy caps how often, or with how much, one member thanks one other in a period; `detail` has the "
+            "numbers. Nobody was thanked.",
+        ),
+        Kind(
             "account_closed", 409, False, "The account is closed.",
             "It takes nothing any more.",
         ),
@@ -235,19 +248,6 @@ TABLE = {
             "It was ordered, declined or withdrawn already, is not yet offered, or the offer has expired.",
         ),
         Kind(
-            "illegal_transition", 409, False, "This cannot be done in this state.",
-            "States and arrows are drawn in docs/states.md; `detail` names the state.",
-        ),
-        Kind(
-            "draft_changed", 409, False, "The draft was written anew since it was read.",
-            "A launch names the `fingerprint` of the draft that was read, and the draft has another by now. Nothing "
-            "was launched: read it again.",
-        ),
-        Kind(
-            "challenge_key_taken", 409, False, "There is, or was, a challenge of this key.",
-            "What was counted under a key stays that challenge's for ever: give the new one another key.",
-        ),
-        Kind(
             "nomination_open", 409, False, "They are nominated already.",
             "The same member has nominated the same colleague in the same category, and that waits for a decision.",
         ),
@@ -270,6 +270,19 @@ TABLE = {
         Kind(
             "already_decided", 409, False, "It was decided already, by them or in their place.",
             "For each approver the first decision stands; `detail` says what it was.",
+        ),
+        Kind(
+            "illegal_transition", 409, False, "This cannot be done in this state.",
+            "States and arrows are drawn in docs/states.md; `detail` names the state.",
+        ),
+        Kind(
+            "draft_changed", 409, False, "The draft was written anew since it was read.",
+            "A launch names the `fingerprint` of the draft that was read, and the draft has another by now. Nothing "
+            "was launched: read it again.",
+        ),
+        Kind(
+            "challenge_key_taken", 409, False, "There is, or was, a challenge of this key.",
+            "What was counted under a key stays that challenge's for ever: give the new one another key.",
         ),
         Kind(
             "configuration_misfits", 409, False, "The configuration does not fit what is there.",
@@ -335,6 +348,22 @@ TABLE = {
             "Also if one of them was merged into the other's alias.",
         ),
         Kind(
+            "self_recognition", 422, False, "Nobody thanks themselves.",
+            "Also if one of the members was merged into the other.",
+        ),
+        Kind(
+            "too_many_receivers", 422, False, "Too many are thanked at once.",
+            "The policy says how many at most; `detail` has the numbers.",
+        ),
+        Kind(
+            "reason_too_short", 422, False, "The reason is too short.",
+            "The policy says how many characters at least; `detail` has the numbers.",
+        ),
+        Kind(
+            "value_not_declared", 422, False, "The company has no such value.",
+            "Values are part of the program's configuration; `detail` lists them.",
+        ),
+        Kind(
             "self_transfer", 422, False, "Giver and taker are the same member.",
             "Also if one of them was merged into the other.",
         ),
@@ -374,6 +403,23 @@ TABLE = {
             "breaks. Nothing was kept.",
         ),
         Kind(
+            "unknown_category", 422, False, "Nobody can be nominated for that.",
+            "Categories of nominations are part of the program's configuration (`laurel apply`).",
+        ),
+        Kind(
+            "self_nomination", 422, False, "Nobody nominates themselves.",
+            "Also if one of them was merged into the other.",
+        ),
+        Kind(
+            "invalid_nomination", 422, False, "The nomination, or the decision, cannot be taken like this.",
+            "A reason has the least length that the category says, evidence is an https:// address, and who declines "
+            "says why.",
+        ),
+        Kind(
+            "amount_above_maximum", 422, False, "The amount is more than the category gives.",
+            "`detail` names the most.",
+        ),
+        Kind(
             "invalid_denomination", 422, False, "The item is not offered in this value.",
             "The catalog lists each item's denominations and ranges. Nothing was held.",
         ),
@@ -402,23 +448,6 @@ TABLE = {
         Kind(
             "internal_error", 500, True, "Something went wrong here.",
             "A fault of the server; nothing was acknowledged. The request id finds it in the log.",
-        Kind(
-            "unknown_category", 422, False, "Nobody can be nominated for that.",
-            "Categories of nominations are part of the program's configuration (`laurel apply`).",
-        ),
-        Kind(
-            "self_nomination", 422, False, "Nobody nominates themselves.",
-            "Also if one of them was merged into the other.",
-        ),
-        Kind(
-            "invalid_nomination", 422, False, "The nomination, or the decision, cannot be taken like this.",
-            "A reason has the least length that the category says, evidence is an https:// address, and who declines "
-            "says why.",
-        ),
-        Kind(
-            "amount_above_maximum", 422, False, "The amount is more than the category gives.",
-            "`detail` names the most.",
-        ),
         ),
         Kind(
             "overloaded", 503, True, "Too much is waiting.",

@@ -29,17 +29,19 @@ class Scope(StrEnum):
     CATALOG_READ = "catalog:read"
     ORDERS_WRITE = "orders:write"
     ORDERS_READ = "orders:read"
+    RECOGNITIONS_READ = "recognitions:read"
+    RECOGNITIONS_WRITE = "recognitions:write"
     LEADERBOARDS_READ = "leaderboards:read"
     CHALLENGES_READ = "challenges:read"
     CHALLENGES_WRITE = "challenges:write"
     CHALLENGES_PREVIEW = "challenges:preview"
     CONFIGURATIONS_READ = "configurations:read"
     CONFIGURATIONS_PUBLISH = "configurations:publish"
-    NOTIFICATIONS_READ = "notifications:read"
-    NOTIFICATIONS_WRITE = "notifications:write"
     NOMINATIONS_READ = "nominations:read"
     NOMINATIONS_WRITE = "nominations:write"
     NOMINATIONS_DECIDE = "nominations:decide"
+    NOTIFICATIONS_READ = "notifications:read"
+    NOTIFICATIONS_WRITE = "notifications:write"
     REPORTS_READ = "reports:read"
     PROGRAMS_ADMIN = "programs:admin"
 
@@ -67,19 +69,21 @@ DESCRIPTIONS = {
     Scope.CATALOG_READ: "Read the catalog: what can be redeemed, and for how many points.",
     Scope.ORDERS_WRITE: "Place orders and choose rewards, which spends points and money.",
     Scope.ORDERS_READ: "Read orders and rewards.",
+    Scope.RECOGNITIONS_READ: "Read who thanked whom and why, also what is private.",
+    Scope.RECOGNITIONS_WRITE: "Thank in any member's name, and take it back.",
     Scope.LEADERBOARDS_READ: "Read leaderboards and a member's place on them.",
     Scope.CHALLENGES_READ: "Read challenges, who has completed them and who stands where.",
     Scope.CHALLENGES_WRITE: "Write, launch, extend and cancel challenges.",
     Scope.CHALLENGES_PREVIEW: "See what a challenge would have paid, and the most that it can cost.",
     Scope.CONFIGURATIONS_READ: "Read who changed the configuration and what, and what is proposed.",
     Scope.CONFIGURATIONS_PUBLISH: "Publish or withdraw proposed configurations, and go back to earlier ones.",
+    Scope.NOMINATIONS_READ: "Read nominations, who decides on them, and what was decided.",
+    Scope.NOMINATIONS_WRITE: "Nominate colleagues for members, and withdraw that.",
+    Scope.NOMINATIONS_DECIDE: "Decide on nominations, for those who approve them or as an administrator.",
     Scope.NOTIFICATIONS_READ: "Read notifications.",
     Scope.NOTIFICATIONS_WRITE: "Mark notifications as read, and say what members want to be told.",
     Scope.REPORTS_READ: "Read reports on the whole ledger: balances of accounts, liability, spend, the journal.",
     Scope.PROGRAMS_ADMIN: "Everything above, and all that concerns the program itself.",
-    Scope.NOMINATIONS_READ: "Read nominations, who decides on them, and what was decided.",
-    Scope.NOMINATIONS_WRITE: "Nominate colleagues for members, and withdraw that.",
-    Scope.NOMINATIONS_DECIDE: "Decide on nominations, for those who approve them or as an administrator.",
 }
 
 

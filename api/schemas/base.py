@@ -102,9 +102,10 @@ AdjustmentId = identifier("adj")
 MergeId = identifier("mrg")
 ChallengeId = identifier("chl")
 AbsenceId = identifier("abs")
+RecognitionId = identifier("rcg")
 ProposalId = identifier("prp")
-
 NominationId = identifier("nom")
+
 Item = TypeVar("Item")
 
 

@@ -31,6 +31,7 @@ AWAY = {
 }
 NOMINATIONS = {"nominations": {"beyond": {"title": "Beyond", "levels": [{"approver": "manager"}]}}}
 STREAKS = {"streaks": {"daily-learning": {"cadence": "daily", "qualifying": [{"event_type": "course.completed"}]}}}
+THANKS = {"recognition": {"thanks": {"unit": "kudos"}}}
 BODIES: dict[str, Any] = {
     "record_event": deal(),
     "record_events": {"events": [deal()]},
@@ -49,10 +50,10 @@ BODIES: dict[str, Any] = {
     "launch_challenge": {"fingerprint": "0" * 64},
     "extend_challenge": {"ends_at": "2026-05-01T00:00:00Z"},
     "cancel_challenge": {"reason": "why not"},
-    "resolve_order": {"action": "retry", "note": "why not"},
     "approve_nomination": {},
     "decline_nomination": {"comment": "why not"},
     "withdraw_nomination": {},
+    "resolve_order": {"action": "retry", "note": "why not"},
     "readdress_order": {"recipient_email": "thief@example.com"},
     "set_program": {
         "orders_paused": True,
@@ -101,12 +102,13 @@ UNTOLD = {
 LEAKS = (
     "proposal_id",
     "challenge_id",
-    "event_id",
     "nomination_id",
+    "event_id",
     "member_id",
     "order_id",
     "reward_id",
     "notification_id",
+    "recognition_id",
     "external_id",
 )
 
@@ -154,14 +156,25 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
         "streak_type": "daily-learning",
         "challenge_id": (await client.post("/v1/challenges", {"key": "sprint", **sprint()})).json()["id"],
         **await in_ledger(client, member_id),
+        "recognition_id": await thank(client, member_id),
     }
     await client.post("/v1/members", {"external_id": "ada", "name": "Ada", "email": ids["external_id"]})
-    absent = (await client.post(f"/v1/members/{member_id}/absences", AWAY)).json()
-    ids["absence_id"] = absent["absence"]["id"]
-    return Theirs(client, ids)
     said = {"nominator_id": ids["member_id"], "category": "beyond", "reason": "She has won all these deals herself."}
     nominee = (await client.post("/v1/members", {"external_id": "cy", "name": "Cy"})).json()["id"]
     ids["nomination_id"] = (await client.post("/v1/nominations", {"nominee_id": nominee, **said})).json()["id"]
+    absent = (await client.post(f"/v1/members/{member_id}/absences", AWAY)).json()
+    ids["absence_id"] = absent["absence"]["id"]
+    return Theirs(client, ids)
+
+
+async def thank(client: Client, member_id: str) -> str:
+    """A recognition that the member has received."""
+    giver = (await client.post("/v1/members", {"external_id": "dot", "name": "Dot"})).json()["id"]
+    kudos = {"reference": "kudos", "member_id": giver, "unit": "kudos", "amount": 5}
+    await client.post("/v1/earnings", kudos)
+    given = await client.post("/v1/recognitions", {"key": "k", "giver_id": giver, "receiver_ids": [member_id]})
+    found: str = given.json()["recognitions"][0]["id"]
+    return found
 
 
 async def in_ledger(client: Client, member_id: str) -> dict[str, str]:
@@ -195,6 +208,7 @@ def commands(ids: Mapping[str, str]) -> dict[str, Any]:
             "to_member_id": ids["member_id"],
             "amount": 5,
         },
+        "give_recognition": {"key": "k", "giver_id": ids["member_id"], "receiver_ids": [ids["member_id"]]},
         "convert": {**earning, "conversion": "to-cashback"},
         "reverse": {"reference": "not ours", "transaction_id": ids["transaction_id"]},
         "close_account": {**whom, "unit": "points"},

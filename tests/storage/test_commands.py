@@ -27,6 +27,7 @@ from domain.commands import (
     Replayed,
     Reverse,
     Settle,
+    Spend,
     Transfer,
 )
 from storage import commands, merges, verification
@@ -481,7 +482,7 @@ PARTS = st.none() | AMOUNTS
 STEPS = st.lists(
     st.tuples(st.just(Earn), st.integers(0, 1), AMOUNTS, st.sampled_from(["points", "kudos", "cashback"]))
     | st.tuples(st.just(Adjust), st.integers(0, 1), st.sampled_from([-200, -30, 15, 1_001]))
-    | st.tuples(st.just(PlaceHold), st.integers(0, 1), AMOUNTS)
+    | st.tuples(st.sampled_from([PlaceHold, Spend]), st.integers(0, 1), AMOUNTS)
     | st.tuples(st.just(Transfer), st.integers(0, 1), st.integers(0, 1), AMOUNTS)
     | st.tuples(st.just(Convert), st.integers(0, 1), AMOUNTS)
     | st.tuples(st.sampled_from([Settle, Release]), st.integers(0, 2), PARTS)
