@@ -27,6 +27,7 @@ RECOGNITION_GIVEN = "recognition.given"
 WORK_ANNIVERSARY = "work.anniversary"
 MEMBER_PROMOTED = "member.promoted"
 PROBATION_ENDED = "probation.ended"
+MEMBER_BIRTHDAY = "member.birthday"
 NOMINATION_APPROVED = "nomination.approved"
 
 _KEY = Field("string", required=True)
@@ -85,6 +86,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
             {"on": _DAY, "role": Field("string", required=True), "before": Field("string")},
             "A member has come to another role by promotion.",
         ),
+        EventType(MEMBER_BIRTHDAY, 0, {"on": _DAY}, "A member has their birthday."),
         EventType(PROBATION_ENDED, 0, {"on": _DAY}, "A member's probation has ended."),
         EventType(
             NOMINATION_APPROVED,

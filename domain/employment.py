@@ -1,9 +1,10 @@
-"""Employment as a member's dates tell it: anniversaries, the end of probation, promotions.
+"""Employment as a member's dates tell it: anniversaries, birthdays, the end of probation, promotions.
 
 Each is a fact that holds or does not, named by what it is and not by its day, so that it is told once; when its day
 turns out to have been another, what was told is withdrawn and the right one told in its place.
 """
 
+from calendar import isleap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,6 +17,8 @@ from domain.events import Event
 
 # A fact that nobody knew of is told so much later at most; what takes the place of a wrong one, at any time.
 LATE = timedelta(days=92)
+# A birthday is told so late at most: whoever gives one to everybody at once celebrates nobody's that is over.
+MISSED = timedelta(days=3)
 
 Key = tuple[str, str]  # type of event, name
 
@@ -111,6 +114,19 @@ def _anniversaries(hired_on: date, today: date) -> Iterable[Fact]:
             yield Fact(derived.WORK_ANNIVERSARY, str(years), on, {"years": years, "on": on.isoformat()})
 
 
+def facts_of_birthday(birthday: str, today: date, known: Sequence[Telling]) -> list[Fact]:
+    """The last birthdays: those that were told, and what has not been is only so far back that a run was missed."""
+    told = {one.key for one in known}
+    month, day = map(int, birthday.split("-"))
+    facts = []
+    for year in (today.year - 1, today.year):
+        on = date(year, month, 28 if birthday == "02-29" and not isleap(year) else day)
+        fact = Fact(derived.MEMBER_BIRTHDAY, str(year), on, {"on": on.isoformat()})
+        if on <= today and (on >= today - MISSED or fact.key in told):
+            facts.append(fact)
+    return facts
+
+
 def facts_of_promotions(promotions: Sequence[Promotion], today: date) -> list[Fact]:
     """A fact for each promotion up to today, named by its day."""
     return [
@@ -146,6 +162,12 @@ def settle(member_id: str, holds: Sequence[Fact], known: Sequence[Telling], *, s
     ]
     told = (Telling(member_id, fact.type, fact.name, _times(known, fact.key) + 1, fact.data) for fact in due)
     return Settlement(tuple(told), tuple(wrong))
+
+
+def comparable(known: Sequence[Telling], birthday: str | None, today: date) -> list[Telling]:
+    """What was told and can turn out wrong: birthdays of long ago cannot, nor those of who tells theirs no more."""
+    last = str(today.year - 1)
+    return [one for one in known if one.type != derived.MEMBER_BIRTHDAY or (birthday is not None and one.name >= last)]
 
 
 def _times(known: Sequence[Telling], key: Key) -> int:

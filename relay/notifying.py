@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from connectors import console
 from connectors.slack import cards
 from connectors.slack.texts import Texts
+from domain.celebrations import Occasion, celebrated_at
 from domain.dispatches import Dispatch, DispatchState, Place, message_key
 from domain.members import Member
 from domain.notifications import Notification, NotificationPolicy, policy_of
@@ -212,7 +213,8 @@ def _hour_of(told: Notification, member: Member, policy: NotificationPolicy, wis
     """The hour that celebrations and the week's digest have, from when they were found on."""
     match topic_of(told.kind):
         case Topic.CELEBRATIONS:
-            return next_at(told.created_at, time(policy.celebrations.hour), member.time_zone)
+            hour = policy.celebrations.hour
+            return celebrated_at(Occasion.read(told.reference), told.created_at, hour, member.time_zone)
         case Topic.DIGEST:
             return next_at(told.created_at, wishes.digest_at, member.time_zone)
     return None

@@ -11,20 +11,25 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain import derived, employment
+from domain import celebrations, derived, employment
+from domain import notifications as notice
+from domain.celebrations import Occasion
 from domain.employment import Fact, PageSettled, Promotion, Settlement, Telling, TellingState
 from domain.members import MemberStatus
+from domain.notifications import policy_of
 from domain.outbox import OutboxRow
-from storage import outbox, sets
+from domain.preferences import Topic
+from storage import configurations, notifications, outbox, sets
 from storage.game_tables import employment_facts
+from storage.preference_tables import preferences
 from storage.sets import Rows
 from storage.tables import members, programs
 
 PAGE = 500  # members
-OF_DATES = (derived.WORK_ANNIVERSARY, derived.PROBATION_ENDED)
+OF_DATES = (derived.WORK_ANNIVERSARY, derived.PROBATION_ENDED, derived.MEMBER_BIRTHDAY)
 OF_PROMOTIONS = (derived.MEMBER_PROMOTED,)
 
 _TELLING = ("member_id", "type", "name", "n", "data", "state")
@@ -34,12 +39,13 @@ _ENDED = "ON CONFLICT (member_id, type, name, n) DO UPDATE SET state = excluded.
 
 @dataclass(frozen=True, slots=True)
 class Employed:
-    """What a member's dates say of their employment."""
+    """What a member's dates say; no birthday of who does without celebrations."""
 
     id: str
     time_zone: str
     hired_on: date | None
     probation_ends_on: date | None
+    birthday: str | None
     created_at: datetime
 
     def today(self, as_of: datetime) -> date:
@@ -51,6 +57,10 @@ class Employed:
         return employment.since(self.today(self.created_at), self.today(as_of))
 
 
+# What holds of a member, of whom this was told.
+Holds = Callable[[Employed, Sequence[Telling]], Sequence[Fact]]
+
+
 async def list_programs(session: AsyncSession) -> list[str]:
     """Every program, by id."""
     return list((await session.execute(select(programs.c.program_id).order_by(programs.c.program_id))).scalars())
@@ -60,8 +70,10 @@ async def settle_page(session: AsyncSession, program_id: str, *, after: str, as_
     """Of the next PAGE members, what their dates say is told and what they do not say any more is taken back."""
     page = await _list(session, program_id, members.c.id > after, limit=PAGE)
 
-    def holds(one: Employed) -> list[Fact]:
-        return employment.facts_of_dates(one.hired_on, one.probation_ends_on, one.today(as_of))
+    def holds(one: Employed, known: Sequence[Telling]) -> list[Fact]:
+        today = one.today(as_of)
+        birthdays = employment.facts_of_birthday(one.birthday, today, known) if one.birthday else []
+        return [*employment.facts_of_dates(one.hired_on, one.probation_ends_on, today), *birthdays]
 
     done = await _settle(session, program_id, page, OF_DATES, holds, as_of)
     return PageSettled(done, page[-1].id if len(page) == PAGE else None)
@@ -73,7 +85,7 @@ async def settle_promotions(
     """Of these members, by id, the promotions are told and those that are none any more taken back; of how many."""
     concerned = await _list(session, program_id, members.c.id.in_(sorted(promotions)), limit=len(promotions))
 
-    def holds(one: Employed) -> list[Fact]:
+    def holds(one: Employed, known: Sequence[Telling]) -> list[Fact]:
         return employment.facts_of_promotions(promotions[one.id], one.today(as_of))
 
     return await _settle(session, program_id, concerned, OF_PROMOTIONS, holds, as_of)
@@ -98,7 +110,7 @@ async def _settle(
     program_id: str,
     concerned: Sequence[Employed],
     types: Collection[str],
-    holds: Callable[[Employed], Sequence[Fact]],
+    holds: Holds,
     as_of: datetime,
 ) -> int:
     """Compare without locks, then once more and in earnest those of whom there is something to tell."""
@@ -116,14 +128,14 @@ async def _plan(
     program_id: str,
     concerned: Sequence[Employed],
     types: Collection[str],
-    holds: Callable[[Employed], Sequence[Fact]],
+    holds: Holds,
     as_of: datetime,
 ) -> dict[str, Settlement]:
     known = await _list_tellings(session, program_id, [one.id for one in concerned], types)
-    found = {
-        one.id: employment.settle(one.id, holds(one), known.get(one.id, ()), since=one.since(as_of))
-        for one in concerned
-    }
+    found = {}
+    for one in concerned:
+        told = employment.comparable(known.get(one.id, ()), one.birthday, one.today(as_of))
+        found[one.id] = employment.settle(one.id, holds(one, told), told, since=one.since(as_of))
     return {member_id: settlement for member_id, settlement in found.items() if settlement}
 
 
@@ -131,7 +143,7 @@ async def _list(
     session: AsyncSession, program_id: str, which: Any, *, limit: int, lock: bool = False
 ) -> list[Employed]:
     """Members who are employed, in the order of their ids."""
-    dates = _date("hired_on"), _date("probation_ends_on")
+    dates = _date("hired_on"), _date("probation_ends_on"), _birthday()
     own = select(members.c.id, members.c.time_zone, *dates, members.c.created_at).where(
         members.c.program_id == program_id, members.c.status != MemberStatus.LEFT, members.c.merged_into.is_(None)
     )
@@ -148,6 +160,16 @@ def _date(name: str) -> ColumnElement[date]:
         alias.c.status != MemberStatus.LEFT,
     )
     return func.coalesce(members.c[name], theirs.scalar_subquery())
+
+
+def _birthday() -> ColumnElement[str | None]:
+    """The member's, unless they do without celebrations."""
+    without = exists().where(
+        preferences.c.program_id == members.c.program_id,
+        preferences.c.member_id == members.c.id,
+        preferences.c.opted_out.contains([Topic.CELEBRATIONS]),
+    )
+    return case((~without, members.c.birthday))
 
 
 def _is_one_of(member_ids: Collection[str]) -> ColumnElement[bool]:
@@ -182,10 +204,31 @@ async def _write(
         withdrawn += [_row(one, TellingState.WITHDRAWN, as_of) for one in settlement.withdrawn]
         told += [_row(one, TellingState.STANDING, as_of) for one in settlement.told]
         effects += _effects(program_id, concerned[member_id].time_zone, settlement, as_of)
+    await _celebrate(session, program_id, concerned, settled, as_of)
     # Those that end go first: of each fact one telling stands at most.
     await sets.insert(session, Rows(employment_facts, _COLUMNS, withdrawn, _ENDED, {"program_id": program_id}))
     await sets.insert(session, Rows(employment_facts, _COLUMNS, told, "", {"program_id": program_id}))
     await outbox.add(session, effects, now=as_of)
+
+
+async def _celebrate(
+    session: AsyncSession,
+    program_id: str,
+    concerned: Mapping[str, Employed],
+    settled: Mapping[str, Settlement],
+    as_of: datetime,
+) -> None:
+    """Days that are told for the first time, or on another day than before, are celebrated as the program declares."""
+    declared = policy_of(await configurations.read_active(session, program_id)).celebrations
+    known = await _list_tellings(session, program_id, sorted(settled), OF_DATES)
+    for member_id, settlement in settled.items():
+        today = concerned[member_id].today(as_of)
+        for telling in settlement.told:
+            if not celebrations.is_celebrated(telling, known.get(member_id, ()), declared, today):
+                continue
+            occasion = Occasion.of(telling)
+            told = [notice.Telling(member_id, occasion.subject, f"{occasion.on}", occasion.reference)]
+            await notifications.tell_all(session, program_id, occasion.kind, told, now=as_of)
 
 
 def _row(telling: Telling, state: TellingState, at: datetime) -> tuple[object, ...]:

@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.cards import APPROVALS, AT_RISK, OFFERS, Approval, AtRisk, Card, Decided, Offer, Plain
+from domain.celebrations import KINDS as CELEBRATIONS
 from domain.members import Member
 from domain.nominations import Decision, NominationState
 from domain.notifications import Notification
-from storage import configurations, grace, nominations, rewards
+from storage import celebrations, configurations, grace, nominations, rewards
 
 Reader = Callable[[AsyncSession, Notification, Member | None, datetime], Awaitable[Card | None]]
 
@@ -77,9 +78,15 @@ async def _at_risk(session: AsyncSession, told: Notification, member: Member | N
     return AtRisk(title, window.length, window.ends_at, window.state, member.time_zone)
 
 
+async def _celebration(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card | None:
+    assert member is not None, "a celebration is a member's"
+    return await celebrations.read(session, told, member)
+
+
 _READERS: Mapping[str, Reader] = {
     **dict.fromkeys(APPROVALS, _approval),
     "nomination_given": _given,
     **dict.fromkeys(OFFERS, _offer),
     AT_RISK: _at_risk,
+    **dict.fromkeys(CELEBRATIONS, _celebration),
 }

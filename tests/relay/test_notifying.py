@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import derived
+from domain.celebrations import WordsRefused
 from domain.dispatches import DispatchState
 from domain.notifications import Telling
 from domain.outbox import Kind
@@ -17,8 +20,10 @@ from domain.slack_users import UserFacts, UserKind
 from domain.slack_workspaces import Installation, InstallLink
 from relay.notifying import NotifyLane
 from storage import (
+    celebrations,
     connections,
     dispatches,
+    employment,
     intake,
     notifications,
     outbox,
@@ -32,7 +37,8 @@ from storage.keyring import Keyring
 from storage.preference_tables import dispatches as dispatch_rows
 from storage.slack_tables import slack_conversations, slack_messages
 from storage.tables import members
-from tests.programs import NOW, SAMPLE, deal, make_member, make_program
+from storage.tables import outbox as outbox_rows
+from tests.programs import NOW, SAMPLE, apply, deal, make_member, make_program
 from tests.storage.test_intake import POLICY as TOLD
 
 KEYRING = Keyring({"a": bytes(32)}, "a")
@@ -89,6 +95,13 @@ class Acme:
         own = select(dispatch_rows.c.state).where(dispatch_rows.c.program_id == self.program_id)
         async with self.database.begin() as session:
             return list((await session.execute(own.order_by(dispatch_rows.c.notification_id))).scalars())
+
+    async def decide(self, session: AsyncSession) -> None:
+        """Tell intake what was found, as its lane does."""
+        own = outbox_rows.c.program_id == self.program_id, outbox_rows.c.kind == Kind.DERIVED
+        for payload in (await session.execute(select(outbox_rows.c.payload).where(*own))).scalars():
+            found = derived.from_payload(payload)
+            await intake.record(session, self.program_id, [found], derived.POLICY, as_of=NOW)
 
     async def prefer(self, **said: Any) -> None:
         async with self.database.begin() as session:
@@ -206,3 +219,72 @@ async def test_nothing_is_passed_on_twice_by_two_who_look(acme: Acme) -> None:
 
     assert (one, two) == (1, 0)
     assert [row.kind for row in rows if row.program_id == acme.program_id] == [Kind.NOTIFICATION]
+
+
+async def test_a_birthday_is_celebrated_in_the_morning_with_what_it_brought_and_what_colleagues_wrote(
+    acme: Acme,
+) -> None:
+    await acme.work()
+    found_at = NOW.replace(hour=2)
+    rule = {"birthday": {"event_type": "member.birthday", "award": {"expression": "25"}}}
+    declared = {"slack": {"celebrations": {"channel": "C0HURRAY", "hour": 10}}}
+    async with acme.database.begin() as session:
+        await apply(session, acme.program_id, SAMPLE | {"rules": rule, "notifications": declared})
+        own = update(members).where(members.c.program_id == acme.program_id)
+        await session.execute(own.values(birthday="03-04", created_at=found_at - timedelta(days=400)))
+        ben = await make_member(session, acme.program_id, "ben")
+        await employment.settle_page(session, acme.program_id, after="", as_of=found_at)
+        await acme.decide(session)
+    acme.now = found_at
+    await acme.work()
+    early = (await acme.said())[1:]
+    await acme.come_to(NOW.replace(hour=10))
+    async with acme.database.begin() as session:
+        [told] = await notifications.list_page(session, acme.program_id, member_id=acme.ada, limit=10)
+        for words in ("Cheers", "All the best, Ada"):
+            await celebrations.add_words(session, acme.program_id, told.id, ben, words, now=acme.now)
+        own_words = await celebrations.find_words(session, acme.program_id, told.id, ben)
+        await employment.settle_page(session, acme.program_id, after="", as_of=acme.now)
+    await acme.work()
+
+    assert early == []
+    posts = (await acme.said())[1:]
+    assert posts == [("C0HURRAY", kind, "Happy birthday, ada!") for kind in ("post", "edit", "edit")]
+    async with acme.database.begin() as session:
+        query = select(slack_messages.c.content).where(slack_messages.c.program_id == acme.program_id)
+        last = (await session.execute(query.order_by(slack_messages.c.id.desc()).limit(1))).scalar_one()
+    texts = [block["text"]["text"] for block in last["blocks"][:-1]]
+    assert texts == ["*Happy birthday, ada!*", "The day has brought 25 points.", ">All the best, Ada\nben"]
+    assert own_words == "All the best, Ada"
+
+
+async def test_who_does_without_celebrations_has_no_birthday_and_loses_nothing(acme: Acme) -> None:
+    async with acme.database.begin() as session:
+        own = update(members).where(members.c.program_id == acme.program_id)
+        await session.execute(own.values(birthday="03-04", created_at=NOW - timedelta(days=400)))
+        first = await employment.settle_page(session, acme.program_id, after="", as_of=NOW)
+    await acme.prefer(opted_out=frozenset({Topic.CELEBRATIONS}))
+    async with acme.database.begin() as session:
+        then = await employment.settle_page(session, acme.program_id, after="", as_of=NOW)
+        in_a_year = await employment.settle_page(session, acme.program_id, after="", as_of=NOW + timedelta(days=365))
+    await acme.work()
+
+    assert [page.done for page in (first, then, in_a_year)] == [1, 0, 0]
+    assert (await acme.states())[1:] == [DispatchState.WITHHELD]
+
+
+async def test_words_are_those_of_a_celebration_and_so_many(acme: Acme) -> None:
+    async with acme.database.begin() as session:
+        told = Telling(acme.ada, "Happy birthday", "2026-03-04", f"{acme.ada}:member.birthday:2026/2026-03-04")
+        await notifications.tell_all(session, acme.program_id, "celebration_birthday", [told], now=NOW)
+        await notifications.tell_all(session, acme.program_id, "badge", [told], now=NOW)
+        badge, birthday = await notifications.list_page(session, acme.program_id, member_id=acme.ada, limit=10)
+        writers = [await make_member(session, acme.program_id, f"m{n}") for n in range(51)]
+        for writer in writers[:50]:
+            await celebrations.add_words(session, acme.program_id, birthday.id, writer, "Cheers", now=NOW)
+        await celebrations.add_words(session, acme.program_id, birthday.id, writers[0], "Hurray", now=NOW)
+
+        with pytest.raises(WordsRefused, match="50 have written"):
+            await celebrations.add_words(session, acme.program_id, birthday.id, writers[50], "Cheers", now=NOW)
+        with pytest.raises(LookupError):
+            await celebrations.add_words(session, acme.program_id, badge.id, writers[50], "Cheers", now=NOW)
