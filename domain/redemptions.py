@@ -48,12 +48,7 @@ class Refused:
     missing: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """It could not be done just now, and nothing was charged: the same again may go well."""
-
-
-Outcome = Placed | Refused | Broken
+Outcome = Placed | Refused
 
 
 # -- What was picked in a list -------------------------------------------------------------------------------------

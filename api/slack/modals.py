@@ -10,16 +10,18 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.errors import OutsideError
-from connectors.slack import commands, forms, home
+from connectors.slack import commands, forms, home, redeem
 from connectors.slack.blocks import View
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slacks
+from domain.answers import Shop
 from domain.asks import Nominate
 from domain.connections import Connection
 from domain.recognitions import policy_of
+from domain.redemptions import find
 from domain.slack import EnvelopeKind, KeptEnvelope
 from domain.slack_users import SlackUser
-from storage import configurations, connections, nominations, slack_users
+from storage import configurations, connections, nominations, redemptions, slack_users
 from storage.database import Database
 from storage.keyring import Keyring
 
@@ -62,13 +64,16 @@ class Modals:
         texts: Texts,
     ) -> None:
         slack = await self._slacks.of(connection)
-        opened = await slack.write("views.open", {"trigger_id": kept.body["trigger_id"], "view": skeleton})
+        view_id = _window_of(kept)
+        if view_id is None:
+            opened = await slack.write("views.open", {"trigger_id": kept.body["trigger_id"], "view": skeleton})
+            view_id = opened["view"]["id"]
         try:
             async with self._database.begin() as session:
                 view = await fill(session, kept, user, texts)
         except LookupError:
             view = forms.excuse(skeleton["title"]["text"], texts.say("It is not there any more."), texts)
-        await slack.write("views.update", {"view_id": opened["view"]["id"], "view": view})
+        await slack.write("views.update", {"view_id": view_id, "view": view})
 
 
 Fill = Callable[[AsyncSession, KeptEnvelope, SlackUser | None, Texts], Awaitable[View]]
@@ -85,6 +90,12 @@ def _wanted(kept: KeptEnvelope) -> tuple[Title, Fill] | None:
         case EnvelopeKind.ACTION:
             return _BY_ACTION.get(kept.body["actions"][0]["action_id"])
     return None
+
+
+def _window_of(kept: KeptEnvelope) -> str | None:
+    """The window in which it was asked for: that one changes, and none is opened."""
+    view = kept.body.get("view", {})
+    return str(view["id"]) if view.get("type") == "modal" else None
 
 
 # -- What fills them -----------------------------------------------------------------------------------------------
@@ -127,6 +138,34 @@ async def _thanks(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | N
     )
 
 
+async def _shop(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
+    """The catalog, or one offer, narrowed by what is searched for."""
+    shop = await _read_shop(session, kept, user)
+    pressed = kept.body["actions"][0]
+    match pressed["action_id"]:
+        case redeem.CHOOSE:
+            return redeem.shop_view(shop, texts, reward_id=pressed["value"])
+        case redeem.SEARCH:
+            reward_id, words = kept.body["view"]["private_metadata"], pressed.get("value") or ""
+            return redeem.shop_view(shop, texts, reward_id=reward_id or None, search=words)
+    return redeem.shop_view(shop, texts)
+
+
+async def _selected(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
+    """The one thing whose button was pressed."""
+    shop = await _read_shop(session, kept, user)
+    selected = find(shop, redeem.read_selection(kept.body["actions"][0]["value"]))
+    if selected is None:
+        raise LookupError("it is not to be had any more")
+    return redeem.confirm_view(shop, selected, texts)
+
+
+async def _read_shop(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None) -> Shop:
+    if user is None or user.member_id is None:
+        raise LookupError("there is nothing for who is no member")
+    return await redemptions.read_shop(session, kept.program_id, user.member_id, as_of=kept.recorded_at)
+
+
 _BY_SHORTCUT: Mapping[str, tuple[Title, Fill]] = {
     "laurel.nomination.open": (forms.nomination_title, _nomination),
     "laurel.recognition.give": (forms.thanks_title, _thanks),
@@ -137,4 +176,6 @@ _BY_ACTION: Mapping[str, tuple[Title, Fill]] = {
     home.THANK: (forms.thanks_title, _thanks),
     "laurel.nominations.change": (lambda texts: texts.say("Approve, but change"), _change),
     "laurel.nominations.decline": (lambda texts: texts.say("Decline"), _decline),
+    redeem.SELECT: (redeem.title, _selected),
+    **dict.fromkeys((redeem.OPEN, redeem.CHOOSE, redeem.SEARCH), (redeem.title, _shop)),
 }

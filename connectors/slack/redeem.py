@@ -34,7 +34,7 @@ from connectors.slack.texts import Texts, later
 from domain.answers import Shop
 from domain.catalog import Denomination, Listing, Range
 from domain.orders import Refusal
-from domain.redemptions import Broken, Choice, Outcome, Pick, Placed, Purchase, Refused, Selected, Selection
+from domain.redemptions import Choice, Outcome, Pick, Placed, Purchase, Refused, Selected, Selection
 from domain.vendors import Money, minor_digits
 
 # What a member does, as Slack names it to us.
@@ -63,6 +63,11 @@ _REFUSED: Mapping[Refusal, str] = {
 }
 
 
+def title(texts: Texts) -> str:
+    """What the windows are called."""
+    return texts.say("Redeem points")
+
+
 # -- What there is -------------------------------------------------------------------------------------------------
 
 
@@ -83,7 +88,7 @@ def shop_view(shop: Shop, texts: Texts, *, reward_id: str | None = None, search:
             context(texts.say("These are {shown} of {n}. Search for what you miss.", shown=OPTIONS, n=len(found)))
         )
     return modal(
-        texts.say("Redeem points"),
+        title(texts),
         blocks,
         callback=SHOP,
         submit=texts.say("Next") if found else None,
@@ -128,8 +133,8 @@ def _offered(shop: Shop, reward_id: str, texts: Texts) -> Iterator[tuple[Listing
 
 
 def _option(listing: Listing, value: str, cost: str, minor: int | None) -> Element:
-    title = f"{clip(listing.name, OPTION - len(value) - 3)} · {value}"
-    return option(title, selection_value(Selection(listing.key, minor)), description=cost)
+    shown = f"{clip(listing.name, OPTION - len(value) - 3)} · {value}"
+    return option(shown, selection_value(Selection(listing.key, minor)), description=cost)
 
 
 def _lack(price_points: int, points: int, texts: Texts) -> tuple[str, ...]:
@@ -156,7 +161,7 @@ def confirm_view(shop: Shop, selected: Selected, texts: Texts) -> View:
     else:
         blocks += _asked(shop, selected, texts)
     return modal(
-        texts.say("Redeem points"),
+        title(texts),
         blocks,
         callback=CONFIRM,
         submit=None if lack > 0 else texts.say("Order"),
@@ -215,7 +220,7 @@ def _amount(shop: Shop, listing: Listing, between: Range, texts: Texts) -> Block
 def outcome_view(outcome: Outcome, texts: Texts) -> View:
     """The last step: what happened, and what to do next."""
     return modal(
-        texts.say("Redeem points"),
+        title(texts),
         [section(told(outcome, texts)), *_next(outcome, texts)],
         callback=CONFIRM,
         close=texts.say("Close"),
@@ -251,8 +256,6 @@ def told(outcome: Outcome, texts: Texts) -> str:
             return texts.say("You lack {points} for this. Nothing was charged.", points=texts.points(missing))
         case Refused(refusal):
             return lines([texts.say(_REFUSED[refusal]), texts.say("Nothing was charged.")])
-        case Broken():
-            return texts.say("Something went wrong on our side. Nothing was charged: please try again.")
 
 
 def _next(outcome: Outcome, texts: Texts) -> Iterator[Block]:

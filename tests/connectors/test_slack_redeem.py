@@ -11,7 +11,7 @@ from connectors.slack.redeem import confirm_view, mistakes, outcome_view, read_c
 from connectors.slack.texts import Texts
 from domain.answers import Offer, Shop
 from domain.orders import Delivery, Order, OrderState, Refusal
-from domain.redemptions import Broken, Outcome, Pick, Placed, Purchase, Refused, Selection, find
+from domain.redemptions import Outcome, Pick, Placed, Purchase, Refused, Selection, find
 from domain.vendors import DeliveryMethod, Money
 from tests.connectors.slack_answers import AT, LONG, MANY, listing, shop
 from tests.connectors.slack_judge import judge_view
@@ -28,7 +28,6 @@ OUTCOMES: list[Outcome] = [
     Placed(ORDER),
     Placed(replace(ORDER, connection_id=None, price_points=0)),
     *(Refused(refusal, 40) for refusal in Refusal),
-    Broken(),
 ]
 
 
@@ -190,7 +189,6 @@ def test_the_address_is_the_members_own_unless_another_is_written():
         (Refused(Refusal.ITEM_UNAVAILABLE), "This is sold out"),
         (Refused(Refusal.LIMIT_REACHED), "Try again tomorrow.\nNothing was charged."),
         (Refused(Refusal.VENDOR_UNAVAILABLE), "Try again in an hour.\nNothing was charged."),
-        (Broken(), "Nothing was charged: please try again."),
     ],
 )
 def test_each_outcome_says_what_happened_and_what_to_do_next(outcome: Outcome, words: str):
