@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.answers import Offer, Shop
 from domain.catalog import Listing
+from domain.configuration import Configuration
 from domain.idempotency import IdempotencyKey
 from domain.ledger import InsufficientPoints
 from domain.members import Member
@@ -34,7 +35,9 @@ async def read_shop(session: AsyncSession, program_id: str, member_id: str, *, a
     given = await rewards.list_page(
         session, program_id, member_id=member_id, state=RewardState.OFFERED, limit=MAX_OFFERS
     )
-    offers = [await _offer(session, one, listed) for one in given if one.expires_at is None or one.expires_at > as_of]
+    active = await configurations.read_active(session, program_id)
+    open_ones = [one for one in given if one.expires_at is None or one.expires_at > as_of]
+    offers = [await _offer(session, one, active, listed) for one in open_ones]
     return Shop(
         points=balance.available,
         offers=tuple(offers),
@@ -48,10 +51,11 @@ def _is_for(member: Member, listing: Listing) -> bool:
     return listing.available and (listing.countries is None or member.country in listing.countries)
 
 
-async def _offer(session: AsyncSession, given: GivenReward, listed: Mapping[str, Listing]) -> Offer:
+async def _offer(
+    session: AsyncSession, given: GivenReward, active: Configuration, listed: Mapping[str, Listing]
+) -> Offer:
     """The offer with those of its items that the member can have in its value."""
     definition = await rewards.get_definition(session, given)
-    active = await configurations.read_active(session, given.program_id)
     value = Money(definition.value_minor, definition.currency)
     items = [listed[item.key] for item in items_of(definition, active.catalog) if item.key in listed]
     return Offer(

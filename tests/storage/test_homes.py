@@ -25,7 +25,7 @@ from tests.challenges import sprint
 from tests.programs import NOW, SAMPLE, course, deal, make_member, make_program
 
 # Of the largest home: more than enough, and far from one for each row.
-MAX_STATEMENTS = 85
+MAX_STATEMENTS = 65
 
 BODY = {
     **SAMPLE,
