@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api import long_answers
@@ -154,4 +154,62 @@ async def test_every_page_is_sound_on_a_phone(desk: Desk) -> None:
     await page.get_by_role("button", name="Add").click()
 
     await expect(page.get_by_role("button", name="Withdraw Sick leave of Mon 2 Mar 2026")).to_be_visible()
+    await desk.is_sound()
+
+
+MOST_STOPS = 60  # of the Tab key on one page
+
+
+async def tab_to(page: Page, wanted: Locator) -> None:
+    """Go on by the Tab key until this has the focus."""
+    for _ in range(MOST_STOPS):
+        await page.keyboard.press("Tab")
+        if await wanted.evaluate("(one) => one === document.activeElement"):
+            return
+    raise AssertionError(f"no key leads to {wanted}")
+
+
+@in_a_browser
+async def test_sick_leave_is_entered_and_withdrawn_by_keyboard_alone(desk: Desk) -> None:
+    page = desk.page
+    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await page.goto(f"{desk.url}/admin/members")
+    await tab_to(page, page.get_by_role("link", name="ada"))
+    await page.keyboard.press("Enter")
+
+    await tab_to(page, page.get_by_label("First day"))
+    await page.keyboard.type("03022026")
+    await tab_to(page, page.get_by_role("button", name="Add"))
+    await page.keyboard.press("Enter")
+    withdraw = page.get_by_role("button", name="Withdraw Sick leave of Mon 2 Mar 2026")
+    await expect(withdraw).to_be_visible()
+    await tab_to(page, withdraw)
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_text("No absences are known")).to_be_visible()
+    await desk.is_sound()
+
+
+@in_a_browser
+async def test_a_challenge_is_extended_and_cancelled_by_keyboard_alone(desk: Desk) -> None:
+    page = desk.page
+    await fill_in(page)
+    await page.get_by_role("button", name="Save as a draft").press("Enter")
+    await page.get_by_role("button", name="Launch").press("Enter")
+    await expect(page.get_by_text("scheduled")).to_be_visible()
+
+    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await tab_to(page, page.locator("#ends_at"))
+    await page.keyboard.type("05302026")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("0900AM")
+    await tab_to(page, page.get_by_role("button", name="Extend"))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("30 May 2026")).to_be_visible()
+    await tab_to(page, page.locator("#reason"))
+    await page.keyboard.type("Enough of it")
+    await tab_to(page, page.get_by_role("button", name="Cancel the challenge"))
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_text("Cancelled: Enough of it")).to_be_visible()
     await desk.is_sound()
