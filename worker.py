@@ -52,6 +52,7 @@ from relay.reconcile import Reconcile
 from relay.relay import Relay
 from relay.sealing import Sealer
 from relay.slack.lane import SlackLane
+from relay.weeks import Weeks
 from relay.workers import Workers
 from settings import Settings
 from storage.balance_changes import BalanceChanges
@@ -184,6 +185,7 @@ def make_loops(
         IntakeLane(database, clock=clock).run_sweep(),
         Boards(database, redis, clock=clock).run(),
         NotifyLane(database, clock=clock).run(),
+        Weeks(database, clock=clock).run(),
         Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock).run(),
         ClearingMeter(database).run(),
     )

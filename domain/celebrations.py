@@ -1,17 +1,15 @@
-"""Celebrations: which told days of a member are celebrated, once, and at which hour.
+"""Celebrations: which told days of a member are celebrated, and once.
 
 An anniversary whose day is corrected is celebrated on its right day, unless it was celebrated near that day already.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from domain import derived
 from domain.employment import Telling, TellingState
 from domain.notifications import Celebrations
-from domain.preferences import next_at
-from domain.time import zone
 
 ANNIVERSARY, BIRTHDAY = "celebration_anniversary", "celebration_birthday"
 KINDS = (ANNIVERSARY, BIRTHDAY)
@@ -74,14 +72,6 @@ def is_celebrated(telling: Telling, known: Iterable[Telling], declared: Celebrat
         return False
     before = (one for one in known if one.key == telling.key and one.state is not TellingState.CLOSED)
     return not any(abs(Occasion.of(one).on - on) <= NEAR for one in before)
-
-
-def celebrated_at(occasion: Occasion, found_at: datetime, hour: int, time_zone: str) -> datetime:
-    """At the hour of its day, which may be over; what is found later, in the next morning."""
-    here = zone(time_zone)
-    if found_at.astimezone(here).date() == occasion.on:
-        return datetime.combine(occasion.on, time(hour), here).astimezone(UTC)
-    return next_at(found_at, time(hour), time_zone)
 
 
 def check_words(words: str) -> str:

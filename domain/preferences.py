@@ -6,7 +6,7 @@ owed, because somebody waits for it, is told also to those who do without its to
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from domain.calendars import WEEKDAYS
@@ -209,6 +209,14 @@ def next_at(now: datetime, clock: time, time_zone: str) -> datetime:
     """The first instant from now on at which clocks in the zone show this time, or have gone past it by a jump."""
     local = now.astimezone(zone(time_zone))
     return now if local.time() == clock else _next(now, clock, time_zone)
+
+
+def hour_of(day: date, found_at: datetime, clock: time, time_zone: str) -> datetime:
+    """When this time comes on the day, which may be over; for what is found after the day, when it comes next."""
+    here = zone(time_zone)
+    if found_at.astimezone(here).date() == day:
+        return datetime.combine(day, clock, here).astimezone(UTC)
+    return next_at(found_at, clock, time_zone)
 
 
 def _next(after: datetime, clock: time, time_zone: str) -> datetime:

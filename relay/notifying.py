@@ -7,7 +7,7 @@ row, so that a day's limit holds and the same is told once. What waits is passed
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 import structlog
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from connectors import console
 from connectors.slack import cards
 from connectors.slack.texts import Texts
-from domain.celebrations import Occasion, celebrated_at
+from domain.celebrations import Occasion
 from domain.dispatches import Dispatch, DispatchState, Place, message_key
 from domain.members import Member
 from domain.notifications import Notification, NotificationPolicy, policy_of
@@ -31,7 +31,7 @@ from domain.preferences import (
     When,
     Wishes,
     day_began,
-    next_at,
+    hour_of,
     next_digest,
     topic_of,
     when,
@@ -213,11 +213,12 @@ def _hour_of(told: Notification, member: Member, policy: NotificationPolicy, wis
     """The hour that celebrations and the week's digest have, from when they were found on."""
     match topic_of(told.kind):
         case Topic.CELEBRATIONS:
-            hour = policy.celebrations.hour
-            return celebrated_at(Occasion.read(told.reference), told.created_at, hour, member.time_zone)
+            day, clock = Occasion.read(told.reference).on, time(policy.celebrations.hour)
         case Topic.DIGEST:
-            return next_at(told.created_at, wishes.digest_at, member.time_zone)
-    return None
+            day, clock = date.fromisoformat(told.reference.partition("/")[2]), wishes.digest_at
+        case _:
+            return None
+    return hour_of(day, told.created_at, clock, member.time_zone)
 
 
 # -- What changes, and what was gathered ---------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from domain.cards import APPROVALS, AT_RISK, OFFERS, Approval, AtRisk, Card, Dec
 from domain.celebrations import KINDS as CELEBRATIONS
 from domain.members import Member
 from domain.nominations import Decision, NominationState
-from domain.notifications import Notification
-from storage import celebrations, configurations, grace, nominations, rewards
+from domain.notifications import WEEKLY_DIGEST, Notification
+from storage import celebrations, configurations, grace, nominations, rewards, weeks
 
 Reader = Callable[[AsyncSession, Notification, Member | None, datetime], Awaitable[Card | None]]
 
@@ -83,10 +83,16 @@ async def _celebration(session: AsyncSession, told: Notification, member: Member
     return await celebrations.read(session, told, member)
 
 
+async def _week(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    assert member is not None, "a week is a member's"
+    return await weeks.read(session, told, member, now=now)
+
+
 _READERS: Mapping[str, Reader] = {
     **dict.fromkeys(APPROVALS, _approval),
     "nomination_given": _given,
     **dict.fromkeys(OFFERS, _offer),
     AT_RISK: _at_risk,
     **dict.fromkeys(CELEBRATIONS, _celebration),
+    WEEKLY_DIGEST: _week,
 }

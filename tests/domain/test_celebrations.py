@@ -1,6 +1,6 @@
 """Celebrations: days that are told are celebrated once, at their hour, and birthdays without a year."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 
@@ -9,7 +9,6 @@ from domain.celebrations import (
     MAX_WORDS_LENGTH,
     Occasion,
     WordsRefused,
-    celebrated_at,
     check_words,
     is_celebrated,
 )
@@ -50,23 +49,6 @@ def test_what_the_program_does_not_celebrate_is_told_without() -> None:
     assert not is_celebrated(telling(today), [], none, TODAY)
     assert not is_celebrated(telling(today, type=MEMBER_BIRTHDAY), [], none, TODAY)
     assert not is_celebrated(telling(today, type=PROBATION_ENDED), [], Celebrations(), TODAY)
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-@pytest.mark.parametrize(
-    ("found_at", "at"),
-    [
-        ("2026-03-10T00:30+09:00", "2026-03-10T09:00+09:00"),
-        ("2026-03-10T15:00+09:00", "2026-03-10T09:00+09:00"),
-        ("2026-03-20T15:00+09:00", "2026-03-21T09:00+09:00"),
-        ("2026-03-20T03:00+09:00", "2026-03-20T09:00+09:00"),
-    ],
-)
-def test_it_is_celebrated_at_the_hour_of_its_day_or_in_the_next_morning(found_at: str, at: str) -> None:
-    assert celebrated_at(Occasion.of(telling("2026-03-10")), utc(found_at), 9, "Asia/Tokyo") == utc(at)
 
 
 def test_an_occasion_is_read_as_it_was_written() -> None:

@@ -1,6 +1,6 @@
 """When members are told: urgency, quiet hours, limits; clocks that jump, midnights, and members who move."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,7 @@ from domain.preferences import (
     When,
     Wishes,
     day_began,
+    hour_of,
     next_at,
     next_digest,
     topic_of,
@@ -159,6 +160,19 @@ def test_the_digest_comes_on_the_next_day_that_is_not_quiet() -> None:
 def test_an_hour_that_is_now_has_come() -> None:
     assert next_at(NOON, time(12), BERLIN) == NOON
     assert next_at(NOON, time(11), BERLIN) == NOON + timedelta(hours=23)
+
+
+@pytest.mark.parametrize(
+    ("found_at", "at"),
+    [
+        ("2026-03-10T00:30+09:00", "2026-03-10T09:00+09:00"),
+        ("2026-03-10T15:00+09:00", "2026-03-10T09:00+09:00"),
+        ("2026-03-20T15:00+09:00", "2026-03-21T09:00+09:00"),
+        ("2026-03-20T03:00+09:00", "2026-03-20T09:00+09:00"),
+    ],
+)
+def test_what_has_an_hour_comes_on_its_day_or_in_the_next_morning(found_at: str, at: str) -> None:
+    assert hour_of(date(2026, 3, 10), utc(found_at), time(9), TOKYO) == utc(at)
 
 
 def test_what_members_say_stands_before_what_the_program_declares() -> None:

@@ -19,6 +19,7 @@ from domain.rewards import RewardEvent
 from domain.slack_users import UserFacts, UserKind
 from domain.slack_workspaces import Installation, InstallLink
 from relay.notifying import NotifyLane
+from relay.weeks import Weeks
 from storage import (
     celebrations,
     connections,
@@ -288,3 +289,25 @@ async def test_words_are_those_of_a_celebration_and_so_many(acme: Acme) -> None:
             await celebrations.add_words(session, acme.program_id, birthday.id, writers[50], "Cheers", now=NOW)
         with pytest.raises(LookupError):
             await celebrations.add_words(session, acme.program_id, badge.id, writers[50], "Cheers", now=NOW)
+
+
+async def test_on_monday_members_are_told_what_their_week_has_brought_if_it_has(acme: Acme) -> None:
+    await acme.work()
+    monday = NOW.replace(hour=1) + timedelta(days=5)
+    async with acme.database.begin() as session:
+        await make_member(session, acme.program_id, "ben")
+        await intake.record(session, acme.program_id, [deal(1, "ada"), deal(2, "ben")], TOLD, as_of=NOW)
+    for at in (monday - timedelta(hours=2), monday, monday + timedelta(hours=1), monday + timedelta(days=7)):
+        await Weeks(acme.database, clock=lambda at=at: at).tell()
+    acme.now = monday
+    await acme.work()
+    early = (await acme.said())[1:]
+    await acme.come_to(monday.replace(hour=9))
+    await acme.come_to(monday.replace(hour=9))
+
+    assert early == []
+    assert (await acme.said())[1:] == [("U1", "post", "Your week")]
+    async with acme.database.begin() as session:
+        query = select(slack_messages.c.content).where(slack_messages.c.program_id == acme.program_id)
+        last = (await session.execute(query.order_by(slack_messages.c.id.desc()).limit(1))).scalar_one()
+    assert last["blocks"][1]["text"]["text"] == "You earned 50 points."
