@@ -22,7 +22,7 @@ from cli.embedded.postgres import DURABLE, OWNER, Cluster
 from cli.embedded.processes import Child, Program, ProgramFailed, remember, stop_left_over
 from cli.embedded.redis import Redis
 from cli.errors import CommandFailed
-from sandbox.slack.app import CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET
+from sandbox.slack.app import APP_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET
 from settings import RUNNING_STACK_FILE, OwnSettings, Settings
 from storage import schema
 
@@ -255,6 +255,7 @@ class Stack:
                 "SLACK_SIGNING_SECRET": SIGNING_SECRET,
                 "SLACK_CLIENT_ID": CLIENT_ID,
                 "SLACK_CLIENT_SECRET": CLIENT_SECRET,
+                "SLACK_APP_TOKEN": APP_TOKEN,
             }
 
     def _start_sandbox(self, name: str, module: str, port: int, options: list[str]) -> None:

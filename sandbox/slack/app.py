@@ -17,12 +17,14 @@ from sandbox.slack.faults import Fault
 from sandbox.slack.kept import Memory
 from sandbox.slack.notices import Webhook
 from sandbox.slack.pages import pages
+from sandbox.slack.socket_mode import socket_mode
 from sandbox.slack.web_api import api
 from sandbox.slack.workspace import Workspace
 
 SIGNING_SECRET = "sandbox-signing-secret"
 CLIENT_ID = "sandbox.client"
 CLIENT_SECRET = "sandbox-client-secret"
+APP_TOKEN = "xapp-sandbox"
 TEAMS: Mapping[str, str] = {TEAM_ID: TEAM_NAME}
 
 
@@ -43,6 +45,7 @@ def create_app(
     """
     app = FastAPI(title="Slack sandbox")
     app.state.client_id, app.state.client_secret = CLIENT_ID, CLIENT_SECRET
+    app.state.app_token, app.state.tickets = APP_TOKEN, set()
     webhook = Webhook(signing_secret, clock, request_url, transport)
     drivers = {
         team: Driver(Workspace(team, name, clock, webhook.tell), webhook, base_url) for team, name in teams.items()
@@ -58,6 +61,7 @@ def create_app(
     app.include_router(api, dependencies=[Depends(count)])
     app.include_router(control)
     app.include_router(pages)
+    app.include_router(socket_mode)
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     return app

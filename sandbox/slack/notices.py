@@ -15,6 +15,7 @@ import httpx
 
 from sandbox.shared import notices
 from sandbox.shared.notices import Json, Written
+from sandbox.slack.socket_mode import Socket
 
 ANSWER_SECONDS = 3.0
 USER_AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"
@@ -62,6 +63,7 @@ class Webhook(notices.Webhook):
     ) -> None:
         super().__init__(secret, clock, url)
         self.sent: list[Written] = []
+        self.socket: Socket | None = None
         self._transport = transport
         self._retries: dict[str, tuple[int, str]] = {}  # by event id: how many there were, and why the last one
 
@@ -90,9 +92,23 @@ class Webhook(notices.Webhook):
         }
         return Written(body, own | dict(headers or {}))
 
+    async def changed(self) -> None:
+        if (self.url is not None or self.socket is not None) and not self.hold:
+            await self.deliver()
+
     async def send(self, request: Written) -> Answer:
-        assert self.url is not None, "somebody listens"
+        """Through the socket that the app has open, or else to its URL."""
         self.sent.append(request)
+        return await self._ask(self.socket, request) if self.socket else await self._request(request)
+
+    async def _ask(self, socket: Socket, request: Written) -> Answer:
+        try:
+            return Answer(200, await socket.ask(request, ANSWER_SECONDS))
+        except TimeoutError:
+            return Answer(0, reason="http_timeout")
+
+    async def _request(self, request: Written) -> Answer:
+        assert self.url is not None, "somebody listens"
         try:
             async with httpx.AsyncClient(transport=self._transport, timeout=ANSWER_SECONDS) as client:
                 answered = await client.post(self.url, content=request.body, headers=dict(request.headers))

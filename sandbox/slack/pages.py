@@ -64,6 +64,7 @@ details{font-size:.82rem;color:var(--quiet)}details ul{margin:.2rem 0;padding-le
 border-radius:.5rem}.modal h4{padding:.6rem 1rem;margin:0;
 border-bottom:1px solid var(--line)}.modal footer{display:flex;justify-content:flex-end;gap:.5rem;padding:.75rem 1rem;
 border-top:1px solid var(--line)}
+@media (max-width:36rem){.modal{border:0;margin:0}}
 .empty{color:var(--quiet);padding:.6rem 1rem}
 """
 

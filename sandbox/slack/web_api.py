@@ -5,8 +5,10 @@ Each method needs its scopes, strictly. Whatever is wrong is answered with statu
 
 import base64
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -442,7 +444,7 @@ METHODS: dict[str, tuple[Callable[[Call], Json], str | None]] = {
 async def answer(method: str, request: Request) -> Response:
     lost = await spoil(request)
     given = await _arguments(request)
-    answered = _installed(request, given) if method == "oauth.v2.access" else _called(method, request, given)
+    answered = OF_THE_APP.get(method, partial(_called, method))(request, given)
     return Lost() if lost else answered
 
 
@@ -475,16 +477,21 @@ async def _arguments(request: Request) -> Json:
 
 def _authenticated(request: Request, given: Mapping[str, Any]) -> tuple[Workspace, Installation]:
     """Whose bot it is that calls."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    token = token if scheme.lower() == "bearer" else str(given.get("token") or "")
-    if not token:
-        raise Refused("not_authed")
+    token = _token(request, given)
     for workspace in _workspaces(request):
         if installation := workspace.records.installations.get(token):
             if not installation.is_active:
                 raise Refused("account_inactive")
             return workspace, installation
     raise Refused("invalid_auth")
+
+
+def _token(request: Request, given: Mapping[str, Any]) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token if scheme.lower() == "bearer" else str(given.get("token") or "")
+    if not token:
+        raise Refused("not_authed")
+    return token
 
 
 def _workspaces(request: Request) -> list[Workspace]:
@@ -549,6 +556,19 @@ def _credentials(request: Request) -> tuple[str, str] | None:
     except ValueError:
         raise Refused("invalid_client_id") from None
     return client_id, secret
+
+
+def _connected(request: Request, given: Mapping[str, Any]) -> Response:
+    """Where the app opens a WebSocket; of the app's own token, not of a bot's."""
+    if _token(request, given) != request.app.state.app_token:
+        raise Refused("invalid_auth")
+    ticket = secrets.token_hex(16)
+    request.app.state.tickets.add(ticket)
+    return JSONResponse({"ok": True, "url": f"ws://{request.url.netloc}/link?ticket={ticket}"})
+
+
+# What no bot asks: it has no token of a workspace.
+OF_THE_APP = {"oauth.v2.access": _installed, "apps.connections.open": _connected}
 
 
 # -- Response URLs -------------------------------------------------------------------------------------------------

@@ -15,14 +15,19 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import Clock, SignatureVerifier
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from sandbox.slack import create_app
-from sandbox.slack.app import CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAMS
+from sandbox.slack.app import APP_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAMS
 from sandbox.slack.driver import Driver
 from sandbox.slack.faults import Fault
 from sandbox.slack.workspace import BOT_USER
+from tests.eventually import eventually
 from tests.slack import running_slack
 
 PEOPLE = Path(__file__).parents[2] / "config" / "sample" / "people.csv"
@@ -213,7 +218,7 @@ async def test_what_cannot_be_done_is_refused_as_slack_words_it(slack: Driver, b
         "channel_not_found": bot.chat_postMessage(channel=channel(slack, "leads"), text="x"),
         "not_in_channel": bot.chat_postMessage(channel=channel(slack, "random"), text="x"),
         "is_archived": bot.chat_postMessage(channel=channel(slack, "general"), text="x"),
-        "no_text": bot.chat_postMessage(channel=thanks, blocks=[]),
+        "no_text": bot.api_call("chat.postMessage", json={"channel": thanks}),
         "user_not_in_channel": bot.chat_postEphemeral(channel=thanks, user=nora, text="x"),
         "user_not_found": bot.users_info(user="U1"),
         "cant_update_message": bot.chat_update(channel=thanks, ts=said, text="x"),
@@ -581,6 +586,32 @@ async def test_the_home_tab_is_shown_and_used(slack: Driver, bot: AsyncWebClient
     assert (app.payload["container"]["type"], app.payload["actions"][0]["value"]) == ("view", "r-1")
 
 
+async def test_with_a_socket_open_everything_goes_through_it(slack: Driver, app: App) -> None:
+    client, heard = SocketModeClient(APP_TOKEN, web_client=AsyncWebClient(base_url=slack.api_url)), []
+
+    async def take(client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        heard.append((request.type, request.payload))
+        answer = {"text": "You have 5 points"} if request.type == "slash_commands" else None
+        await client.send_socket_mode_response(SocketModeResponse(request.envelope_id, answer))
+
+    client.socket_mode_request_listeners.append(take)
+    await client.connect()
+
+    async def open_socket() -> None:
+        assert slack.webhook.socket
+
+    await eventually(open_socket)
+    answer = await slack.command("maya", "thanks", "/laurel", "balance")
+    await slack.shortcut("maya", "laurel.thank")
+    ts = await slack.say("maya", "thanks", "Hello")
+    await client.close()
+
+    assert [kind for kind, _ in heard] == ["slash_commands", "interactive", "events_api"]
+    assert (heard[0][1]["text"], answer.json["text"]) == ("balance", "You have 5 points")
+    assert (heard[1][1]["callback_id"], heard[2][1]["event"]["ts"]) == ("laurel.thank", ts)
+    assert app.received == []
+
+
 # -- From outside ----------------------------------------------------------------------------------------------------
 
 
@@ -597,6 +628,42 @@ async def test_people_act_on_request_and_everything_is_shown(slack: Driver, app:
     assert said.json()["result"] in [one["ts"] for place in shown["conversations"] for one in place["messages"]]
     assert [one.status_code for one in wrong] == [400, 400, 404]
     assert "&lt;script&gt;Hi" in page
+
+
+async def test_the_page_shows_every_kind_of_block(slack: Driver, bot: AsyncWebClient, http: httpx.AsyncClient) -> None:
+    options = [{"text": plain("Option one"), "value": "1", "description": plain("Described")}]
+    picture = {"type": "image", "image_url": "https://example.com/a.png", "alt_text": "Pictured"}
+    text = "*Bold* _italic_ ~struck~ `code` <https://example.com?a=1&amp;b=2|Link> <@{}> :tada: &lt;tag&gt;\n> Quoted"
+    marked = {"type": "mrkdwn", "text": text.format(user(slack, "ruth"))}
+    choices = [
+        {"type": kind, "action_id": kind, "options": options}
+        for kind in ("static_select", "radio_buttons", "checkboxes")
+    ]
+    rest = [{"type": kind, "action_id": kind} for kind in ("users_select", "multi_users_select", "datepicker")]
+    blocks: list[Json] = [
+        {"type": "header", "text": plain("Headed")},
+        {"type": "section", "text": marked, "accessory": button("go")},
+        {"type": "section", "fields": [plain("Left"), plain("Right")]},
+        {"type": "divider"},
+        {"type": "context", "elements": [picture, plain("Beside")]},
+        {"type": "actions", "elements": [{"type": "overflow", "action_id": "more", "options": options}]},
+        picture | {"title": plain("Titled")},
+        *({"type": "input", "label": plain("Asked"), "element": one} for one in choices + rest),
+        text_input(multiline=True, initial_value="Begun"),
+        {
+            "type": "rich_text",
+            "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "Rich"}]}],
+        },
+    ]
+
+    await bot.chat_postMessage(channel=channel(slack, "thanks"), text="All", blocks=blocks)
+    page = (await http.get("/")).text
+
+    words = "Headed Press Left Right Pictured Beside Titled Asked Begun Rich Quoted Described"
+    assert [word for word in words.split() if word not in page] == []
+    assert "<strong>Bold</strong> <em>italic</em> <s>struck</s> <code>code</code>" in page
+    assert '<a href="https://example.com?a=1&amp;b=2" rel=noreferrer>Link</a> <b class=mention>@Ruth</b>' in page
+    assert "&lt;tag&gt;" in page
 
 
 async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
