@@ -5,7 +5,7 @@ shared channels, are members only where the program lets them take part; and of 
 nothing, since another company's workspace says it. Bots are nobody.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -47,6 +47,15 @@ class UserFacts:
     locale: str | None = None
     time_zone: str | None = None
     deleted: bool = False
+
+    def completed(self, known: "SlackUser") -> "UserFacts":
+        """With what is known, where this does not say it: an event has no locale, and of who is gone no kind."""
+        return replace(
+            self,
+            kind=known.kind if self.deleted else self.kind,
+            locale=self.locale or known.locale,
+            time_zone=self.time_zone or known.time_zone,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ async def keep(
     before = await find(session, connection.program_id, connection.id, facts.user_id)
     if before is not None and facts.updated_at < before.updated_at:
         return before
+    facts = facts.completed(before) if before else facts
     member = await _link(session, connection, facts, outsiders, now)
     told = {name: value for name, value in asdict(facts).items() if name != "email"}
     user = SlackUser(connection_id=connection.id, member_id=member.id if member else None, seen_at=now, **told)

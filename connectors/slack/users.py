@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.errors import MalformedNotice
 from connectors.slack.web import Slack
+from domain.connections import Connection
 from domain.slack_users import UserFacts, UserKind
 
 MAX_NAME = 200  # characters
@@ -19,6 +20,12 @@ class _Profile(BaseModel):
     display_name: str = ""
     real_name: str = ""
     email: str | None = Field(None, max_length=320)
+
+
+class _EnterpriseUser(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    enterprise_id: str | None = None
 
 
 class _User(BaseModel):
@@ -38,10 +45,11 @@ class _User(BaseModel):
     is_stranger: bool = False
     is_email_confirmed: bool = True
     profile: _Profile = _Profile()
+    enterprise_user: _EnterpriseUser = _EnterpriseUser()
 
 
-def facts(user: Mapping[str, Any], team_id: str) -> UserFacts:
-    """What the user object says, to the workspace `team_id`; raises MalformedNotice."""
+def facts(connection: Connection, user: Mapping[str, Any]) -> UserFacts:
+    """What the user object says to the connection's workspace; raises MalformedNotice."""
     try:
         found = _User.model_validate(user)
     except ValidationError:
@@ -49,7 +57,7 @@ def facts(user: Mapping[str, Any], team_id: str) -> UserFacts:
     name = found.profile.real_name or found.real_name or found.profile.display_name or found.name or found.id
     return UserFacts(
         found.id,
-        _kind(found, team_id),
+        _kind(connection, found),
         name[:MAX_NAME],
         datetime.fromtimestamp(found.updated, UTC),
         email=found.profile.email if found.is_email_confirmed else None,
@@ -59,15 +67,22 @@ def facts(user: Mapping[str, Any], team_id: str) -> UserFacts:
     )
 
 
-def _kind(user: _User, team_id: str) -> UserKind:
+def _kind(connection: Connection, user: _User) -> UserKind:
     if user.is_bot or user.id == "USLACKBOT":
         return UserKind.BOT
-    if user.is_stranger or (user.team_id is not None and user.team_id != team_id):
+    if user.is_stranger or not _is_at_home(connection, user):
         return UserKind.EXTERNAL
     return UserKind.GUEST if user.is_restricted or user.is_ultra_restricted else UserKind.PERSON
 
 
-async def ask(slack: Slack, user_id: str, team_id: str) -> UserFacts:
+def _is_at_home(connection: Connection, user: _User) -> bool:
+    """Of this workspace, or of another one of the same organisation."""
+    organisation = connection.config.get("enterprise_id")
+    is_colleague = organisation is not None and user.enterprise_user.enterprise_id == organisation
+    return user.team_id in (None, connection.config["team_id"]) or is_colleague
+
+
+async def ask(slack: Slack, connection: Connection, user_id: str) -> UserFacts:
     """What Slack says of the user; raises the tree in `connectors.errors` and MalformedNotice."""
     answer = await slack.read("users.info", {"user": user_id, "include_locale": "true"})
-    return facts(answer["user"], team_id)
+    return facts(connection, answer["user"])

@@ -50,7 +50,7 @@ class SlackLane:
         """Whom it names; what Slack tells of a user needs no asking."""
         event = kept.body.get("event", {})
         if kept.kind is EnvelopeKind.EVENT and event["type"] in TELL_OF_USERS:
-            told = await self._people.keep(connection, facts(event["user"], connection.config["team_id"]))
+            told = await self._people.keep(connection, facts(connection, event["user"]))
             return {told.user_id: told}
         asker_id, named = people_in(kept.kind, kept.body)
         return await self._people.know(connection, [*named, *([asker_id] if asker_id else [])])

@@ -33,12 +33,16 @@ class People:
     async def know(self, connection: Connection, user_ids: Collection[str]) -> Mapping[str, SlackUser]:
         """These users by id, as far as anything is known of them; raises the tree in `connectors.errors`."""
         wanted = sorted(set(user_ids))[:PEOPLE_MAX]
-        async with self._database.begin() as session:
-            known = await slack_users.find_all(session, connection.program_id, connection.id, wanted)
+        known = await self.find(connection, wanted)
         since = self._clock() - KNOWN_FOR
         stale = [one for one in wanted if one not in known or not known[one].member_id or known[one].seen_at < since]
         found = await self._ask(connection, stale)
-        return known | {facts.user_id: await self.keep(connection, facts) for facts in found}
+        return {**known} | {facts.user_id: await self.keep(connection, facts) for facts in found}
+
+    async def find(self, connection: Connection, user_ids: Collection[str]) -> Mapping[str, SlackUser]:
+        """Those of these users who are known already, by id."""
+        async with self._database.begin() as session:
+            return await slack_users.find_all(session, connection.program_id, connection.id, user_ids)
 
     async def keep(self, connection: Connection, facts: UserFacts) -> SlackUser:
         """What Slack says of the user is kept."""
@@ -52,7 +56,7 @@ class People:
         slack, found = await self._slacks.of(connection), []
         for user_id in user_ids:
             try:
-                found.append(await users.ask(slack, user_id, connection.config["team_id"]))
+                found.append(await users.ask(slack, connection, user_id))
             except (Rejected, MalformedNotice) as error:
                 log.info("nothing known of a Slack user", user_id=user_id, error=str(error))
         return found

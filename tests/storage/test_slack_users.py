@@ -125,6 +125,17 @@ async def test_people_of_other_workspaces_are_members_only_by_an_identity_and_on
     assert outside == [ada, None]
 
 
+async def test_what_slack_does_not_say_again_stays_known(
+    session: AsyncSession, connection: Connection, ada: str
+) -> None:
+    await keep(session, connection, kind=UserKind.GUEST)
+
+    gone = await keep(session, connection, locale=None, time_zone=None, deleted=True, updated_at=NOW + SECOND)
+
+    assert (gone.kind, gone.member_id) == (UserKind.GUEST, None)
+    assert (gone.locale, gone.time_zone) == ("de-DE", "Europe/Berlin")
+
+
 async def test_what_is_older_than_what_is_known_changes_nothing(
     session: AsyncSession, connection: Connection, ada: str
 ) -> None:
