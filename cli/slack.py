@@ -1,6 +1,7 @@
 """`laurel slack`: the app at Slack, the workspaces that have it, and what is wrong where something is."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,8 +11,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from slack_sdk.errors import SlackApiError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import runtime
+from api.slack import socket as sockets
 from cli.connections import STANDARD_INPUT
 from cli.errors import CommandFailed
 from cli.programs import choose
@@ -37,6 +41,7 @@ from domain.slack_workspaces import (
 from settings import Settings
 from storage import configurations, connections, slack_install_links, slack_workspaces
 from storage.keyring import Keyring
+from storage.wakeups import Wakeups
 
 app = typer.Typer(name="slack", help="Slack: the app, and the workspaces that have it.", no_args_is_help=True)
 
@@ -59,6 +64,31 @@ def manifest(
     if not url.startswith("https://"):
         raise CommandFailed(f"Slack sends to https alone, not to {url}; give --url https://..., or --socket")
     typer.echo(manifests.ready(url), nl=False)
+
+
+@app.command()
+def socket() -> None:
+    """Take Slack's requests over a WebSocket, for installations that Slack cannot reach; Ctrl-C ends it."""
+    settings = Settings()
+    if settings.slack_app_token is None:
+        raise CommandFailed("set SLACK_APP_TOKEN first: an app-level token with the scope connections:write")
+    runtime.run(_listen(settings, settings.slack_app_token.get_secret_value()))
+
+
+async def _listen(settings: Settings, app_token: str) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    wakeups = Wakeups(settings.listen_url)
+    sending = asyncio.create_task(wakeups.send())
+    try:
+        async with sockets.app(settings, wakeups, now) as taker, sockets.listening(settings, taker, app_token):
+            typer.echo("Slack's requests are taken. Ctrl-C ends it.")
+            await stopping.wait()
+    except SlackApiError as error:
+        raise CommandFailed(f"Slack refuses the app-level token: {error.response['error']}") from None
+    finally:
+        await runtime.end([sending])
 
 
 @app.command()

@@ -1,12 +1,16 @@
 """Forms that were handed in: kept, acted upon and answered in one transaction."""
 
+from collections.abc import Collection, Mapping
+
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from connectors.errors import OutsideError
 from connectors.slack.mentions import people_in
 from connectors.slack.web import Slacks
 from domain.connections import Connection
 from domain.slack import Envelope, KeptEnvelope
+from domain.slack_users import SlackUser
 from domain.time import Clock
 from relay.slack import views
 from relay.slack.context import Context
@@ -33,7 +37,7 @@ class Submissions:
         if connection is None:
             return None
         asker_id, named = people_in(envelope.kind, envelope.body)
-        users = await self._people.know(connection, [*named, *([asker_id] if asker_id else [])])
+        users = await self._know(connection, [*named, *([asker_id] if asker_id else [])])
 
         async def attempt() -> tuple[KeptEnvelope, bool] | None:
             async with self._database.begin() as session:
@@ -44,6 +48,13 @@ class Submissions:
                 return await self._act(session, context, kept[0]), True
 
         return await retry(attempt)
+
+    async def _know(self, connection: Connection, user_ids: Collection[str]) -> Mapping[str, SlackUser]:
+        """While Slack does not say who somebody is, the form is answered by what is known."""
+        try:
+            return await self._people.know(connection, user_ids)
+        except OutsideError:
+            return await self._people.find(connection, user_ids)
 
     async def _act(self, session: AsyncSession, context: Context, kept: KeptEnvelope) -> KeptEnvelope:
         answered = await views.submit(session, context, kept.body["view"])

@@ -14,15 +14,16 @@ from storage.keyring import Keyring
 from storage.slack_tables import slack_envelopes
 from storage.tables import outbox
 from tests.api.conftest import MakeClient
+from tests.api.slack.senders import SIGNING_SECRET, TEAM, USER, install, send_command, send_event, send_payload, signed
 from tests.programs import NOW
-from tests.slack import SIGNING_SECRET, TEAM, USER, install, send_command, send_event, send_payload, signed
 
 HOME_OPENED = {"type": "app_home_opened", "user": USER}
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"slack_signing_secret": SIGNING_SECRET_SETTING})
+    away = "http://127.0.0.1:1/api/"
+    return settings.model_copy(update={"slack_signing_secret": SIGNING_SECRET_SETTING, "slack_api_url": away})
 
 
 SIGNING_SECRET_SETTING = Settings(slack_signing_secret=SIGNING_SECRET).slack_signing_secret
@@ -130,7 +131,7 @@ GOOD = signed(BODY, "application/json")
 async def test_what_slack_did_not_send_is_refused_and_not_kept(
     anyone: httpx.AsyncClient, program_id: str, headers: dict[str, str], body: bytes, status: int, code: str
 ) -> None:
-    sent = {name: value.encode() for name, value in headers.items()}
+    sent = {name.encode(): value.encode() for name, value in headers.items()}
 
     answer = await anyone.post("/slack/events", content=body, headers=sent)
 
