@@ -14,8 +14,6 @@ MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 HEADER = 150
 SECTION = 3_000
-FIELD = 2_000
-FIELDS = 10
 CONTEXT_ELEMENTS = 10
 ACTIONS = 25
 BUTTON = 75
@@ -28,10 +26,6 @@ PLACEHOLDER = 150
 LABEL = 2_000
 HINT = 2_000
 TITLE = 24  # of a modal, and of its two buttons
-CONFIRM_TITLE = 100
-CONFIRM_TEXT = 300
-CONFIRM_BUTTON = 30
-ALT = 2_000
 METADATA = 3_000
 FALLBACK = 4_000
 INPUT = 3_000
@@ -53,11 +47,6 @@ def section(text: str, *, accessory: Element | None = None, block_id: str | None
     return _block("section", block_id, text=_read(text, SECTION), accessory=accessory)
 
 
-def fields(texts: Sequence[str]) -> Block:
-    """Short texts in two columns, one on a phone."""
-    return {"type": "section", "fields": [_read(text, FIELD) for text in texts[:FIELDS]]}
-
-
 def context(*texts: str) -> Block:
     """Small grey texts beside each other."""
     return {"type": "context", "elements": [_read(text, SECTION) for text in texts[:CONTEXT_ELEMENTS]]}
@@ -69,10 +58,6 @@ def divider() -> Block:
 
 def actions(*elements: Element, block_id: str | None = None) -> Block:
     return _block("actions", block_id, elements=list(elements[:ACTIONS]))
-
-
-def image(url: str, alt: str) -> Block:
-    return {"type": "image", "image_url": url, "alt_text": clip(alt, ALT)}
 
 
 def input(
@@ -93,28 +78,9 @@ def input(
 # -- Elements ------------------------------------------------------------------------------------------------------
 
 
-def button(
-    text: str, action: str, *, value: str | None = None, style: str | None = None, confirm: Element | None = None
-) -> Element:
+def button(text: str, action: str, *, value: str | None = None, style: str | None = None) -> Element:
     """A button that asks us; `value` carries ids only, `style` is None, "primary" or "danger"."""
-    return _element(
-        "button", action, text=_plain(text, BUTTON), value=_short(value, VALUE), style=style, confirm=confirm
-    )
-
-
-def link_button(text: str, url: str, action: str) -> Element:
-    """A button that opens a page; Slack tells us of it nonetheless."""
-    return _element("button", action, text=_plain(text, BUTTON), url=url)
-
-
-def confirm(title: str, text: str, *, yes: str, no: str) -> Element:
-    """What Slack asks before it passes a click on."""
-    return {
-        "title": _plain(title, CONFIRM_TITLE),
-        "text": _plain(text, CONFIRM_TEXT),
-        "confirm": _plain(yes, CONFIRM_BUTTON),
-        "deny": _plain(no, CONFIRM_BUTTON),
-    }
+    return _element("button", action, text=_plain(text, BUTTON), value=_short(value, VALUE), style=style)
 
 
 def option(text: str, value: str, *, description: str | None = None) -> Element:
@@ -141,17 +107,6 @@ def grouped_select(action: str, groups: Sequence[tuple[str, Sequence[Element]]],
             shown.append({"label": _plain(name, OPTION), "options": list(options[:left])})
             left -= len(shown[-1]["options"])
     return _element("static_select", action, option_groups=shown, placeholder=_plain(placeholder, PLACEHOLDER))
-
-
-def multi_select(action: str, options: Sequence[Element], *, placeholder: str, most: int | None = None) -> Element:
-    """Any of up to OPTIONS."""
-    return _element(
-        "multi_static_select",
-        action,
-        options=list(options[:OPTIONS]),
-        placeholder=_plain(placeholder, PLACEHOLDER),
-        max_selected_items=most,
-    )
 
 
 def checkboxes(action: str, options: Sequence[Element], *, initial: Sequence[Element] = ()) -> Element:

@@ -20,11 +20,10 @@ VALUE = "12,345,678"  # stands for each value where lengths are measured
 ROOM = {
     ("header", "text"): blocks.HEADER,
     ("button", "text"): 30,  # Slack takes 75 and shows some 30
-    ("link_button", "text"): 30,
     ("option", "text"): blocks.OPTION,
     ("option", "description"): blocks.OPTION,
     ("select", "placeholder"): blocks.PLACEHOLDER,
-    ("multi_select", "placeholder"): blocks.PLACEHOLDER,
+    ("grouped_select", "placeholder"): blocks.PLACEHOLDER,
     ("user_select", "placeholder"): blocks.PLACEHOLDER,
     ("multi_user_select", "placeholder"): blocks.PLACEHOLDER,
     ("text_input", "placeholder"): blocks.PLACEHOLDER,
@@ -33,10 +32,6 @@ ROOM = {
     ("modal", "title"): blocks.TITLE,
     ("modal", "submit"): blocks.TITLE,
     ("modal", "close"): blocks.TITLE,
-    ("confirm", "title"): blocks.CONFIRM_TITLE,
-    ("confirm", "text"): blocks.CONFIRM_TEXT,
-    ("confirm", "yes"): blocks.CONFIRM_BUTTON,
-    ("confirm", "no"): blocks.CONFIRM_BUTTON,
 }
 LONGEST = 600  # characters of any message: a paragraph
 
