@@ -102,18 +102,16 @@ async def test_what_would_have_been_is_what_comes_of_living_under_the_candidate(
 
 
 async def test_what_would_have_been_from_a_day_on_is_what_comes_of_a_change_on_that_day(db: Database) -> None:
-    """What was before stands: caps begin at nothing, new aggregates are filled, old events are still corrected."""
+    """What was before stands: caps begin at nothing, new aggregates are filled, old events are still corrected.
+
+    The history with the change differs in nothing from what it was.
+    """
     program_id, company = await lived(db, members=30, months=2, seed=9)
     other, _ = await lived(db, SAMPLE, CANDIDATE, members=30, months=2, seed=9)
 
+    whole = await as_it_was(db, other, company.starts_at, company.ends_at)
+
     await foretells(db, program_id, other, middle(company), company.ends_at)
-
-
-async def test_a_history_with_a_change_of_configuration_differs_in_nothing(db: Database) -> None:
-    program_id, company = await lived(db, SAMPLE, CANDIDATE, members=30, months=2, seed=9)
-
-    whole = await as_it_was(db, program_id, company.starts_at, company.ends_at)
-
     assert differences(whole) == {}
     assert whole.differing == 0
 
