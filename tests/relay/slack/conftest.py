@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from sqlalchemy import update
 from temporalio.testing import ActivityEnvironment
 
 from activities.slack import SlackActivities
@@ -27,6 +28,7 @@ from settings import Settings
 from storage import commands, slack_workspaces
 from storage.database import Database
 from storage.keyring import Keyring
+from storage.tables import outbox
 from storage.wakeups import Wakeups
 from tests.programs import NOW, SAMPLE, make_member, make_program
 from tests.sandboxes import running
@@ -77,6 +79,12 @@ class Company:
     workspace: Workspace
     relay: Relay
     members: dict[str, str] = field(default_factory=dict)
+
+    async def work_again(self) -> None:
+        """What was refused is tried again, as Temporal and the relay do after a while."""
+        async with self.database.begin() as session:
+            await session.execute(update(outbox).where(outbox.c.state == "open").values(available_at=NOW))
+        await self.work()
 
     async def work(self) -> None:
         """Until nothing waits."""

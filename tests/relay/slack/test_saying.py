@@ -1,0 +1,117 @@
+"""What is said in Slack is said once, in order, and what cannot be said is known."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from temporalio.exceptions import ApplicationError
+
+from domain.slack import MessageKind, Outgoing
+from sandbox.slack.faults import Fault
+from storage import slack_messages
+from storage.slack_tables import slack_messages as rows
+from storage.tables import notifications
+from tests.programs import NOW
+from tests.relay.slack.conftest import Company
+
+
+async def send(company: Company, *messages: tuple[str, str], channel: str = "general", **more: Any) -> None:
+    """Messages by their keys."""
+    place = company.slack.workspace.conversation(channel).id
+    connection_id = company.workspace.connection_id
+    outgoing = [Outgoing(key, connection_id, place, {"text": text}, **more) for key, text in messages]
+    async with company.database.begin() as session:
+        await slack_messages.send(session, company.program_id, outgoing, now=NOW)
+
+
+def said(company: Company, channel: str = "general") -> list[str]:
+    return [str(one["text"]) for one in company.slack.workspace.conversation(channel).messages.values()]
+
+
+async def states(company: Company) -> dict[str, str]:
+    """What became of the messages, by key."""
+    async with company.database.begin() as session:
+        found = await session.execute(select(rows.c.key, rows.c.state).order_by(rows.c.id))
+        return {str(key): str(state) for key, state in found}
+
+
+async def test_messages_are_said_in_order_and_each_once(company: Company) -> None:
+    await send(company, ("1", "one"), ("2", "two"))
+    await send(company, ("2", "two"), ("3", "three"))
+    await company.work()
+    await send(company, ("3", "three"), ("4", "four"))
+    await company.work()
+
+    assert said(company) == ["one", "two", "three", "four"]
+
+
+async def test_a_message_whose_answer_was_lost_is_looked_up_and_not_said_again(company: Company) -> None:
+    company.slack.faults.append(Fault(kind="lost", method="chat.postMessage"))
+    await send(company, ("1", "one"), ("2", "two"))
+    with pytest.raises(ApplicationError):
+        await company.work()
+    lost = await states(company)
+    await company.work_again()
+
+    assert lost == {"1": "sending", "2": "open"}
+    assert said(company) == ["one", "two"]
+    assert await states(company) == {"1": "sent", "2": "sent"}
+
+
+async def test_what_nobody_can_look_for_is_said_at_most_once(company: Company) -> None:
+    company.slack.faults.append(Fault(kind="lost", method="chat.postEphemeral"))
+    user = company.slack.workspace.user("owen").id
+    await send(company, ("1", "psst"), kind=MessageKind.EPHEMERAL, user=user)
+    await company.work()
+
+    assert await states(company) == {"1": "unknown"}
+    assert len(company.slack.workspace.conversation("general").ephemerals) == 1
+
+
+async def test_the_wait_that_slack_asks_for_is_kept_and_nothing_is_lost(company: Company) -> None:
+    company.slack.faults.append(Fault(kind="rate_limited", method="chat.postMessage", retry_after_seconds=30))
+    await send(company, ("1", "one"))
+    with pytest.raises(ApplicationError) as refused:
+        await company.work()
+    await company.work_again()
+
+    assert refused.value.next_retry_delay is not None
+    assert refused.value.next_retry_delay.total_seconds() == 30
+    assert said(company) == ["one"]
+
+
+async def test_a_channel_that_takes_nothing_is_recorded_and_told_once(company: Company) -> None:
+    company.slack.workspace.conversation("general").is_archived = True
+    await send(company, ("1", "one"), ("2", "two"))
+    await company.work()
+    await send(company, ("3", "three"))
+    await company.work()
+
+    assert await states(company) == {"1": "failed", "2": "failed", "3": "failed"}
+    async with company.database.begin() as session:
+        told = select(notifications.c.id).where(notifications.c.kind == "slack_conversation_closed")
+        assert len((await session.execute(told)).all()) == 1
+
+
+async def test_of_a_burst_of_edits_the_last_one_is_said(company: Company) -> None:
+    await send(company, ("card", "waits for you"))
+    await company.work()
+    for n in range(5):
+        await send(company, (f"card/{n}", f"decided {n}"), kind=MessageKind.EDIT, edits="card")
+    await company.work()
+
+    assert said(company) == ["decided 4"]
+    assert sorted((await states(company)).values()) == ["sent", "sent", *["superseded"] * 4]
+
+
+async def test_a_home_that_changes_often_is_shown_once(company: Company) -> None:
+    user = company.slack.workspace.user("owen").id
+    await company.slack.command("owen", "general", "/laurel", "balance")
+    await company.work()
+    for n in range(5):
+        home = Outgoing(f"home/{n}", company.workspace.connection_id, user, kind=MessageKind.HOME)
+        async with company.database.begin() as session:
+            await slack_messages.send(session, company.program_id, [home], now=NOW)
+    await company.work()
+
+    assert company.slack.requests["/api/views.publish"] == 1
