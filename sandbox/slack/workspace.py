@@ -232,7 +232,8 @@ class Workspace:
     def post(self, conversation: Conversation, user: str, content: Json) -> Json:
         """A new message, of which the app is told."""
         author = {"bot_id": BOT_ID, "app_id": APP_ID} if user == BOT_USER else {"client_msg_id": secrets.token_hex(16)}
-        message = {"type": "message", "user": user, "ts": self.next_ts(), "team": self.team_id, **author, **content}
+        team = self.records.users[user].team_id
+        message = {"type": "message", "user": user, "ts": self.next_ts(), "team": team, **author, **content}
         conversation.messages[message["ts"]] = message
         self.tell_of_message(conversation, message)
         return message
