@@ -3,7 +3,6 @@
 https://docs.slack.dev/reference/app-manifest
 """
 
-import re
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
@@ -13,8 +12,6 @@ from ruamel.yaml import YAML
 
 FILE = Path(__file__).parents[2] / "slack" / "manifest.yaml"
 PLACEHOLDER = "https://laurel.example"
-
-_SCOPE = re.compile(r"^ +- (?P<scope>[a-z:.]+) # (?P<purpose>.+)$")
 
 
 def ready(public_url: str) -> str:
@@ -42,17 +39,11 @@ def bot_scopes() -> tuple[str, ...]:
     return tuple(_read()["oauth_config"]["scopes"]["bot"])
 
 
-def purposes() -> dict[str, str]:
-    """What each scope is for, as its comment says."""
-    return {found["scope"]: found["purpose"] for found in map(_SCOPE.match, FILE.read_text().splitlines()) if found}
-
-
 def _read() -> Any:
     return _yaml().load(FILE.read_text())
 
 
 def _yaml() -> YAML:
     yaml = YAML()  # keeps comments
-    yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml

@@ -142,10 +142,6 @@ def test_for_socket_mode_it_names_no_address() -> None:
     assert found["settings"]["socket_mode_enabled"] is True
 
 
-def test_every_scope_says_what_it_is_for() -> None:
-    assert tuple(manifest.purposes()) == manifest.bot_scopes()
-
-
 def test_it_asks_for_the_scopes_that_methods_events_and_commands_need_and_for_no_other(ready: Any) -> None:
     needed = {scope for method in called() for scope in METHODS[method]}
     needed |= {scope for event in ready["settings"]["event_subscriptions"]["bot_events"] for scope in EVENTS[event]}

@@ -1,11 +1,13 @@
 """docs/slack.md says what each scope is for, as the manifest does; `python -m tests.docs.test_slack_scopes` anew."""
 
+import re
 from pathlib import Path
 
 from connectors.slack import manifest
 
 PAGE = Path(__file__).parents[2] / "docs" / "slack.md"
 BEGIN, END = "<!-- scopes: begin -->\n", "<!-- scopes: end -->"
+_SCOPE = re.compile(r"^ +- ([a-z:.]+) # (.+)$", re.MULTILINE)
 
 
 def page() -> str:
@@ -15,8 +17,10 @@ def page() -> str:
 
 
 def table() -> str:
-    """Each scope with its purpose."""
-    rows = "".join(f"| `{scope}` | {purpose} |\n" for scope, purpose in manifest.purposes().items())
+    """Each scope with the purpose that its comment says."""
+    purposes = _SCOPE.findall(manifest.FILE.read_text())
+    assert tuple(scope for scope, _ in purposes) == manifest.bot_scopes()
+    rows = "".join(f"| `{scope}` | {purpose} |\n" for scope, purpose in purposes)
     return f"| scope | what it is for |\n|---|---|\n{rows}"
 
 

@@ -145,7 +145,7 @@ async def test_standings_come_anew_without_taking_focus_or_scrolling_away(
 async def test_every_page_is_sound_on_a_phone(desk: Desk) -> None:
     page = desk.page
     await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    for path in ("/admin/challenges", "/admin/challenges/new", "/admin/members"):
+    for path in ("/admin/challenges", "/admin/challenges/new", "/admin/slack", "/admin/members"):
         await page.goto(desk.url + path)
         await desk.is_sound()
 
