@@ -76,10 +76,12 @@ def test_a_notification_is_told_in_its_time(
 
 
 def test_what_the_member_has_just_asked_for_comes_at_night_too() -> None:
-    asked = {"told_today": 99, "now": NIGHT}
+    just_now, earlier = (NIGHT - timedelta(minutes=n) for n in (15, 16))
 
-    assert when("order_delivered", WISHES, BERLIN, **asked, asked_at=NIGHT - timedelta(minutes=15)) == Now()
-    assert when("order_delivered", WISHES, BERLIN, **asked, asked_at=NIGHT - timedelta(minutes=16)) == At(MORNING)
+    at_once = when("order_delivered", WISHES, BERLIN, told_today=99, now=NIGHT, asked_at=just_now)
+    later = when("order_delivered", WISHES, BERLIN, told_today=99, now=NIGHT, asked_at=earlier)
+
+    assert (at_once, later) == (Now(), At(MORNING))
 
 
 def test_what_has_an_hour_waits_for_it_and_for_the_end_of_quiet_hours() -> None:

@@ -297,8 +297,9 @@ async def test_on_monday_members_are_told_what_their_week_has_brought_if_it_has(
     async with acme.database.begin() as session:
         await make_member(session, acme.program_id, "ben")
         await intake.record(session, acme.program_id, [deal(1, "ada"), deal(2, "ben")], TOLD, as_of=NOW)
-    for at in (monday - timedelta(hours=2), monday, monday + timedelta(hours=1), monday + timedelta(days=7)):
-        await Weeks(acme.database, clock=lambda at=at: at).tell()
+    weeks = Weeks(acme.database, clock=lambda: acme.now)
+    for acme.now in (monday - timedelta(hours=2), monday, monday + timedelta(hours=1), monday + timedelta(days=7)):
+        await weeks.tell()
     acme.now = monday
     await acme.work()
     early = (await acme.said())[1:]
