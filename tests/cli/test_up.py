@@ -39,9 +39,17 @@ def revision(directory: Path) -> object:
         return connection.execute("SELECT version_num FROM alembic_version").fetchone()
 
 
-def test_everything_starts_answers_ends_at_one_signal_and_starts_again_on_its_state(
+def test_one_state_is_started_after_a_signal_and_after_a_kill_and_ends_with_a_part_that_dies(
     directory: Path, ports: Ports
 ) -> None:
+    """Three lives of one state directory: each start takes as long as a dozen other tests."""
+    first = everything_starts_answers_and_ends_at_one_signal(directory, ports)
+    left = it_starts_again_on_its_state_and_is_killed(directory, ports, first)
+    what_was_left_is_ended_and_so_is_the_rest_of_what_lost_a_part(directory, ports, left)
+
+
+def everything_starts_answers_and_ends_at_one_signal(directory: Path, ports: Ports) -> object:
+    """The revision of its database."""
     up = Up(directory, ports)
     try:
         screen = up.wait_for(RUNS)
@@ -59,6 +67,7 @@ def test_everything_starts_answers_ends_at_one_signal_and_starts_again_on_its_st
     assert re.findall("stopping (.+)", output) == [
         "worker",
         "API",
+        "Slack sandbox",
         "BambooHR sandbox",
         "HubSpot sandbox",
         "Tremendous sandbox",
@@ -68,14 +77,39 @@ def test_everything_starts_answers_ends_at_one_signal_and_starts_again_on_its_st
     ]
     assert running(children) == []
     assert not (directory / RUNNING_STACK_FILE).exists()
+    return first
 
-    again = Up(directory, ports)
+
+def it_starts_again_on_its_state_and_is_killed(directory: Path, ports: Ports, first: object) -> list[psutil.Process]:
+    """What it left behind."""
+    killed = Up(directory, ports)
     try:
-        again.wait_for(RUNS)
+        killed.wait_for(RUNS)
+        left = killed.children()
         assert revision(directory) == first
     finally:
-        status, _ = again.end(signal.SIGTERM)
-    assert status == 0
+        killed.end(signal.SIGKILL)
+    return left
+
+
+def what_was_left_is_ended_and_so_is_the_rest_of_what_lost_a_part(
+    directory: Path, ports: Ports, left: list[psutil.Process]
+) -> None:
+    up = Up(directory, ports)
+    try:
+        screen = up.wait_for(RUNS)
+        assert "that an earlier run left behind" in screen
+        assert running(left) == []
+        children = up.children()
+        next(child for child in children if "sandbox.tremendous" in child.cmdline()).kill()
+        status = up.process.wait(STOP_SECONDS)
+    finally:
+        if up.process.poll() is None:
+            up.end()
+
+    assert status == 1
+    assert "laurel: Tremendous sandbox ended with status -9" in up.output.read_text()
+    assert running(children) == []
 
 
 def test_servers_that_the_settings_name_are_used_and_not_started(
@@ -91,40 +125,8 @@ def test_servers_that_the_settings_name_are_used_and_not_started(
         assert not [one for one in commands if re.search("postgres|redis-server|cli.embedded.redis|start-dev", one)]
         assert not (directory / "postgres").exists()
     finally:
-        status, _ = up.end()
+        status, _ = up.end(signal.SIGTERM)
     assert status == 0
-
-
-def test_a_part_that_dies_is_reported_and_ends_the_rest(directory: Path, ports: Ports) -> None:
-    up = Up(directory, ports)
-    try:
-        up.wait_for(RUNS)
-        children = up.children()
-        victim = next(child for child in children if "sandbox.tremendous" in child.cmdline())
-        victim.kill()
-        status = up.process.wait(STOP_SECONDS)
-    finally:
-        if up.process.poll() is None:
-            up.end()
-
-    assert status == 1
-    assert "laurel: Tremendous sandbox ended with status -9" in up.output.read_text()
-    assert running(children) == []
-
-
-def test_a_killed_run_is_cleaned_up_by_the_next(directory: Path, ports: Ports) -> None:
-    killed = Up(directory, ports)
-    killed.wait_for(RUNS)
-    left = killed.children()
-    killed.end(signal.SIGKILL)
-
-    again = Up(directory, ports)
-    try:
-        screen = again.wait_for(RUNS)
-        assert "that an earlier run left behind" in screen
-        assert running(left) == []
-    finally:
-        again.end()
 
 
 def test_a_taken_port_is_named_before_anything_starts(directory: Path, ports: Ports) -> None:
