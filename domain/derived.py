@@ -13,6 +13,7 @@ from typing import Any
 
 from domain.configuration import Award, EventType, Field, Rule
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy
+from domain.nominations import MAX_AMOUNT
 from domain.outbox import Kind, Lane, OutboxRow
 
 SOURCE = "laurel"
@@ -38,6 +39,7 @@ _THANKS = {
     "value": Field("string", description="The company's value that it stands for."),
     "public": Field("boolean", required=True),
 }
+_AMOUNT = Field("integer", required=True, minimum=0, maximum=MAX_AMOUNT)
 _YEARS = Field("integer", required=True, minimum=1, maximum=MAX_YEARS)
 
 EVENT_TYPES: Mapping[str, EventType] = {
@@ -91,7 +93,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         EventType(
             NOMINATION_APPROVED,
             0,
-            {"nomination": _KEY, "category": _KEY, "amount": _COUNT, "nominator": _KEY},
+            {"nomination": _KEY, "category": _KEY, "amount": _AMOUNT, "nominator": _KEY},
             "A nomination of the member was approved, for the amount.",
         ),
     )

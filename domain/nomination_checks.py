@@ -1,12 +1,12 @@
 """What a category of nominations must keep beyond its shape: levels that somebody decides, in time, and amounts."""
 
-from domain.checks import MAX_DAYS, MAX_KEY, MAX_POINTS, Told, bounded, close, listed, within
+from domain.checks import MAX_DAYS, MAX_KEY, Told, bounded, close, listed, within
 from domain.configuration import Award, Rule
 from domain.definitions import Definitions
 from domain.derived import EVENT_TYPES, NOMINATION_APPROVED
 from domain.expressions import ExpressionError, check, fields_used, names_used
 from domain.members import ATTRIBUTES
-from domain.nominations import MAX_APPROVERS, MAX_REASON, Level, Needs, NominationCategory
+from domain.nominations import MAX_AMOUNT, MAX_APPROVERS, MAX_REASON, Level, Needs, NominationCategory
 from domain.samples import breakages
 from domain.shapes import Fault, Path
 
@@ -17,7 +17,7 @@ MAX_HOURS = MAX_DAYS * 24
 
 def category(path: Path, found: NominationCategory, _: Definitions) -> Told:
     """Every fault of the category."""
-    yield from within((*path, "max_amount"), found.max_amount, 0, MAX_POINTS)
+    yield from within((*path, "max_amount"), found.max_amount, 0, MAX_AMOUNT)
     yield from within((*path, "default_amount"), found.default_amount, 0, max(found.max_amount, 0))
     yield from within((*path, "min_reason"), found.min_reason, 1, MAX_REASON)
     if found.limit is not None:
@@ -38,7 +38,7 @@ def category(path: Path, found: NominationCategory, _: Definitions) -> Told:
 def _level(path: Path, level: Level) -> Told:
     yield from _approvers(path, level)
     yield from _needs(path, level)
-    yield from within((*path, "from_amount"), level.from_amount, 0, MAX_POINTS)
+    yield from within((*path, "from_amount"), level.from_amount, 0, MAX_AMOUNT)
     yield from within((*path, "expire_hours"), level.expire_hours, 1, MAX_HOURS)
     for name in ("remind_hours", "escalate_hours"):
         hours = getattr(level, name)

@@ -17,6 +17,7 @@ from domain.configuration import Calendar
 
 MAX_REASON = 2_000  # characters, of a comment as well
 MAX_EVIDENCE = 500  # characters
+MAX_AMOUNT = 1_000_000_000
 MAX_APPROVERS = 20  # whom one level names
 MAX_STEPS = 10  # up the chain of managers, to somebody who can decide
 

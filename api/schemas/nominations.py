@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from api.schemas.base import TEXT_PATTERN, Document, Key, MemberId, PageQuery, Strict, whole
-from domain.checks import MAX_POINTS
 from domain.nominations import (
+    MAX_AMOUNT,
     MAX_EVIDENCE,
     MAX_REASON,
     Approver,
@@ -21,7 +21,7 @@ from domain.nominations import (
     Verdict,
 )
 
-Amount = Annotated[int, Field(ge=0, le=MAX_POINTS), BeforeValidator(whole)]
+Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT), BeforeValidator(whole)]
 Words = Annotated[str, StringConstraints(max_length=MAX_REASON, pattern=TEXT_PATTERN)]
 Said = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON, pattern=TEXT_PATTERN)]
 Link = Annotated[str, StringConstraints(max_length=MAX_EVIDENCE, pattern=r"^https://[^\s]+$")]

@@ -16,6 +16,8 @@ from domain.expressions import FUNCTIONS
 from domain.game import Freezes, Goal, Grace, Level, Prize, Qualifying
 from domain.lint import LintCode
 from domain.members import ATTRIBUTES
+from domain.nominations import Level as LevelOfApproval
+from domain.nominations import NominatorLimit
 from domain.notifications import Celebrations
 from domain.recognitions import PairCap
 from domain.samples import EVENT_ATTRIBUTES
@@ -40,6 +42,8 @@ SHAPES: dict[type[Any], str] = {
     Level: "",
     PairCap: "",
     Celebrations: "",
+    LevelOfApproval: "",
+    NominatorLimit: "",
 }
 
 

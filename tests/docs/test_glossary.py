@@ -24,7 +24,7 @@ _WORD = re.compile(r"^\*\*([^*]+)\*\*", re.MULTILINE)
 _ROW = re.compile(r"^\| `([^`]+)` \|(.*)\|$", re.MULTILINE)
 _STATE = re.compile(r"^(?:state|delivery_state) IN \((.*)\)$")
 # Drawn in docs/states.md with their arrows.
-DRAWN = {"challenges", "orders", "rewards", "grace_windows"}
+DRAWN = {"challenges", "orders", "rewards", "grace_windows", "nominations"}
 
 
 def words() -> list[str]:

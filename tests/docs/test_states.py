@@ -10,6 +10,7 @@ import pytest
 
 from domain.challenges import CHALLENGE_ARROWS, ChallengeState
 from domain.grace import GRACE_ARROWS, GraceState
+from domain.nominations import NOMINATION_ARROWS, NominationState
 from domain.orders import ARROWS, DELIVERY_ARROWS, Delivery, OrderState
 from domain.proposals import PROPOSAL_ARROWS, ProposalState
 from domain.rewards import REWARD_ARROWS, RewardState
@@ -26,6 +27,7 @@ MACHINES: list[tuple[str, Arrows, type[StrEnum]]] = [
     ("A challenge", CHALLENGE_ARROWS, ChallengeState),
     ("A proposal", PROPOSAL_ARROWS, ProposalState),
     ("A grace window", GRACE_ARROWS, GraceState),
+    ("A nomination", NOMINATION_ARROWS, NominationState),
 ]
 
 

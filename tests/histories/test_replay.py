@@ -39,7 +39,7 @@ async def test_a_body_that_does_something_else_than_it_did_is_noticed(recorded: 
         "recorded",
         re.sub(
             r'"(read_order|read_reward|read_challenge|make_next_challenge|read_grace|settle_streaks|settle_due|expire_page'
-            r'|settle_employment|sync_page)"',
+            r'|settle_employment|sync_page|ask_approvers)"',
             '"read_otherwise"',
             recorded,
         ),
