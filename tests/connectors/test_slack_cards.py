@@ -1,0 +1,118 @@
+"""Cards: Slack takes each of them in every language, at every length; a button is there while it does something."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connectors.slack import cards
+from connectors.slack.texts import TRANSLATED, Texts
+from domain.cards import Approval, AtRisk, Card, Celebration, Decided, Offer, Plain, Week, Words
+from domain.configuration import POINTS
+from domain.grace import GraceState
+from domain.nominations import NominationState, Verdict
+from domain.notifications import Notification
+from domain.rewards import RewardState
+from tests.connectors.slack_judge import judge_blocks, judge_view
+from tests.programs import NOW
+
+ENGLISH = Texts.of("en-US")
+APPROVED = Decided("Mia", Verdict.APPROVED, 150, "well deserved")
+DECLINED = Decided("Leo", Verdict.DECLINED, None, "too early")
+APPROVAL = Approval(
+    "nom_1", "Team spirit", "Ben", "Ada", "She stayed late", "https://example.com", 200, NominationState.PENDING, True
+)
+OFFER = Offer("rwd_1", "A coffee", RewardState.OFFERED, NOW, 100, "Europe/Berlin")
+AT_RISK = AtRisk("Daily learning", 12, NOW, GraceState.OPEN, "Europe/Berlin")
+BIRTHDAY = Celebration("ntf_1", "Ada", None, [(POINTS, 25)], "evt_1", is_public=True)
+WEEK = Week([(POINTS, 1_250)], [("Daily learning", 12)], [("A million together", NOW)], "Europe/Berlin")
+EVERY: list[Card] = [
+    Plain("A badge", "Closer", "evt_1"),
+    Plain("A badge", "Closer"),
+    APPROVAL,
+    replace(APPROVAL, evidence=None, state=NominationState.GIVEN, is_open=False, decided=[APPROVED, DECLINED]),
+    *(replace(OFFER, state=state) for state in RewardState),
+    *(replace(AT_RISK, state=state) for state in GraceState),
+    BIRTHDAY,
+    replace(BIRTHDAY, years=1, is_public=False),
+    replace(BIRTHDAY, years=7, earned=(), words=[Words("Ben", "Cheers")], more=2),
+    WEEK,
+    replace(WEEK, earned=()),
+]
+
+
+def pressed(message: dict[str, Any]) -> list[tuple[str, str]]:
+    """The buttons, as Slack would name them to us."""
+    found = [block["elements"] for block in message["blocks"] if block["type"] == "actions"]
+    return [(button["action_id"], button["value"]) for buttons in found for button in buttons]
+
+
+def read(message: dict[str, Any]) -> str:
+    return str(message["blocks"])
+
+
+@pytest.mark.parametrize("locale", ["en-US", *TRANSLATED])
+def test_slack_takes_every_card(locale: str) -> None:
+    for card in EVERY:
+        message = cards.render(card, Texts.of(locale))
+
+        judge_blocks(message["blocks"])
+        assert message["text"]
+
+
+def test_slack_takes_the_longest_and_nothing_that_was_typed_is_read_as_markup() -> None:
+    long = "<!channel> & " * 500
+    many = [Words(long, long)] * 20
+    told = Notification("ntf_1", "prg_1", "mem_1", "badge", long, long, "r", NOW)
+    made = [
+        cards.render(replace(APPROVAL, nominee=long, category=long, reason=long, decided=[APPROVED] * 20), ENGLISH),
+        cards.render(replace(OFFER, title=long), ENGLISH),
+        cards.render(replace(AT_RISK, title=long), ENGLISH),
+        cards.render(replace(BIRTHDAY, name=long, words=many, more=30), ENGLISH),
+        cards.render(replace(WEEK, streaks=[(long, 1)] * 5, ending=[(long, NOW)] * 5), ENGLISH),
+        cards.render(Plain(long, long, "evt_1"), ENGLISH),
+        cards.digest([told] * 100, ENGLISH),
+    ]
+
+    for message in made:
+        judge_blocks(message["blocks"])
+        assert "<!" not in read(message) + message["text"]
+
+
+def test_an_approver_decides_by_buttons_until_it_is_decided_and_then_reads_who_did() -> None:
+    waiting = cards.render(APPROVAL, ENGLISH)
+    decided = cards.render(
+        replace(APPROVAL, state=NominationState.APPROVED, is_open=False, decided=[APPROVED]), ENGLISH
+    )
+
+    verbs = ("approve", "change", "decline")
+    assert pressed(waiting) == [(f"laurel.nominations.{verb}", "nom_1") for verb in verbs]
+    assert pressed(decided) == []
+    assert "Mia has approved 150 points. well deserved" in read(decided)
+    assert "This nomination was approved." in read(decided)
+
+
+def test_a_level_that_has_passed_has_no_buttons_while_the_next_one_waits() -> None:
+    message = cards.render(replace(APPROVAL, is_open=False, decided=[APPROVED]), ENGLISH)
+
+    assert pressed(message) == []
+    assert "Mia has approved" in read(message)
+
+
+def test_an_offer_has_its_button_while_there_is_something_to_choose() -> None:
+    assert pressed(cards.render(OFFER, ENGLISH)) == [("laurel.reward.choose", "rwd_1")]
+    assert pressed(cards.render(replace(OFFER, state=RewardState.ORDERED), ENGLISH)) == []
+
+
+def test_an_award_says_why_and_a_celebration_takes_words_where_others_read_it() -> None:
+    assert pressed(cards.render(Plain("Thanks", "from Ben", "evt_1"), ENGLISH)) == [("laurel.awards.why", "evt_1")]
+    assert pressed(cards.render(BIRTHDAY, ENGLISH)) == [("laurel.celebrations.write", "ntf_1")]
+    assert pressed(cards.render(replace(BIRTHDAY, is_public=False), ENGLISH)) == [("laurel.awards.why", "evt_1")]
+
+
+def test_a_colleague_writes_in_a_form_that_has_what_they_wrote_before() -> None:
+    for own in (None, Words("Ben", "Cheers")):
+        view = cards.words_form("ntf_1", own, ENGLISH, most=280)
+
+        judge_view(view)
+        assert (view["callback_id"], view["private_metadata"]) == ("laurel.celebrations.add", "ntf_1")
