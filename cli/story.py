@@ -35,6 +35,7 @@ COLOURS = {
     Teller.LEDGER: "yellow",
     Teller.MILESTONE: "magenta",
     Teller.REWARD: "magenta",
+    Teller.NOMINATION: "magenta",
     Teller.ORDER: "green",
     Teller.NOTIFICATION: "white",
     Teller.WORKFLOW: "blue",
@@ -65,7 +66,7 @@ class Story:
 def story(
     subject: Annotated[
         str,
-        typer.Argument(help="ord_..., rwd_..., evt_..., mem_..., or the id of a workflow.", metavar="SUBJECT"),
+        typer.Argument(help="ord_..., rwd_..., evt_..., nom_..., mem_..., or the id of a workflow.", metavar="SUBJECT"),
     ],
     program: InProgram = None,
     json: Json = False,
@@ -106,6 +107,7 @@ async def _find_cast(session: AsyncSession, row_id: str, program: str | None) ->
 async def _ask_temporal(settings: Settings, cast: Cast) -> tuple[list[History], str | None]:
     """The histories of the cast's workflows, or why they are missing."""
     wanted = [starts.reward(cast.program_id, reward).workflow_id for reward in sorted(cast.rewards)]
+    wanted += [starts.nomination(cast.program_id, one).workflow_id for one in sorted(cast.nominations)]
     wanted += [starts.order(cast.program_id, order).workflow_id for order in sorted(cast.orders)]
     if not wanted:
         return [], None

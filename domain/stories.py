@@ -1,4 +1,4 @@
-"""Stories: what happened to an event, a reward, an order or a member, as one line of time."""
+"""Stories: what happened to an event, a nomination, a reward, an order or a member, as one line of time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ class Teller(StrEnum):
     LEDGER = "ledger"
     MILESTONE = "milestone"
     REWARD = "reward"
+    NOMINATION = "nomination"
     ORDER = "order"
     NOTIFICATION = "notification"
     WORKFLOW = "workflow"
@@ -39,3 +40,4 @@ class Cast:
     events: frozenset[str] = frozenset()
     rewards: frozenset[str] = frozenset()
     orders: frozenset[str] = frozenset()
+    nominations: frozenset[str] = frozenset()

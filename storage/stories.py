@@ -1,12 +1,14 @@
 """Stories, as the tables tell them: complete without Temporal, whose histories end with their retention."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.stories import Cast, Moment, Teller
+from storage.nomination_tables import nomination_approvers, nomination_decisions, nominations
 from storage.tables import (
     crossings,
     decisions,
@@ -27,11 +29,14 @@ MOMENTS = 1_000
 
 
 async def find_cast(session: AsyncSession, program_id: str, subject: str) -> Cast | None:
-    """Who takes part in the story of an evt_, rwd_, ord_ or mem_; None if the program does not know it."""
+    """Who takes part in the story of an evt_, nom_, rwd_, ord_ or mem_; None if the program does not know it."""
     match subject.split("_")[0]:
         case "evt":
             found = await _ids(session, events, program_id, events.c.id == subject)
             return await _cast_of_events(session, program_id, found) if found else None
+        case "nom":
+            found = await _ids(session, nominations, program_id, nominations.c.id == subject)
+            return await _cast_of_nominations(session, program_id, found) if found else None
         case "rwd":
             found = await _ids(session, rewards, program_id, rewards.c.id == subject)
             return await _cast_of_rewards(session, program_id, found) if found else None
@@ -48,7 +53,13 @@ async def _cast_of_events(session: AsyncSession, program_id: str, found: frozens
     retractions = await _ids(session, events, program_id, events.c.id.in_(found), column="retracted_by")
     given = await _ids(session, rewards, program_id, rewards.c.event_id.in_(found))
     placed = await _ids(session, orders, program_id, orders.c.reward_id.in_(given))
-    return Cast(program_id, found | retractions, given, placed)
+    led = await _ids(session, nominations, program_id, nominations.c.event_id.in_(found))
+    return Cast(program_id, found | retractions, given, placed, led)
+
+
+async def _cast_of_nominations(session: AsyncSession, program_id: str, found: frozenset[str]) -> Cast:
+    approved = await _ids(session, nominations, program_id, nominations.c.id.in_(found), column="event_id")
+    return replace(await _cast_of_events(session, program_id, approved), nominations=found)
 
 
 async def _cast_of_rewards(session: AsyncSession, program_id: str, found: frozenset[str]) -> Cast:
@@ -68,7 +79,9 @@ async def _cast_of_member(session: AsyncSession, program_id: str, member_id: str
         await _ids(session, table, program_id, table.c.member_id == member_id, latest=MEMBER_ROWS)
         for table in (events, rewards, orders)
     ]
-    return Cast(program_id, *latest)
+    nominated = nominations.c.nominee_id == member_id
+    proposed = await _ids(session, nominations, program_id, nominated, latest=MEMBER_ROWS)
+    return replace(Cast(program_id, *latest), nominations=proposed)
 
 
 async def _ids(
@@ -98,6 +111,11 @@ Row = Mapping[Any, Any]
 
 def _tellers(cast: Cast) -> Iterable[tuple[Select[Any], Callable[[Row], Moment]]]:
     """In the order in which things follow from each other."""
+    yield _of(nominations, cast, nominations.c.id.in_(cast.nominations)).order_by(nominations.c.id), _nomination
+    asked = nomination_approvers.c.nomination_id.in_(cast.nominations) & nomination_approvers.c.asked_at.is_not(None)
+    yield _of(nomination_approvers, cast, asked).order_by(nomination_approvers.c.asked_at), _asked
+    ruled = _of(nomination_decisions, cast, nomination_decisions.c.nomination_id.in_(cast.nominations))
+    yield ruled.order_by(nomination_decisions.c.nomination_id, nomination_decisions.c.n), _ruling
     yield _of(events, cast, events.c.id.in_(cast.events)).order_by(events.c.id), _event
     yield _of(decisions, cast, decisions.c.event_id.in_(cast.events)).order_by(decisions.c.recorded_at), _decision
     yield _postings(cast), _posting
@@ -105,7 +123,7 @@ def _tellers(cast: Cast) -> Iterable[tuple[Select[Any], Callable[[Row], Moment]]
     yield _of(rewards, cast, rewards.c.id.in_(cast.rewards)).order_by(rewards.c.id), _reward
     yield _of(order_steps, cast, order_steps.c.order_id.in_(cast.orders)).order_by(order_steps.c.id), _step
     about = func.split_part(notifications.c.reference, "/", 1)
-    told = _of(notifications, cast, about.in_(cast.events | cast.rewards | cast.orders))
+    told = _of(notifications, cast, about.in_(cast.events | cast.rewards | cast.orders | cast.nominations))
     yield told.order_by(notifications.c.id), _notification
 
 
@@ -118,6 +136,22 @@ def _postings(cast: Cast) -> Select[Any]:
     of_cast = or_(transactions.c.event_id.in_(cast.events), transactions.c.order_id.in_(cast.orders))
     own = select(transactions, amount.scalar_subquery().label("amount"))
     return own.where(transactions.c.program_id == cast.program_id, of_cast).order_by(transactions.c.id)
+
+
+def _nomination(row: Row) -> Moment:
+    text = f"{row['nominator_id']} nominated {row['nominee_id']}: {row['category']}, {row['proposed_amount']}"
+    return Moment(row["created_at"], Teller.NOMINATION, row["id"], text, {"state": row["state"]})
+
+
+def _asked(row: Row) -> Moment:
+    text = f"asked {row['member_id']} on level {row['level']}"
+    detail = {} if row["member_id"] == row["approver_id"] else {"for": row["approver_id"], "because": row["because"]}
+    return Moment(row["asked_at"], Teller.NOMINATION, row["nomination_id"], text, detail)
+
+
+def _ruling(row: Row) -> Moment:
+    text = f"{row['verdict']} by {row['decided_by'] or row['actor']} on level {row['level']}"
+    return Moment(row["decided_at"], Teller.NOMINATION, row["nomination_id"], text, {"amount": row["amount"]})
 
 
 def _event(row: Row) -> Moment:

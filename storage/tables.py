@@ -73,6 +73,7 @@ APPEND_ONLY = (
     "board_places",
     "tier_changes",
     "challenge_standings",
+    "nomination_decisions",
 )
 
 

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from domain.member_changes import read
-from domain.nominations import NominationRefused, NominationState, Refusal, Verdict
-from storage import explanations, member_changes, merges, nomination_commands, nomination_levels, nominations
+from domain.nominations import Decision, NominationRefused, NominationState, Refusal, Verdict
+from storage import explanations, member_changes, merges, nomination_commands, nomination_levels, nominations, stories
 from storage.database import Database
 from storage.nomination_tables import nomination_decisions
 from storage.tables import events, outbox
@@ -205,6 +207,28 @@ async def test_the_last_approval_records_the_event_and_rules_make_points_of_it(c
     }
 
 
+async def test_its_story_tells_who_proposed_was_asked_decided_and_what_followed(company: Nominating) -> None:
+    nomination_id = await company.nominate()
+    await company.send_away("mia", 3)
+    await company.ask(nomination_id)
+    await company.decide(nomination_id, "dora")
+
+    async with company.database.begin() as session:
+        cast = await stories.find_cast(session, company.program_id, nomination_id)
+        assert cast is not None
+        told = [(one.teller, one.text.split()[0]) for one in await stories.list_moments(session, cast)]
+
+    assert told == [
+        ("nomination", company.people["bob"]),
+        ("nomination", "asked"),
+        ("notification", "told"),
+        ("nomination", "approved"),
+        ("event", "nomination.approved"),
+        ("decision", "award:"),
+        ("ledger", "earn"),
+    ]
+
+
 async def test_nobody_hears_of_the_approval_before_it_is_given_and_then_both_do_once(company: Nominating) -> None:
     nomination_id = await company.nominate()
     await company.ask(nomination_id)
@@ -297,6 +321,21 @@ async def test_of_two_decisions_for_one_approver_at_the_same_time_the_first_comm
         recorded = await session.scalar(select(func.count()).select_from(events))
     paid = (await company.balance("ada")).available
     assert (verdict, recorded, paid) in [("approved", 1, 100), ("declined", 0, 0)]
+
+
+@pytest.mark.parametrize("who", ["mia", None])
+async def test_the_database_keeps_one_decision_for_an_approver_and_one_of_administrators(
+    company: Nominating, who: str | None
+) -> None:
+    nomination_id = await company.nominate()
+    nomination = await company.get(nomination_id)
+    member_id = company.people[who] if who else None
+    first = Decision(1, 1, member_id, member_id, "who", Verdict.DECLINED, None, "No.", now())
+
+    with pytest.raises(IntegrityError, match="uq_nomination_decisions"):
+        async with company.database.begin() as session:
+            for n in (1, 2):
+                await nominations.add_decision(session, nomination, replace(first, n=n))
 
 
 async def test_what_a_nomination_was_made_under_holds_for_it(company: Nominating) -> None:
