@@ -18,6 +18,7 @@ from domain.outbox import Kind, Lane, OutboxRow
 
 SOURCE = "laurel"
 MAX_YEARS = 100  # of one employment
+MAX_THANKS = 1_000_000  # of a unit, by one member to one other at once
 
 STREAK_REACHED = "streak.reached"
 TIER_CHANGED = "tier.changed"
@@ -35,7 +36,13 @@ _KEY = Field("string", required=True)
 _DAY = Field("date", required=True)
 _COUNT = Field("integer", required=True, minimum=0)
 _THANKS = {
-    "amount": Field("integer", required=True, minimum=1, description="What was spent on it of the giver's allowance."),
+    "amount": Field(
+        "integer",
+        required=True,
+        minimum=1,
+        maximum=MAX_THANKS,
+        description="What was spent on it of the giver's allowance.",
+    ),
     "value": Field("string", description="The company's value that it stands for."),
     "public": Field("boolean", required=True),
 }

@@ -5,6 +5,7 @@ import re
 from domain.checks import MAX_LIST, MAX_POINTS, MAX_TITLE, Told, bounded, close, listed, within
 from domain.configuration import UnitKind
 from domain.definitions import Definitions
+from domain.derived import MAX_THANKS
 from domain.recognitions import MAX_REASON, MAX_RECEIVERS, PairCap, RecognitionPolicy
 from domain.shapes import Fault, Path
 
@@ -20,7 +21,7 @@ def recognition(path: Path, policy: RecognitionPolicy, definitions: Definitions)
     if policy.key != min(definitions.recognition):
         yield Fault(path, f"a program has one policy: {min(definitions.recognition)} is it")
     yield from _unit(path, policy.unit, definitions)
-    yield from within((*path, "amount"), policy.amount, 1, MAX_POINTS)
+    yield from within((*path, "amount"), policy.amount, 1, MAX_THANKS)
     yield from within((*path, "reason_at_least"), policy.reason_at_least, 0, MAX_REASON)
     yield from within((*path, "receivers"), policy.receivers, 1, MAX_RECEIVERS)
     yield from listed(path, "values", policy.values)
@@ -55,7 +56,7 @@ def _slack(path: Path, policy: RecognitionPolicy) -> Told:
     for name, amount in policy.emoji.items():
         if not _EMOJI.fullmatch(name):
             yield Fault((*path, "emoji", name), "an emoji is named as Slack does, without colons")
-        yield from within((*path, "emoji", name), amount, 1, MAX_POINTS)
+        yield from within((*path, "emoji", name), amount, 1, MAX_THANKS)
     yield from listed(path, "channels", policy.channels)
     for n, channel in enumerate(policy.channels):
         if not _CHANNEL.fullmatch(channel):

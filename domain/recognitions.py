@@ -16,7 +16,7 @@ from domain import derived
 from domain.commands import Refused, Reverse, Spend
 from domain.configuration import Configuration, Period, Unit
 from domain.deciding import Person
-from domain.derived import RECOGNITION_GIVEN, RECOGNITION_RECEIVED
+from domain.derived import MAX_THANKS, RECOGNITION_GIVEN, RECOGNITION_RECEIVED
 from domain.events import Event
 from domain.expiry import OWN_REFERENCES
 from domain.notifications import Telling
@@ -97,8 +97,8 @@ class Giving:
     def __post_init__(self) -> None:
         if not 1 <= len(self.key) <= MAX_KEY:
             raise ValueError(f"a key has 1 to {MAX_KEY} characters")
-        if not self.receiver_ids or (self.amount is not None and self.amount < 1):
-            raise ValueError("somebody is thanked, with at least 1")
+        if not self.receiver_ids or (self.amount is not None and not 1 <= self.amount <= MAX_THANKS):
+            raise ValueError(f"somebody is thanked, with 1 to {MAX_THANKS}")
         if len(self.reason or "") > MAX_REASON:
             raise ValueError(f"a reason has at most {MAX_REASON} characters")
 

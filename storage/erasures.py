@@ -24,11 +24,17 @@ _BLANK = (
     f"""UPDATE refusals SET reference = '', detail = '{{}}', member_id = NULL, actor = ''
     WHERE {_OURS.format("id")} RETURNING id""",
     f"UPDATE refusal_counts SET actor = '' WHERE {_OURS.format('id')} AND NOT open RETURNING id",
+    f"UPDATE recognitions SET reason = NULL WHERE {_OURS.format('id')} RETURNING id",
     f"UPDATE merges SET reason = '', actor = '' WHERE {_OURS.format('id')} RETURNING id",
 )
 # What was approved stands beside its transaction; two people must be named.
 _ADJUSTMENTS = f"""UPDATE adjustments SET reason = '', proposed_by = '', decided_by = '{ERASED}'
     WHERE {_OURS.format("transaction_id")}"""
+# What receivers were told has the giver's words as well.
+_TOLD = """UPDATE notifications n SET body = '' FROM recognitions r
+    WHERE r.program_id = %(program_id)s AND r.id = ANY(CAST(%(ids)s AS text[]))
+        AND n.program_id = r.program_id AND n.kind = 'recognition_received'
+        AND n.reference = r.event_id || '/' || r.id"""
 _SALTS = f"UPDATE commitments SET salt = NULL WHERE {_OURS.format('subject_id')}"
 _RECORD = """INSERT INTO erasures (program_id, subject_id, actor, reason, recorded_at)
     SELECT %(program_id)s, id, %(actor)s, %(reason)s, %(at)s FROM unnest(CAST(%(ids)s AS text[])) AS id
@@ -55,7 +61,7 @@ async def erase(
 ) -> list[str]:
     """Take the texts out of these records, of all or of none; the ids of those that had not been erased before.
 
-    A record is a transaction, a refusal, a count of refusals or a merge. Raises NotErasable.
+    A record is a transaction, a refusal, a count of refusals, a merge or a recognition. Raises NotErasable.
     """
     # What a sealer has read it would seal with a commitment to the texts.
     if not await seals.take_turn(session, program_id):
@@ -65,6 +71,7 @@ async def erase(
     if unknown := [one for one in ids if one not in blanked]:
         raise NotErasable(f"the program has no such record that is complete: {', '.join(unknown)}")
     await run(session, _ADJUSTMENTS, query)
+    await run(session, _TOLD, query)
     await run(session, _SALTS, query)
     recorded = await run(session, _RECORD, query | {"actor": actor, "reason": reason, "at": now})
     return sorted(subject_id for (subject_id,) in recorded)

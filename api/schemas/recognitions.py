@@ -7,9 +7,8 @@ from pydantic import Field, StringConstraints
 
 from api.schemas.base import TEXT_PATTERN, Document, MemberId, Name, PageQuery, Strict
 from api.schemas.ledger import OptionalMember
+from domain.derived import MAX_THANKS
 from domain.recognitions import MAX_REASON, MAX_RECEIVERS, Giving, Recognition
-
-MAX_AMOUNT = 1_000_000_000
 
 Reason = Annotated[str, StringConstraints(max_length=MAX_REASON, pattern=TEXT_PATTERN)]
 
@@ -23,7 +22,7 @@ class GivingBody(Strict):
     giver_id: MemberId
     receiver_ids: list[MemberId] = Field(min_length=1, max_length=MAX_RECEIVERS)
     amount: int | None = Field(
-        None, ge=1, le=MAX_AMOUNT, description="For each receiver, of the giver's allowance; else what the policy says."
+        None, ge=1, le=MAX_THANKS, description="For each receiver, of the giver's allowance; else what the policy says."
     )
     value: Name | None = Field(None, description="One of the company's values.")
     reason: Reason = Field("", description="In the giver's words.")

@@ -44,6 +44,16 @@ SOUND: dict[str, Any] = {
         },
         "cashback": {"kind": "money", "currency": "EUR", "exponent": 2, "renew_days": 30},
     },
+    "recognition": {
+        "thanks": {
+            "unit": "kudos",
+            "amount": 5,
+            "values": ["Care"],
+            "pair_caps": [{"per": "week", "times": 2}],
+            "emoji": {"laurel": 5},
+            "channels": ["C024BE91L"],
+        }
+    },
     "conversions": {"out": {"from_unit": "points", "to_unit": "cashback", "from_amount": 10, "to_amount": 1}},
     "sources": {"crm": {"late_hours": 72}},
 }
@@ -241,6 +251,25 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("catalog/mug/images", ["http://example.com/mug.png"], "catalog/mug/images/0", "https://"),
     ("catalog/mug/points_per_unit", 0, "catalog/mug/points_per_unit", "must be 1 to"),
     ("catalog/mug/terms", "x" * 5_001, "catalog/mug/terms", "longer than 5000"),
+    # Recognition.
+    ("recognition/zest", {"unit": "kudos"}, "recognition/zest", "one policy: thanks is it"),
+    ("recognition/thanks/unit", "kudo", "recognition/thanks/unit", "did you mean kudos?"),
+    ("recognition/thanks/unit", "cashback", "recognition/thanks/unit", "cashback is of kind money"),
+    ("recognition/thanks/amount", 0, "recognition/thanks/amount", "must be 1 to"),
+    ("recognition/thanks/values", ["Care", " "], "recognition/thanks/values/1", "1 to 200 characters"),
+    ("recognition/thanks/values", ["Care", "Care"], "recognition/thanks/values/1", "listed twice"),
+    ("recognition/thanks/reason_at_least", -1, "recognition/thanks/reason_at_least", "must be 0 to"),
+    ("recognition/thanks/receivers", 51, "recognition/thanks/receivers", "must be 1 to 50"),
+    ("recognition/thanks/pair_caps", [{"per": "day"}], "recognition/thanks/pair_caps/0", "limits times, or amount"),
+    (
+        "recognition/thanks/pair_caps",
+        [{"per": "day", "amount": 4}],
+        "recognition/thanks/pair_caps/0/amount",
+        "must be 5 to",
+    ),
+    ("recognition/thanks/emoji", {":laurel:": 5}, "recognition/thanks/emoji/:laurel:", "without colons"),
+    ("recognition/thanks/emoji/laurel", 0, "recognition/thanks/emoji/laurel", "must be 1 to"),
+    ("recognition/thanks/channels", ["#kudos"], "recognition/thanks/channels/0", "not the id of a channel"),
     # Units and conversions.
     ("units/eu.points", {}, "units/eu.points", "a-z, 0-9 and _ -"),
     ("units/held", {}, "units/held", "cannot name a unit"),

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.commands import CloseAccount, Refused, Reverse, Spend
 from domain.recognitions import Given, RecognitionState, Withdrawn
-from storage import commands, merges, recognitions, verification
+from storage import commands, erasures, merges, recognitions, verification
 from storage.database import Database
 from storage.recognition_tables import recognitions as rows
 from storage.tables import events, members, notifications, refusals
@@ -407,6 +407,24 @@ async def test_one_key_told_many_times_at_once_gives_once(session: AsyncSession,
 
     assert sorted(one.is_new for one in answers if isinstance(one, Given)) == [False] * 7 + [True]
     assert await team.has(team.ada, "kudos") == 90
+
+
+# -- Words -----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_givers_words_can_be_erased(session: AsyncSession, team: Team, owner_url: str):
+    [one] = (await given(team)).recognitions
+    await session.commit()
+    owner = Database(owner_url)
+    async with owner.begin() as mine:
+        why: dict[str, Any] = {"actor": "data protection", "reason": "request 18", "now": NOW}
+        erased = await erasures.erase(mine, team.program_id, [one.id], **why)
+    await owner.dispose()
+
+    told = (await session.execute(select(notifications.c.body))).scalar_one()
+    assert (erased, told) == ([one.id], "")
+    assert (await recognitions.get(session, team.program_id, one.id)).reason is None
+    assert not (await given(team, reason="in other words, which nobody knows")).is_new
 
 
 # -- Merged members, and lists -------------------------------------------------------------------------------------
