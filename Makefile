@@ -37,7 +37,7 @@ temporal: $(INSTALLED)
 	@$(TIMED) "Temporal server" 480 $(BIN)/python -m cli.embedded.temporal
 
 bench: $(INSTALLED) ## Print each of our figures beside its yardstick, measured in the same run
-	@for name in intake http bulk game expiry ledger orders streaks boards verify; do $(BIN)/laurel bench $$name || exit 1; done
+	@for name in intake http bulk game expiry ledger orders streaks boards verify slack; do $(BIN)/laurel bench $$name || exit 1; done
 
 soak: $(INSTALLED) ## Run the long tests: full API fuzzing, endurance, a million lots that expire, faults under load
 	@$(BIN)/pytest -m soak --timeout 0

@@ -5,11 +5,6 @@ Ours checks the key, limits the rate, decides and commits each event before it a
 """
 
 import asyncio
-import sys
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,16 +12,15 @@ import orjson
 
 from bench.pairs import Compared, compare
 from bench.programs import NOW, Databases, databases, deals
+from bench.serving import rate, serving, written
 from cli.embedded.ports import free_port
-from cli.embedded.processes import Child, Program
+from cli.embedded.processes import Child
 from cli.embedded.redis import Redis
-from cli.embedded.stack import responds
 from domain.scopes import Scope
 from storage import api_keys, programs
 from storage.database import Database
 
 CONNECTIONS, EACH, WARM_UP = 128, 120, 20
-TIMEOUT_SECONDS = 120
 
 
 async def run() -> Compared:
@@ -48,11 +42,11 @@ async def run() -> Compared:
                         "REQUESTS_PER_MINUTE": "10000000",
                         "LAUREL_LOG_LEVEL": "warning",
                     }
-                    async with _serving("api", environment, logs) as port:
+                    async with serving("api", environment, logs) as port:
                         return await _ask(port, key)
 
                 async def yardstick() -> float:
-                    async with _serving("bench.echo", {}, logs) as port:
+                    async with serving("bench.echo", {}, logs) as port:
                         return await _ask(port, "none")
 
                 detail = {"connections": CONNECTIONS, "requests": CONNECTIONS * EACH}
@@ -70,49 +64,12 @@ async def _make_key(servers: Databases, url: str) -> str:
     return key
 
 
-@asynccontextmanager
-async def _serving(module: str, environment: dict[str, str], logs: Path) -> AsyncIterator[int]:
-    port = free_port()
-    argv = [sys.executable, "-m", module]
-    ready = partial(responds, f"http://127.0.0.1:{port}/openapi.json")
-    program = Program("server", argv, logs / "server.log", ready, environment=environment | {"LAUREL_PORT": str(port)})
-    child = await asyncio.to_thread(Child.start, program)
-    try:
-        yield port
-    finally:
-        await asyncio.to_thread(child.stop)
-
-
 async def _ask(port: int, key: str) -> float:
-    """Requests a second over all connections, after a warm-up."""
-    requests = [_request(key, body) for body in _bodies()]
-    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)]
-    await _over(connections, requests[: CONNECTIONS * WARM_UP], WARM_UP)
-    began = time.perf_counter()
-    await _over(connections, requests[CONNECTIONS * WARM_UP :], EACH)
-    seconds = time.perf_counter() - began
-    for _, writer in connections:
-        writer.close()
-    return CONNECTIONS * EACH / seconds
-
-
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-async def _over(connections: list[Connection], requests: list[bytes], each: int) -> None:
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        shares = [requests[n * each : (n + 1) * each] for n in range(len(connections))]
-        await asyncio.gather(*(_exchange(*both, share) for both, share in zip(connections, shares, strict=True)))
-
-
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: list[bytes]) -> None:
-    for request in requests:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        body = await reader.readexactly(int(length.split(b":")[1]))
-        if not head.startswith(b"HTTP/1.1 201"):
-            raise RuntimeError(f"{head.splitlines()[0]!r}: {body[:300]!r}")
+    head = (
+        f"POST /v1/events HTTP/1.1\r\nHost: laurel\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+    )
+    requests = [written(head, body) for body in _bodies()]
+    return await rate(port, requests, connections=CONNECTIONS, warm_up=WARM_UP, status=201)
 
 
 def _bodies() -> list[bytes]:
@@ -129,8 +86,3 @@ def _bodies() -> list[bytes]:
         )
         for event in deals(0, CONNECTIONS * (EACH + WARM_UP))
     ]
-
-
-def _request(key: str, body: bytes) -> bytes:
-    head = f"POST /v1/events HTTP/1.1\r\nHost: laurel\r\nAuthorization: Bearer {key}\r\n"
-    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body

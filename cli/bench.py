@@ -23,6 +23,7 @@ BENCHMARKS = {
     "ledger": "transfers as commands, against single statements, a batcher written by hand, and django-hordak",
     "verify": "recounting a ledger and recomputing its chain, against fetching the same columns",
     "streaks": "streaks settled for one new period, against raw SQL that writes the same rows",
+    "slack": "commands acknowledged over keep-alive connections, against a bare Bolt that keeps nothing",
     "orders": "orders from request to card, against a bare workflow with as many steps",
 }
 NAMES = "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())
