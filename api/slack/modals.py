@@ -10,18 +10,19 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.errors import OutsideError
-from connectors.slack import commands, forms, home, redeem
+from connectors.slack import cards, commands, forms, home, redeem
 from connectors.slack.blocks import View
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slacks
 from domain.answers import Shop
 from domain.asks import Nominate
+from domain.celebrations import MAX_WORDS_LENGTH
 from domain.connections import Connection
 from domain.recognitions import policy_of
 from domain.redemptions import find
 from domain.slack import EnvelopeKind, KeptEnvelope
 from domain.slack_users import SlackUser
-from storage import configurations, connections, nominations, redemptions, slack_users
+from storage import celebrations, configurations, connections, nominations, redemptions, slack_users
 from storage.database import Database
 from storage.keyring import Keyring
 
@@ -166,6 +167,14 @@ async def _read_shop(session: AsyncSession, kept: KeptEnvelope, user: SlackUser 
     return await redemptions.read_shop(session, kept.program_id, user.member_id, as_of=kept.recorded_at)
 
 
+async def _words(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
+    if user is None or user.member_id is None:
+        raise LookupError("who is no member has no words here")
+    notification_id = kept.body["actions"][0]["value"]
+    own = await celebrations.find_words(session, kept.program_id, notification_id, user.member_id)
+    return cards.words_form(notification_id, own, texts, most=MAX_WORDS_LENGTH)
+
+
 _BY_SHORTCUT: Mapping[str, tuple[Title, Fill]] = {
     "laurel.nomination.open": (forms.nomination_title, _nomination),
     "laurel.recognition.give": (forms.thanks_title, _thanks),
@@ -176,6 +185,7 @@ _BY_ACTION: Mapping[str, tuple[Title, Fill]] = {
     home.THANK: (forms.thanks_title, _thanks),
     "laurel.nominations.change": (lambda texts: texts.say("Approve, but change"), _change),
     "laurel.nominations.decline": (lambda texts: texts.say("Decline"), _decline),
+    cards.WRITE_WORDS: (cards.words_title, _words),
     redeem.SELECT: (redeem.title, _selected),
     **dict.fromkeys((redeem.OPEN, redeem.CHOOSE, redeem.SEARCH), (redeem.title, _shop)),
 }

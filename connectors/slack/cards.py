@@ -13,7 +13,7 @@ from connectors.slack.forms import CHANGE_AMOUNT, DECLINE
 from connectors.slack.markup import Markup, bold, joined, lines, link, name, quote
 from connectors.slack.redeem import CHOOSE
 from connectors.slack.texts import Texts, later
-from domain.cards import Approval, AtRisk, Card, Celebration, Decided, Offer, Plain, Week, Words
+from domain.cards import Approval, AtRisk, Card, Celebration, Decided, Offer, Plain, Week
 from domain.grace import GraceState
 from domain.nominations import NominationState, Verdict
 from domain.notifications import Notification
@@ -163,11 +163,15 @@ def _beneath(card: Celebration, texts: Texts) -> list[Block]:
     return [actions(_why(card.event_id, texts))] if card.event_id else []
 
 
-def words_form(notification_id: str, own: Words | None, texts: Texts, *, most: int) -> dict[str, Any]:
+def words_title(texts: Texts) -> str:
+    return texts.say("Add your words")
+
+
+def words_form(notification_id: str, own: str | None, texts: Texts, *, most: int) -> dict[str, Any]:
     """The form in which a colleague writes, or writes anew, what they wish."""
-    field = text_input("words", initial=own.words if own else None, multiline=True, least=1, most=most)
+    field = text_input("words", initial=own, multiline=True, least=1, most=most)
     return modal(
-        texts.say("Add your words"),
+        words_title(texts),
         [input(texts.say("Your words"), field, block_id="words")],
         callback=WORDS,
         close=texts.say("Close"),

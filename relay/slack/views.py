@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from connectors.slack import forms, redeem
-from relay.slack import nominations, redemptions, thanks
+from connectors.slack import cards, forms, redeem
+from relay.slack import celebrations, nominations, redemptions, thanks
 from relay.slack.answers import Answered
 from relay.slack.context import Context
 
@@ -15,6 +15,7 @@ SUBMISSIONS = {
     forms.CHANGE_AMOUNT: nominations.change,
     forms.DECLINE: nominations.decline,
     forms.THANK: thanks.by_form,
+    cards.WORDS: celebrations.add,
     redeem.SHOP: redemptions.choose,
     redeem.CONFIRM: redemptions.confirm,
 }

@@ -15,7 +15,7 @@ SAID = {
     "quiet_days": ["sun"],
     "daily_limit": 0,
 }
-NOTHING = {"opted_out": [], "quiet_hours": None, "quiet_days": None, "daily_limit": None}
+NOTHING: dict[str, Any] = {"opted_out": [], "quiet_hours": None, "quiet_days": None, "daily_limit": None}
 
 
 async def test_what_a_member_says_stands_until_they_say_something_else(make_client: MakeClient) -> None:

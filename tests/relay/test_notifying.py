@@ -39,6 +39,7 @@ from storage.preference_tables import dispatches as dispatch_rows
 from storage.slack_tables import slack_conversations, slack_messages
 from storage.tables import members
 from storage.tables import outbox as outbox_rows
+from tests.nominating import open_nominating
 from tests.programs import NOW, SAMPLE, apply, deal, make_member, make_program
 from tests.storage.test_intake import POLICY as TOLD
 
@@ -109,18 +110,23 @@ class Acme:
             await preferences.put(session, self.program_id, self.ada, Preferences(**said), now=self.now)
 
 
+async def connect(session: AsyncSession, program_id: str, name: str) -> None:
+    """A workspace of the program, in which the member of this name is U1."""
+    installed = Installation("T" + program_id, "Acme", "A1", "UBOT", ["commands"], "xoxb-1")
+    link = InstallLink(program_id, "Anna")
+    workspace = await slack_workspaces.install(session, KEYRING, link, installed, now=NOW)
+    connection = await connections.get(session, KEYRING, program_id, workspace.connection_id)
+    facts = UserFacts("U1", UserKind.PERSON, name, NOW, email=f"{name}@example.com", locale="en-US")
+    await slack_users.keep(session, connection, facts, outsiders=False, now=NOW)
+
+
 @pytest.fixture
 async def acme(database_url: str) -> AsyncIterator[Acme]:
     database = Database(database_url, pool_size=4)
     async with database.begin() as session:
         program_id = await make_program(session, SAMPLE | POLICY)
         ada = await make_member(session, program_id, "ada")
-        installed = Installation("T" + program_id, "Acme", "A1", "UBOT", ["commands"], "xoxb-1")
-        link = InstallLink(program_id, "Anna")
-        workspace = await slack_workspaces.install(session, KEYRING, link, installed, now=NOW)
-        connection = await connections.get(session, KEYRING, program_id, workspace.connection_id)
-        facts = UserFacts("U1", UserKind.PERSON, "Ada", NOW, email="ada@example.com", locale="en-US")
-        await slack_users.keep(session, connection, facts, outsiders=False, now=NOW)
+        await connect(session, program_id, "ada")
     yield Acme(database, program_id, ada)
     await database.dispose()
 
@@ -312,3 +318,24 @@ async def test_on_monday_members_are_told_what_their_week_has_brought_if_it_has(
         query = select(slack_messages.c.content).where(slack_messages.c.program_id == acme.program_id)
         last = (await session.execute(query.order_by(slack_messages.c.id.desc()).limit(1))).scalar_one()
     assert last["blocks"][1]["text"]["text"] == "You earned 50 points."
+
+
+async def test_an_approver_reads_in_the_same_message_who_has_decided(acme: Acme) -> None:
+    company = await open_nominating(acme.database)
+    async with acme.database.begin() as session:
+        await connect(session, company.program_id, "mia")
+    theirs = Acme(acme.database, company.program_id, company.people["mia"])
+    nomination_id = await company.nominate()
+    await company.ask(nomination_id)
+    await theirs.work()
+    await company.decide(nomination_id, "mia", amount=150)
+    await theirs.work()
+
+    async with acme.database.begin() as session:
+        query = select(slack_messages.c.kind, slack_messages.c.content).order_by(slack_messages.c.id)
+        found = await session.execute(query.where(slack_messages.c.program_id == company.program_id))
+        (posted, asks), *_, (edited, tells) = [row for row in found if "nominates" in row.content["text"]]
+    assert (posted, edited) == ("post", "edit")
+    assert [block["type"] for block in asks["blocks"]] == ["section", "actions"]
+    assert "mia has approved 150 points." in str(tells["blocks"])
+    assert [block["type"] for block in tells["blocks"]] == ["section", "context", "context"]
