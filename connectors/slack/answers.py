@@ -47,6 +47,14 @@ _UNPLACED = {
 }
 
 
+def stranger(texts: Texts) -> str:
+    """What somebody is told who is no member, and what they can do about it."""
+    return texts.say(
+        "I do not know you yet: no member of the program has the e-mail address of your Slack account. Ask your HR "
+        "team to add it, and try again; nothing that you were given meanwhile is lost."
+    )
+
+
 def render(answer: Answer, texts: Texts) -> dict[str, Any]:
     """The message as Slack takes it."""
     match answer:

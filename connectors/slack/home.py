@@ -66,11 +66,7 @@ def render(shown: Home, texts: Texts) -> View:
 
 def render_stranger(texts: Texts) -> View:
     """The page of somebody who is no member, and what they can do about it."""
-    told = texts.say(
-        "I do not know you yet: no member of the program has the e-mail address of your Slack account. Ask your HR "
-        "team to add it, then open this page again. Nothing that you were given meanwhile is lost."
-    )
-    return home([header(texts.say("Welcome to Laurel")), section(told)])
+    return home([header(texts.say("Welcome to Laurel")), section(answers.stranger(texts))])
 
 
 # -- What there is -------------------------------------------------------------------------------------------------

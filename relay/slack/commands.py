@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from connectors.slack import answers, commands
+from connectors.slack import answers, blocks, commands
 from domain.asks import Nominate, Thanks
 from domain.slack import MessageKind, Outgoing
 from relay.slack import thanks
@@ -17,7 +17,7 @@ async def act(session: AsyncSession, context: Context, body: Mapping[str, Any]) 
     """Do and answer what was typed."""
     ask = commands.parse(body.get("text", ""))
     if context.member_id is None:
-        return [reply(context, body, stranger(context))]
+        return [reply(context, body, blocks.message(answers.stranger(context.texts)))]
     match ask:
         case Thanks():
             said = await thanks.by_command(session, context, ask)
@@ -40,13 +40,3 @@ def reply(
         {**content, **seen_by},
         MessageKind.RESPOND,
     )
-
-
-def stranger(context: Context) -> Mapping[str, Any]:
-    """What somebody is told who is no member."""
-    texts = context.texts
-    text = texts.say(
-        "I do not know you yet: no member of the program has the e-mail address of your Slack account. Ask your HR "
-        "team to add it, and try again; nothing that you were given meanwhile is lost."
-    )
-    return {"text": text}
