@@ -13,9 +13,10 @@ import orjson
 from sqlalchemy import RowMapping, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.outbox import Kind, Lane, OutboxRow
+from domain.outbox import Kind, Lane
 from domain.slack import Envelope, EnvelopeKind, KeptEnvelope
 from storage import outbox
+from storage.database import LANES
 from storage.hot_path import run
 from storage.slack_tables import slack_envelopes
 
@@ -23,12 +24,20 @@ KEPT = timedelta(days=7)
 
 _COLUMNS = ("id", "program_id", "connection_id", "key", "kind", "body", "recorded_at", "handled_at", "answer")
 
-# A row that is there already is locked and returned: whoever is keeping it at this moment is waited for.
-_KEEP = f"""INSERT INTO slack_envelopes (program_id, connection_id, key, kind, body, state, recorded_at)
-    SELECT program_id, connection_id, %(key)s, %(kind)s, CAST(%(body)s AS jsonb), 'open', %(now)s
-    FROM slack_workspaces WHERE team_id = %(team_id)s AND state = 'installed'
-    ON CONFLICT (connection_id, key) DO UPDATE SET key = excluded.key
-    RETURNING xmax = 0 AS is_new, {", ".join(_COLUMNS)}"""
+# A row that is there already is locked and returned: whoever is keeping it at this moment is waited for. With what must
+# follow it, in one statement: a request waits for each.
+_KEEP = f"""WITH kept AS (
+        INSERT INTO slack_envelopes (program_id, connection_id, key, kind, body, state, recorded_at)
+        SELECT program_id, connection_id, %(key)s, %(kind)s, CAST(%(body)s AS jsonb), 'open', %(now)s
+        FROM slack_workspaces WHERE team_id = %(team_id)s AND state = 'installed'
+        ON CONFLICT (connection_id, key) DO UPDATE SET key = excluded.key
+        RETURNING id, program_id, connection_id, recorded_at, handled_at, answer, xmax = 0 AS is_new),
+    follows AS (
+        INSERT INTO outbox (program_id, lane, kind, payload, available_at, created_at)
+        SELECT program_id, '{Lane.SLACK}', '{Kind.SLACK_ENVELOPE}', jsonb_build_object('envelope_id', id),
+            CAST(%(at_once)s AS timestamptz), %(now)s
+        FROM kept WHERE is_new AND %(wanted)s)
+    SELECT * FROM kept"""
 
 
 async def keep(
@@ -38,17 +47,16 @@ async def keep(
 
     What is new and `wanted` is left to the lane "slack"; else whoever calls this acts upon it in the same transaction.
     """
+    named = {"team_id": envelope.team_id, "key": envelope.key, "kind": envelope.kind, "now": now}
     body = orjson.dumps(envelope.body).decode()
-    asked = {"team_id": envelope.team_id, "key": envelope.key, "kind": envelope.kind, "body": body, "now": now}
-    found = await run(session, _KEEP, asked)
+    found = await run(session, _KEEP, named | {"body": body, "wanted": wanted, "at_once": outbox.AT_ONCE})
     if not found:
         return None
-    [(is_new, *row)] = found
-    kept = _kept(dict(zip(_COLUMNS, row, strict=True)))
+    [(id, program_id, connection_id, recorded_at, handled_at, answer, is_new)] = found
     if is_new and wanted:
-        effect = OutboxRow(kept.program_id, Lane.SLACK, Kind.SLACK_ENVELOPE, {"envelope_id": kept.id})
-        await outbox.add(session, [effect], now=now)
-    return kept, is_new
+        session.info.setdefault(LANES, set()).add(Lane.SLACK)
+    row = id, program_id, connection_id, envelope.key, envelope.kind, envelope.body, recorded_at, handled_at, answer
+    return KeptEnvelope(*row), is_new
 
 
 async def find(session: AsyncSession, program_id: str, envelope_id: int) -> KeptEnvelope | None:

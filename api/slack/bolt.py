@@ -28,6 +28,7 @@ from storage.failures import retry
 
 KEEP_SECONDS = 2.0
 ANY = re.compile("")
+ENVELOPE = "laurel_envelope"  # in Bolt's context
 
 Next = Callable[[], Awaitable[BoltResponse]]
 
@@ -53,11 +54,12 @@ class SlackApp:
 
     async def take(self, body: requests.Body) -> BoltResponse:
         """Answer one verified request; raises MalformedNotice."""
-        requests.envelope(body)  # Bolt fails on what has not the shape that Slack documents
-        return await self.bolt.async_dispatch(AsyncBoltRequest(body=dict(body), mode="socket_mode"))
+        envelope = requests.envelope(body)  # before Bolt, which fails on what has not the shape that Slack documents
+        request = AsyncBoltRequest(body=dict(body), mode="socket_mode", context={ENVELOPE: envelope})
+        return await self.bolt.async_dispatch(request)
 
     async def _keep(self, body: dict[str, Any], context: AsyncBoltContext, next: Next) -> BoltResponse | None:
-        envelope = requests.envelope(body)
+        envelope = context[ENVELOPE] if ENVELOPE in context else requests.envelope(body)
         if envelope is None:
             return BoltResponse(status=200)
         try:
