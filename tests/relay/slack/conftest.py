@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from redis.asyncio import Redis
 from sqlalchemy import update
 from temporalio.testing import ActivityEnvironment
@@ -17,7 +15,7 @@ from connectors.slack.web import Slacks
 from domain.commands import Earn
 from domain.outbox import ClaimedRow, Kind, Lane
 from domain.slack import Delivery
-from domain.slack_workspaces import Installation, InstallLink, Workspace
+from domain.slack_workspaces import Workspace
 from relay.lanes import handlers
 from relay.relay import Relay
 from relay.slack.lane import SlackLane
@@ -25,13 +23,14 @@ from sandbox.slack.app import SIGNING_SECRET
 from sandbox.slack.app import create_app as create_sandbox
 from sandbox.slack.driver import Driver
 from settings import Settings
-from storage import commands, slack_workspaces
+from storage import commands
 from storage.database import Database
 from storage.keyring import Keyring
 from storage.tables import outbox
 from storage.wakeups import Wakeups
 from tests.programs import NOW, SAMPLE, make_member, make_program
 from tests.sandboxes import running
+from tests.slack import Way, install
 
 ROUNDS = 500  # of work, after which something is wrong
 
@@ -57,16 +56,6 @@ COMPANY: dict[str, Any] = {
         "teamwork": {"title": "Teamwork", "default_amount": 50, "max_amount": 100, "levels": [{"approver": "manager"}]}
     },
 }
-
-
-class Way(httpx.AsyncBaseTransport):
-    """The way from Slack to the app, which is there later than Slack."""
-
-    app: FastAPI | None = None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        assert self.app is not None
-        return await httpx.ASGITransport(self.app).handle_async_request(request)
 
 
 @dataclass
@@ -136,7 +125,8 @@ async def company(settings: Settings, slack: Driver, way: Way, redis: Redis) -> 
     async with app.router.lifespan_context(app):
         way.app = app
         program_id, members = await _found(database, slack)
-        workspace = await _install(database, keyring, program_id, slack)
+        async with database.begin() as session:
+            workspace = await install(session, keyring, program_id, slack, now=NOW)
         say = SlackActivities(database, keyring, slacks, redis, lambda: NOW)
         in_slack = SlackLane(database, keyring, slacks, redis, clock=lambda: NOW)
         lanes = handlers(None, database, redis, clock=lambda: NOW, slack=in_slack)  # type: ignore[arg-type]
@@ -175,11 +165,3 @@ async def _found(database: Database, slack: Driver) -> tuple[str, dict[str, str]
         ]
         await commands.execute(session, program_id, granted, as_of=NOW)
     return program_id, members
-
-
-async def _install(database: Database, keyring: Keyring, program_id: str, slack: Driver) -> Workspace:
-    team = slack.workspace
-    scopes = next(iter(team.records.installations.values())).scopes
-    found = Installation(team.team_id, team.name, "A0SANDBOX", "U0BOT", scopes, team.bot_token)
-    async with database.begin() as session:
-        return await slack_workspaces.install(session, keyring, InstallLink(program_id, "tests"), found, now=NOW)
