@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,10 +119,11 @@ class Cluster:
 
 
 def create_roles(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    """Make the owner's and the application's roles unless they exist."""
+    """Make the owner's and the application's roles unless they exist, or somebody else makes them at this moment."""
     for role in (OWNER, APPLICATION):
         if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount:
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+            with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
 
 
 def answers(url: str) -> bool:

@@ -89,6 +89,7 @@ UNTOLD = {
     **dict.fromkeys(("/admin/leave", "/admin/members", "/admin/challenges"), "of the session's own program"),
     **dict.fromkeys(("/admin/challenges/new", "/admin/challenges/preview"), "of the session's own program"),
     "/admin/slack": "tests/api/admin/test_slack.py",
+    "/slack/events": "of the workspace that signed: tests/api/slack/test_events.py",
     **dict.fromkeys(
         ("/slack/install", "/slack/oauth/callback"), "of the link's own program: tests/api/admin/test_slack.py"
     ),

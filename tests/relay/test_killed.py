@@ -24,6 +24,7 @@ from storage.tables import outbox as rows
 from storage.wakeups import Wakeups
 from tests.programs import deal, make_member, make_program
 from tests.relay.conftest import now
+from tests.relay.killed import slack_lane
 from tests.storage.test_intake import POLICY
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,8 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
         Kind.WAKE_CLOCK: {"policy": "weekly"},
         Kind.DERIVED: derived.outbox_row("", badge).payload,
         Kind.FETCH_OBJECT: {"connection_id": new_id("con"), "object_id": "1", "kind": "hubspot"},
+        Kind.SAY: {"connection_id": new_id("con"), "conversation_id": new_id("cnv"), "turn": 1},
+        Kind.SLACK_ENVELOPE: {"envelope_id": 1},
         Kind.SCORE: {"member_id": member_id},
         Kind.NOTIFICATION: {"notification_id": notification_id},
         Kind.RETELL: {"notification_id": notification_id},
@@ -103,7 +106,8 @@ async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
     exit_code = await run_until_killed(*servers, str(kept), str(written))
     left = await count(db, rows.c.state == "open")
     first = {id: await _run_id(client, id) for id in _workflow_ids(effects)}
-    lanes = handlers(client, db, redis, clock=now, keepers=[CheckpointFile(kept)])
+    slack = slack_lane(db, redis)
+    lanes = handlers(client, db, redis, clock=now, keepers=[CheckpointFile(kept)], slack=slack)
     relay = Relay(db, lanes, clock=lambda: now() + LEASE, wakeups=Wakeups(database_url))
     answers = [answer for lane in (*Lane, Lane.INTAKE) for answer in await relay.work(lane)]  # that one has two batches
 
