@@ -97,10 +97,24 @@ class Giving:
     def __post_init__(self) -> None:
         if not 1 <= len(self.key) <= MAX_KEY:
             raise ValueError(f"a key has 1 to {MAX_KEY} characters")
-        if not self.receiver_ids or (self.amount is not None and not 1 <= self.amount <= MAX_THANKS):
-            raise ValueError(f"somebody is thanked, with 1 to {MAX_THANKS}")
-        if len(self.reason or "") > MAX_REASON:
-            raise ValueError(f"a reason has at most {MAX_REASON} characters")
+        if refused := next(_excesses(self.receiver_ids, self.amount, self.reason), None):
+            raise ValueError(refused.detail)
+
+
+def asked(*, receiver_ids: Sequence[str], amount: int | None, reason: str | None, **said: Any) -> Giving | Refused:
+    """The giving that somebody has written, or why it would be one in no program."""
+    refused = next(_excesses(receiver_ids, amount, reason), None)
+    return refused or Giving(receiver_ids=tuple(receiver_ids), amount=amount, reason=reason, **said)
+
+
+def _excesses(receiver_ids: Sequence[str], amount: int | None, reason: str | None) -> Iterator[Refused]:
+    if not receiver_ids:
+        yield Refused("nobody_thanked", "somebody is thanked")
+    if amount is not None and not 1 <= amount <= MAX_THANKS:
+        yield Refused("amount_out_of_range", f"each gets 1 to {MAX_THANKS}", numbers={"limit": MAX_THANKS})
+    if (length := len(reason or "")) > MAX_REASON:
+        numbers = {"characters": length, "limit": MAX_REASON}
+        yield Refused("reason_too_long", f"{length} characters say why, at most {MAX_REASON} do", numbers=numbers)
 
 
 class RecognitionState(StrEnum):

@@ -6,6 +6,7 @@ from typing import Any
 from connectors.slack import blocks
 from connectors.slack.blocks import View
 from connectors.slack.texts import Texts, later
+from domain.asks import Thanks
 from domain.nominations import MAX_EVIDENCE, MAX_REASON, Nomination, NominationCategory, Proposal, Refusal
 
 NOMINATE = "laurel.nominations.propose"
@@ -192,6 +193,17 @@ def thanks(
         close=_cancel(texts),
         submit=texts.say("Thank"),
         metadata=channel,
+    )
+
+
+def thanks_asked(values: Mapping[str, Any]) -> Thanks:
+    """What was filled in; raises ValueError for an amount that is no number."""
+    return Thanks(
+        tuple(people(values, "receivers")),
+        whole(written(values, "amount")),
+        chosen(values, "value"),
+        written(values, "reason") or "",
+        private=ticked(values, "private"),
     )
 
 

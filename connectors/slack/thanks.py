@@ -70,12 +70,24 @@ _REFUSALS: Mapping[str, str] = {
     "self_recognition": later("Nobody thanks themselves. Is there a colleague?"),
     "member_not_found": later("I do not know everybody whom you thank: ask your HR team to add them."),
     "member_inactive": later("Somebody whom you thank does not take part any more."),
+    "nobody_thanked": later("Whom do you thank? Name at least one colleague."),
+    "amount_out_of_range": later("Each of them gets a whole number from 1 to {limit}."),
     "too_many_receivers": later("{receivers} people at once are too many: at most {limit}."),
     "reason_too_short": later("Say why, in at least {least} characters: that is what they will remember."),
+    "reason_too_long": later("That is {characters} characters: at most {limit} say why."),
     "value_not_declared": later("That is none of our values."),
     "pair_limit_reached": later("You have thanked the same person as much as one may for now."),
     "allowance_short": later("You have {available} left to give, and this takes {needed}."),
     "recognition_not_configured": later("Your company has no thanks with points yet: ask your HR team."),
+}
+
+
+_FIELDS = {
+    "reason_too_short": "reason",
+    "reason_too_long": "reason",
+    "value_not_declared": "value",
+    "allowance_short": "amount",
+    "amount_out_of_range": "amount",
 }
 
 
@@ -94,5 +106,4 @@ def lacking(texts: Texts) -> Mapping[str, Any]:
 
 def field_of(code: str) -> str:
     """Beside which field of the form a refusal is said."""
-    fields = {"reason_too_short": "reason", "value_not_declared": "value", "allowance_short": "amount"}
-    return fields.get(code, "receivers")
+    return _FIELDS.get(code, "receivers")

@@ -10,7 +10,7 @@ from connectors.slack import blocks, forms
 from connectors.slack import thanks as words
 from domain.asks import Thanks
 from domain.commands import Refused
-from domain.recognitions import Given, Giving, RecognitionPolicy, policy_of
+from domain.recognitions import MAX_KEY, Given, Giving, RecognitionPolicy, asked, policy_of
 from domain.slack import MessageKind, Outgoing
 from relay.slack.answers import Answered, direct, errors
 from relay.slack.context import Context
@@ -23,14 +23,28 @@ async def _policy(session: AsyncSession, context: Context) -> RecognitionPolicy 
     return policy_of(await configurations.read_active(session, context.program_id))
 
 
-def _giving(context: Context, key: str, receivers: Sequence[str], **said: Any) -> Giving | Refused:
-    """Who thanks whom, as members; Refused if a receiver is none."""
+def giving(context: Context, key: str, receivers: Sequence[str], **said: Any) -> Giving | Refused:
+    """Who thanks whom, as members; Refused if a receiver is none, or it is too much for any program."""
     members = [context.member_of(one) for one in receivers]
     known = tuple(member for member in members if member is not None)
     if len(known) < len(receivers):
         return Refused("member_not_found", "somebody is no member")
     assert context.member_id is not None, "only members give"
-    return Giving(key=key, giver_id=context.member_id, receiver_ids=known, actor=f"slack:{context.asker_id}", **said)
+    names = {"giver_id": context.member_id, "receiver_ids": known, "actor": f"slack:{context.asker_id}"}
+    return asked(**{"key": key, "amount": None, "reason": None, **names, **said})
+
+
+def as_asked(context: Context, ask: Thanks) -> Giving | Refused:
+    """What a command or a form asks for."""
+    return giving(
+        context,
+        f"slack:{context.envelope_key}"[:MAX_KEY],
+        ask.receivers,
+        amount=ask.amount,
+        value=ask.value,
+        reason=ask.reason,
+        public=not ask.private,
+    )
 
 
 # -- By command and by form ----------------------------------------------------------------------------------------
@@ -41,15 +55,7 @@ async def by_command(session: AsyncSession, context: Context, ask: Thanks) -> Se
     texts = context.texts
     if not ask.receivers or not ask.reason:
         return [(words.lacking(texts), False)]
-    outcome = await _give(
-        session,
-        context,
-        ask.receivers,
-        amount=ask.amount,
-        value=ask.value,
-        reason=ask.reason,
-        public=not ask.private,
-    )
+    outcome = await _give(session, context, ask)
     if isinstance(outcome, Refused):
         return [(blocks.message(words.refusal(outcome, texts)), False)]
     confirmation = words.given(ask.receivers, outcome.recognitions[0].amount, None, texts)
@@ -60,28 +66,18 @@ async def by_command(session: AsyncSession, context: Context, ask: Thanks) -> Se
 
 async def by_form(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
     """Given as it was filled in, or what is wrong with it beside its field."""
-    values, texts = view["state"]["values"], context.texts
-    receivers = forms.people(values, "receivers")
+    texts = context.texts
     try:
-        amount = forms.whole(forms.written(values, "amount"))
+        ask = forms.thanks_asked(view["state"]["values"])
     except ValueError:
         return errors("amount", forms.no_number(texts))
-    public = not forms.ticked(values, "private")
-    outcome = await _give(
-        session,
-        context,
-        receivers,
-        amount=amount,
-        value=forms.chosen(values, "value"),
-        reason=forms.written(values, "reason") or "",
-        public=public,
-    )
+    outcome = await _give(session, context, ask)
     if isinstance(outcome, Refused):
         return errors(words.field_of(outcome.code), words.refusal(outcome, texts))
-    confirmation = direct(context, words.given(receivers, outcome.recognitions[0].amount, None, texts))
+    confirmation = direct(context, words.given(ask.receivers, outcome.recognitions[0].amount, None, texts))
     channel, policy = view["private_metadata"], await _policy(session, context)
-    if public and policy and channel in policy.channels:
-        said = _announcement(context, receivers, outcome)
+    if not ask.private and policy and channel in policy.channels:
+        said = _announcement(context, ask.receivers, outcome)
         return Answered([confirmation, Outgoing(f"{context.envelope_key}/1", context.connection.id, channel, said)])
     return Answered([confirmation])
 
@@ -92,11 +88,11 @@ def _announcement(context: Context, receivers: Sequence[str], outcome: Given) ->
     return words.announcement(context.asker_id, receivers, one.amount, one.value, one.reason or "", context.texts)
 
 
-async def _give(session: AsyncSession, context: Context, receivers: Sequence[str], **said: Any) -> Given | Refused:
-    giving = _giving(context, f"slack:{context.envelope_key}"[:200], receivers, **said)
-    if isinstance(giving, Refused):
-        return giving
-    return await recognitions.give(session, context.program_id, giving, as_of=context.as_of)
+async def _give(session: AsyncSession, context: Context, ask: Thanks) -> Given | Refused:
+    wanted = as_asked(context, ask)
+    if isinstance(wanted, Refused):
+        return wanted
+    return await recognitions.give(session, context.program_id, wanted, as_of=context.as_of)
 
 
 # -- By signs that come and go -------------------------------------------------------------------------------------
@@ -115,8 +111,8 @@ async def by_reaction(session: AsyncSession, context: Context, event: Mapping[st
         return []
     team_id = context.connection.config["team_id"]
     key = f"slack:{team_id}:{item['channel']}:{item['ts']}:{event['user']}:{emoji}"
-    giving = _giving(context, key, [author], amount=policy.emoji[emoji])
-    return await _settle(session, context, item["channel"], giving, is_there, event["event_ts"])
+    sign = giving(context, key, [author], amount=policy.emoji[emoji])
+    return await _settle(session, context, item["channel"], sign, is_there, event["event_ts"])
 
 
 async def by_message(session: AsyncSession, context: Context, event: Mapping[str, Any]) -> Sequence[Outgoing]:
@@ -130,19 +126,19 @@ async def by_message(session: AsyncSession, context: Context, event: Mapping[str
     if found is None or (channel not in policy.channels and not is_gone) or context.member_id is None:
         return []
     key = f"slack:{context.connection.config['team_id']}:{channel}:{message['ts']}"
-    giving = _giving(context, key, found.receivers, amount=found.amount, reason=found.reason)
-    return await _settle(session, context, channel, giving, not is_gone, event["event_ts"])
+    sign = giving(context, key, found.receivers, amount=found.amount, reason=found.reason)
+    return await _settle(session, context, channel, sign, not is_gone, event["event_ts"])
 
 
 async def _settle(
-    session: AsyncSession, context: Context, channel: str, giving: Giving | Refused, present: bool, event_ts: str
+    session: AsyncSession, context: Context, channel: str, sign: Giving | Refused, present: bool, event_ts: str
 ) -> Sequence[Outgoing]:
     """The sign is there or gone; the giver is told why it gives nothing."""
-    outcome: object = giving
-    if isinstance(giving, Giving):
+    outcome: object = sign
+    if isinstance(sign, Giving):
         at = _instant(event_ts)
         outcome = await recognitions.settle(
-            session, context.program_id, giving, present=present, at=at, as_of=context.as_of
+            session, context.program_id, sign, present=present, at=at, as_of=context.as_of
         )
     return [_ephemeral(context, channel, outcome)] if present and isinstance(outcome, Refused) else []
 
