@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 
 from sandbox.slack.driver import Driver
 from sandbox.slack.errors import Refused
 from sandbox.slack.notices import Answer
+from sandbox.slack.workspace import new_id
 
 Json = dict[str, Any]
 
@@ -55,6 +57,19 @@ async def do(act: str, body: Json, request: Request) -> Json:
     except (LookupError, TypeError, ValueError) as error:
         raise Refused("impossible", status=400, message=str(error)) from None
     return {"ok": True, "result": _shown(done)}
+
+
+class NewTeam(BaseModel):
+    name: str
+
+
+@control.post("/teams", status_code=201)
+async def make_team(body: NewTeam, request: Request) -> Json:
+    """One more workspace with a company of the same people, into which an app can be installed."""
+    drivers: dict[str, Driver] = request.app.state.drivers
+    team_id = new_id("T")
+    drivers[team_id] = request.app.state.slack.beside(team_id, body.name)
+    return {"id": team_id, "name": body.name}
 
 
 def _shown(done: Any) -> Any:

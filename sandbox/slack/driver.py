@@ -9,13 +9,13 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-from sandbox.slack import forms
+from sandbox.slack import company, forms
 from sandbox.slack.company import add, identifier
 from sandbox.slack.faults import Fault
 from sandbox.slack.notices import FORM, JSON, Answer, Webhook
@@ -38,6 +38,12 @@ class Driver:
     @property
     def api_url(self) -> str:
         return f"{self.base_url}/api/"
+
+    def beside(self, team_id: str, name: str) -> "Driver":
+        """Another workspace of the same Slack, with a company of the same people, which has not installed the app."""
+        workspace = Workspace(team_id, name, self.workspace.now, self.webhook.tell)
+        company.found(workspace)
+        return replace(self, workspace=workspace)
 
     # -- What is said ----------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
-"""What the workspaces remember over a restart: their records, and the events that wait."""
+"""What the workspaces remember over a restart: their names and records, and the events that wait."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +11,26 @@ from sandbox.slack.workspace import Json, Records
 
 @dataclass(slots=True)
 class Kept:
+    names: dict[str, str]
     teams: dict[str, Records]
     pending: list[Json]
 
 
 class Memory(kept.Memory[Kept]):
-    def __init__(self, file: Path, drivers: Mapping[str, Driver], webhook: Webhook) -> None:
+    def __init__(self, file: Path, drivers: dict[str, Driver], webhook: Webhook) -> None:
         super().__init__(file, Kept)
         self._drivers = drivers
         self._webhook = webhook
 
     def gather(self) -> Kept:
-        return Kept({team: one.workspace.records for team, one in self._drivers.items()}, self._webhook.pending)
+        known = {team: one.workspace for team, one in self._drivers.items()}
+        names = {team: one.name for team, one in known.items()}
+        return Kept(names, {team: one.records for team, one in known.items()}, self._webhook.pending)
 
     def put_back(self, records: Kept) -> None:
-        for team, driver in self._drivers.items():
-            driver.workspace.records = records.teams[team]
+        first = next(iter(self._drivers.values()))
+        for team, known in records.teams.items():
+            if team not in self._drivers:
+                self._drivers[team] = first.beside(team, records.names[team])
+            self._drivers[team].workspace.records = known
         self._webhook.pending = records.pending

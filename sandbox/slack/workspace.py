@@ -223,7 +223,7 @@ class Workspace:
         found = next((one for one in known if set(one.members) == {*users, BOT_USER}), None)
         if found is None:
             made = int(self.now().timestamp())
-            found = Conversation(_id("D" if kind == "im" else "C"), kind, made, members=[*users, BOT_USER])
+            found = Conversation(new_id("D" if kind == "im" else "C"), kind, made, members=[*users, BOT_USER])
             self.records.conversations[found.id] = found
         return found
 
@@ -260,7 +260,7 @@ class Workspace:
 
     def show(self, view: Json, *, over: Json | None = None, instead: Json | None = None) -> Json:
         """The view as Slack keeps it: on top of another one, or in the place of an older self."""
-        view_id = instead["id"] if instead else _id("V")
+        view_id = instead["id"] if instead else new_id("V")
         root = over["root_view_id"] if over else instead["root_view_id"] if instead else view_id
         previous = over["id"] if over else instead["previous_view_id"] if instead else None
         defaults = {"private_metadata": "", "callback_id": "", "external_id": "", "clear_on_close": False}
@@ -321,7 +321,7 @@ class Workspace:
                 "api_app_id": APP_ID,
                 "event": event,
                 "type": "event_callback",
-                "event_id": _id("Ev"),
+                "event_id": new_id("Ev"),
                 "event_time": int(self.now().timestamp()),
                 "authorizations": [
                     {
@@ -360,5 +360,6 @@ def _plain(text: str) -> Json:
     return {"type": "plain_text", "text": text, "emoji": True}
 
 
-def _id(prefix: str) -> str:
+def new_id(prefix: str) -> str:
+    """An id as Slack gives them: a letter or two say of what."""
     return prefix + secrets.token_hex(5).upper()

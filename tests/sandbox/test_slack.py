@@ -675,3 +675,23 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
     again: Driver = create_app(data=file).state.slack
     assert again.workspace.records == first.state.slack.workspace.records
     assert again.webhook.pending == first.state.webhook.pending != []
+
+
+async def test_another_workspace_has_the_same_people_and_not_the_app_and_is_not_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "kept.json"
+    first = create_app(data=file)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(first), base_url="http://sandbox") as client:
+        team = (await client.post("/_control/teams", json={"name": "Another"})).json()["id"]
+        said = {"team": team, "user": "maya", "channel": "thanks", "text": "Hello"}
+        await client.post("/_control/people/say", json=said)
+        page = (await client.get("/", params={"team": team})).text
+
+    again: Driver = create_app(data=file).state.drivers[team]
+    assert "Hello" in page
+    assert again.workspace.name == "Another"
+    assert again.workspace.records == first.state.drivers[team].workspace.records
+    assert again.workspace.records.installations == {}
+    assert {one.email for one in again.workspace.records.users.values()} == {
+        one.email for one in first.state.slack.workspace.records.users.values()
+    }
+    assert first.state.webhook.pending == []
