@@ -23,6 +23,7 @@ from babel import Locale
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from connectors.breakers import Breaker
+from connectors.clients import Clients
 from connectors.errors import AnswerTooLong, BadSignature, GarbledAnswer, MalformedNotice, Rejected, StaleNotice
 from connectors.http import Answer, Bounds, Outside
 from connectors.sources import Request, load_json, require_json, require_size
@@ -342,30 +343,15 @@ class BambooHR:
         return [one for one in out if one.kind == "holiday"]
 
 
-class BambooHRs:
-    """The companies behind this process's connections: one client each, and a breaker that survives new credentials."""
+class BambooHRs(Clients[BambooHR]):
+    """The companies behind this process's connections."""
 
     def __init__(self) -> None:
-        self._breakers: dict[str, Breaker] = {}
-        self._open: dict[str, tuple[datetime | None, BambooHR]] = {}
+        super().__init__(KIND, _open)
 
-    async def of(self, connection: Connection) -> BambooHR:
-        """The company of the connection with the credentials that it has now."""
-        known = self._open.get(connection.id)
-        if known is not None and known[0] == connection.rotated_at:
-            return known[1]
-        breaker = self._breakers.setdefault(connection.id, Breaker(KIND))
-        client = BambooHR(connection.secrets["api_key"], breaker, base_url(connection))
-        self._open[connection.id] = (connection.rotated_at, client)
-        if known is not None:
-            await known[1].aclose()
-        return client
 
-    async def aclose(self) -> None:
-        """No connection is left open."""
-        for _, client in self._open.values():
-            await client.aclose()
-        self._open.clear()
+def _open(connection: Connection, breaker: Breaker) -> BambooHR:
+    return BambooHR(connection.secrets["api_key"], breaker, base_url(connection))
 
 
 def base_url(connection: Connection) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from connectors.breakers import Breaker
+from connectors.clients import Clients
 from connectors.errors import BadSignature, GarbledAnswer, MalformedNotice, Rejected, StaleNotice, TooLarge
 from connectors.http import Answer, Outside
 from connectors.sources import (
@@ -299,30 +300,15 @@ class HubSpot:
         return None
 
 
-class HubSpots:
-    """The accounts behind this process's connections: one client each, and a breaker that survives new credentials."""
+class HubSpots(Clients[HubSpot]):
+    """The accounts behind this process's connections."""
 
     def __init__(self) -> None:
-        self._breakers: dict[str, Breaker] = {}
-        self._open: dict[str, tuple[datetime | None, HubSpot]] = {}
+        super().__init__(KIND, _open)
 
-    async def of(self, connection: Connection) -> HubSpot:
-        """The account of the connection with the credentials that it has now."""
-        known = self._open.get(connection.id)
-        if known is not None and known[0] == connection.rotated_at:
-            return known[1]
-        breaker = self._breakers.setdefault(connection.id, Breaker(KIND))
-        client = HubSpot(connection.secrets["access_token"], breaker, connection.config.get("base_url", BASE_URL))
-        self._open[connection.id] = (connection.rotated_at, client)
-        if known is not None:
-            await known[1].aclose()
-        return client
 
-    async def aclose(self) -> None:
-        """No connection is left open."""
-        for _, client in self._open.values():
-            await client.aclose()
-        self._open.clear()
+def _open(connection: Connection, breaker: Breaker) -> HubSpot:
+    return HubSpot(connection.secrets["access_token"], breaker, connection.config.get("base_url", BASE_URL))
 
 
 def _read(model: type[_Model], answer: Answer) -> _Model:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 
 from connectors.breakers import Breaker
+from connectors.clients import Clients
 from connectors.errors import Ambiguous, GarbledAnswer, RateLimited, Rejected, Unauthorized, Unavailable
 from connectors.http import Answer, Bounds, Outside
 from domain.connections import Connection
@@ -122,13 +124,11 @@ def _detail(found: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, [needed, *map(str, messages)]))[:500]
 
 
-class Slacks:
-    """The workspaces behind this process's connections: one client each, a breaker that survives new tokens."""
+class Slacks(Clients[Slack]):
+    """The workspaces behind this process's connections; one that was removed raises Unauthorized."""
 
     def __init__(self, api_url: str) -> None:
-        self._api_url = api_url
-        self._breakers: dict[str, Breaker] = {}
-        self._open: dict[str, tuple[datetime | None, Slack]] = {}
+        super().__init__(KIND, partial(_open, api_url))
         self._anonymous = Slack("", Breaker(KIND), api_url)
 
     @property
@@ -136,24 +136,14 @@ class Slacks:
         """Slack without a token: for what is asked before there is one."""
         return self._anonymous
 
-    async def of(self, connection: Connection) -> Slack:
-        """The workspace of the connection with the token that it has now; raises Unauthorized if it was removed."""
-        known = self._open.get(connection.id)
-        if known is not None and known[0] == connection.rotated_at:
-            return known[1]
-        token = connection.secrets.get("bot_token")
-        if token is None:
-            raise Unauthorized(KIND, 401, "not_installed")
-        breaker = self._breakers.setdefault(connection.id, Breaker(KIND))
-        client = Slack(token, breaker, self._api_url)
-        self._open[connection.id] = (connection.rotated_at, client)
-        if known is not None:
-            await known[1].aclose()
-        return client
-
     async def aclose(self) -> None:
         """No connection is left open."""
-        for _, client in self._open.values():
-            await client.aclose()
-        self._open.clear()
+        await super().aclose()
         await self._anonymous.aclose()
+
+
+def _open(api_url: str, connection: Connection, breaker: Breaker) -> Slack:
+    token = connection.secrets.get("bot_token")
+    if token is None:
+        raise Unauthorized(KIND, 401, "not_installed")
+    return Slack(token, breaker, api_url)
