@@ -21,14 +21,20 @@ from cli.configurations import read_folder
 from cli.embedded.stack import Ports
 from cli.errors import CommandFailed
 from cli.work import now
+from connectors.errors import OutsideError
+from connectors.slack.oauth import App
+from connectors.slack.web import Slacks
 from domain import api_keys as keys
 from domain.member_changes import MemberChange, managers_first
 from domain.programs import Program, ProgramKind
 from domain.scopes import Scope
+from domain.slack_workspaces import Installation, InstallLink
 from sandbox.bamboohr.app import API_KEY, WEBHOOK_KEY
 from sandbox.hubspot.app import ACCESS_TOKEN, CLIENT_SECRET
+from sandbox.slack import app as slack
+from sandbox.slack.company import TEAM_ID
 from settings import Settings
-from storage import api_keys, connections, member_changes, programs
+from storage import api_keys, connections, expiry, member_changes, programs, slack_workspaces
 from storage.database import Database
 from storage.keyring import Keyring
 
@@ -78,6 +84,8 @@ async def sample_company(settings: Settings, sandboxes: Sandboxes) -> SampleComp
         if known is None or not await _exists(database, known):
             known = await make_company(database, settings, sandboxes, NAME)
             _remember(file, known)
+        if speaks_with_sandbox(settings, sandboxes):
+            await connect_slack(database, settings, known.program_id, TEAM_ID)
     finally:
         await database.dispose()
     await connect_sandboxes(settings, sandboxes, known)
@@ -85,13 +93,14 @@ async def sample_company(settings: Settings, sandboxes: Sandboxes) -> SampleComp
 
 
 async def make_company(database: Database, settings: Settings, sandboxes: Sandboxes, name: str) -> SampleCompany:
-    """A new sandbox program with the sample's people, configuration and connections."""
+    """A new sandbox program with the sample's people, what they may give away, configuration and connections."""
     keyring, at = Keyring.from_setting(settings.laurel_secret_keys), now()
     async with database.begin() as session:
         program = await programs.insert(session, name=name, kind=ProgramKind.SANDBOX, now=at)
         _, key = await api_keys.insert(session, program, name="sandbox", scopes={Scope.PROGRAMS_ADMIN}, now=at)
     await apply_definitions(database, program.id, read_folder(CONFIGURATION))
     await _import_people(database, program)
+    await expiry.run_all(database, as_of=now(), clock=now, program_ids=[program.id])
     token = secrets.token_urlsafe(24)
     webhook_key = await _webhook_key(sandboxes, settings)
     outside = _outside_systems(sandboxes, token, webhook_key)
@@ -149,6 +158,46 @@ async def connect_sandboxes(settings: Settings, sandboxes: Sandboxes, company: S
     await _call("POST", f"{sandboxes.tremendous}/api/v2/webhooks", {"url": tremendous})
     await _call("PUT", f"{sandboxes.bamboohr}/_control/webhook", {"url": bamboohr})
     await _call("PUT", f"{sandboxes.slack}/_control/webhook", {"url": f"{settings.laurel_public_url}/slack/events"})
+
+
+def speaks_with_sandbox(settings: Settings, sandboxes: Sandboxes) -> bool:
+    """Whether the Slack that the settings name is the sandbox, and no real one."""
+    return settings.slack_api_url == f"{sandboxes.slack}/api/"
+
+
+async def connect_slack(database: Database, settings: Settings, program_id: str, team_id: str) -> None:
+    """The sandbox's workspace is this program's, by the consent of somebody in it, unless it was some program's before.
+
+    Whoever connects it to another program, or removes it, has it stay so.
+    """
+    async with database.begin() as session:
+        if await slack_workspaces.find(session, team_id) is not None:
+            return
+    installation = await _consent(settings, team_id)
+    keyring, link = Keyring.from_setting(settings.laurel_secret_keys), InstallLink(program_id, "sandbox")
+    async with database.begin() as session:
+        await slack_workspaces.install(session, keyring, link, installation, now=now())
+
+
+async def make_workspace(sandboxes: Sandboxes, name: str) -> str:
+    """One more workspace of the sandbox, with the sample's people, for a program of its own; its id."""
+    made = await _call("POST", f"{sandboxes.slack}/_control/teams", {"name": name})
+    team_id: str = made["id"]
+    return team_id
+
+
+async def _consent(settings: Settings, team_id: str) -> Installation:
+    """What Slack hands over for the code with which a browser would come back."""
+    app = App(slack.CLIENT_ID, slack.CLIENT_SECRET, settings.laurel_public_url)
+    slacks = Slacks(settings.slack_api_url)
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as browser:
+            back = await browser.get(f"{app.approval_url(settings.slack_api_url, state='')}&team={team_id}")
+        return await app.exchange(slacks.anonymous, httpx.URL(back.headers["location"]).params["code"])
+    except (httpx.HTTPError, KeyError, OutsideError) as error:
+        raise CommandFailed(f"the Slack sandbox lets nobody in: {type(error).__name__}") from None
+    finally:
+        await slacks.aclose()
 
 
 async def _webhook_key(sandboxes: Sandboxes, settings: Settings) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from cli import seed
 from cli.demo.expectations import Expectation, cards_issued, judge
 from cli.demo.facts import BIG_DEAL
-from cli.demo.outside import Api, HubSpotAccount, LearningSystem, VendorAccount
+from cli.demo.outside import Api, HubSpotAccount, LearningSystem, SlackWorkspace, VendorAccount
 from cli.demo.record import Record
 from cli.demo.script import Script
 from cli.demo.story import Story
@@ -44,7 +44,7 @@ def demo(
     """Show the main job for real, at the stack that runs here or at one that is started for it.
 
     A new program each time: people are imported, a configuration is applied, deals and courses become points, points
-    become gift cards. The status is 0 only if all of it happened exactly once.
+    become gift cards, a nomination in Slack becomes points. The status is 0 only if all of it happened exactly once.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
@@ -100,6 +100,10 @@ def _stay(console: Console, stack: Stack) -> None:
 
 async def _play(console: Console, settings: Settings) -> tuple[list[Expectation], Record]:
     sandboxes, story = Sandboxes.at(Ports(settings.laurel_port)), Story(console, settings)
+    if not seed.speaks_with_sandbox(settings, sandboxes):
+        raise CommandFailed(
+            "`laurel demo` talks to the sandbox of Slack: take your own app's SLACK_ settings away for it"
+        )
     database = Database(settings.database_url, pool_size=2)
     try:
         record = await _record(story, settings, sandboxes, database)
@@ -112,18 +116,20 @@ async def _play(console: Console, settings: Settings) -> tuple[list[Expectation]
 
 async def _record(story: Story, settings: Settings, sandboxes: Sandboxes, database: Database) -> Record:
     company = await seed.make_company(database, settings, sandboxes, NAME)
+    team_id = await seed.make_workspace(sandboxes, NAME)
+    await seed.connect_slack(database, settings, company.program_id, team_id)
     await seed.connect_sandboxes(settings, sandboxes, company)
     story.chapter("A company")
     story.tell(f"{company.program_id}, a new program: 12 people in three countries, the rules of config/,")
-    story.tell("connected to a CRM, an LMS and a gift card vendor (local sandboxes, real protocols)")
+    story.tell("connected to a CRM, an LMS, a gift card vendor and a Slack workspace (local sandboxes, real protocols)")
     url = f"http://127.0.0.1:{settings.laurel_port}"
     api, lms = Api(url, company), LearningSystem(url, company)
-    crm, vendor = HubSpotAccount(sandboxes), VendorAccount(sandboxes)
+    crm, vendor, slack = HubSpotAccount(sandboxes), VendorAccount(sandboxes), SlackWorkspace(sandboxes, team_id)
     async with AsyncExitStack() as opened:
-        for caller in (api, lms, crm, vendor):
+        for caller in (api, lms, crm, vendor, slack):
             await opened.enter_async_context(aclosing(caller))
         waiting = Waiting(settings.laurel_state_dir)
-        return await Script(company.program_id, api, crm, lms, vendor, database, waiting, story).play()
+        return await Script(company.program_id, api, crm, lms, vendor, slack, database, waiting, story).play()
 
 
 def _tell(story: Story, record: Record, expectations: list[Expectation]) -> None:

@@ -4,15 +4,20 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cli.demo.facts import (
+    APPROVER,
     BONUS,
     DEALS,
     FORM_POINTS,
     LESSONS,
+    NOMINATED_POINTS,
+    NOMINATOR,
+    NOMINEE,
     PLACES,
     RACERS,
     REDEEMED_POINTS,
     REDEEMER,
     REOPENED,
+    THANKED_POINTS,
     WEEKS,
 )
 from cli.demo.outside import Json
@@ -20,6 +25,16 @@ from cli.demo.record import Record, Standing
 
 # What an explanation says to whom no place was left.
 PLACES_TAKEN = f"the {PLACES} places were taken"
+
+
+# What each person is told once in Slack, by words of it.
+TOLD = (
+    (NOMINATOR, "is on its way"),
+    (APPROVER, f"{NOMINATOR.capitalize()} nominates {NOMINEE.capitalize()}"),
+    (APPROVER, "Thank you: approved."),
+    (NOMINEE, f"{NOMINATOR.capitalize()} nominated you"),
+    (NOMINATOR, f"Your nomination of {NOMINEE.capitalize()} was approved"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,9 @@ def judge(record: Record) -> list[Expectation]:
         _hold_is_settled(final),
         _streak_is_saved(record),
         _places_are_kept(record),
+        _nomination_gives_once(record),
+        _everybody_is_told(record),
+        _thanks_cost_what_they_give(record),
         _ledger_holds(record),
         _month_is_explained(record),
     ]
@@ -131,6 +149,24 @@ def _places_are_kept(record: Record) -> Expectation:
     wanted = [FORM_POINTS + BONUS] * PLACES + [FORM_POINTS] * (len(RACERS) - PLACES)
     holds = record.played.earned == wanted and any(PLACES_TAKEN in line for line in record.played.refusal)
     return Expectation(f"{PLACES} places are {PLACES}, and who is third reads why", holds, f"{record.played.earned}")
+
+
+def _nomination_gives_once(record: Record) -> Expectation:
+    found = record.talked.nominated
+    what = "a nomination approved in Slack gives its points once"
+    return Expectation(what, found == NOMINATED_POINTS, f"{found} points")
+
+
+def _everybody_is_told(record: Record) -> Expectation:
+    counts = [sum(words in text for text in record.talked.told.get(name, ())) for name, words in TOLD]
+    what = "who nominated, approves and was nominated are told in Slack, each thing once"
+    return Expectation(what, counts == [1] * len(TOLD), f"{sum(counts)} messages")
+
+
+def _thanks_cost_what_they_give(record: Record) -> Expectation:
+    talked = record.talked
+    holds = (talked.thanked, talked.spent) == (THANKED_POINTS, THANKED_POINTS)
+    return Expectation("thanks cost what they give", holds, f"{talked.thanked} points for {talked.spent} kudos")
 
 
 def _ledger_holds(record: Record) -> Expectation:

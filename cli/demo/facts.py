@@ -90,3 +90,12 @@ RACERS = ("grace@example.com", "simon@example.com", "emre@example.com")
 PLACES = 2
 BONUS = 25
 FORM_POINTS = 15
+
+# The third act, in Slack: who nominates whom, who approves it, and what the nominee thanks for.
+NOMINATOR, NOMINEE, APPROVER = "maya", "grace", "helen"
+CATEGORY = "above-and-beyond"
+REASON = "She stayed until the cranes in the harbour ran again, and showed us how to keep them running."
+NOMINATED_POINTS = 100
+CHANNEL = "thanks"
+THANKED_POINTS = 20
+THANKS = f"thanks @{NOMINATOR} +{THANKED_POINTS} #Care for seeing what nobody else had seen"

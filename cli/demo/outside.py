@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from cli.demo.facts import Deal
+from cli.demo.screens import Screens
 from cli.demo.waiting import DemoFailed
 from cli.seed import SampleCompany, Sandboxes
 
@@ -109,6 +110,23 @@ class VendorAccount(Caller):
         await self.call("POST", "/faults", {"kind": "timeout_after_success", "route": "POST /orders"})
 
 
+class SlackWorkspace(Caller):
+    """The company's workspace: its people act in it, and what they see can be read."""
+
+    def __init__(self, sandboxes: Sandboxes, team_id: str) -> None:
+        super().__init__(f"{sandboxes.slack}/_control")
+        self._team_id = team_id
+        self.page_url = f"{sandboxes.slack}/?team={team_id}"
+
+    async def act(self, what: str, **body: Any) -> Any:
+        """Somebody does it; what comes of it."""
+        done: Json = await self.call("POST", f"/people/{what}", {"team": self._team_id, **body})
+        return done["result"]
+
+    async def screens(self) -> Screens:
+        return Screens(await self.call("GET", "/said", params={"team": self._team_id}))
+
+
 class Api(Caller):
     """Laurel's REST API with the program's key."""
 
@@ -124,8 +142,8 @@ class Api(Caller):
     async def members(self) -> list[Json]:
         return await self._items("/v1/members")
 
-    async def balance(self, member_id: str) -> Json:
-        found: Json = await self.call("GET", f"/v1/members/{member_id}/balance")
+    async def balance(self, member_id: str, unit: str = "points") -> Json:
+        found: Json = await self.call("GET", f"/v1/members/{member_id}/balance", params={"unit": unit})
         return found
 
     async def order(self, order_id: str) -> Json:

@@ -1,6 +1,6 @@
 """What a demonstration saw, for its story and for judging it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,16 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
+class Talked:
+    """What came of the nomination and of the thanks in Slack, and what each person was told there directly."""
+
+    nominated: int = 0
+    thanked: int = 0
+    spent: int = 0
+    told: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Month:
     """How many facts were told of a month that is made up, and what was verified of it."""
 
@@ -61,6 +71,7 @@ class Record:
     repeats_sent: int = 0
     retracted_points: int = 0
     played: Played = field(default_factory=Played)
+    talked: Talked = field(default_factory=Talked)
     explanation: Sequence[str] = ()
     orders: list[Json] = field(default_factory=list)
     issued_before: int = 0

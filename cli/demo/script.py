@@ -9,9 +9,10 @@ from uuid import uuid4
 from cli.demo.facts import BIG_DEAL, DEALS, LESSONS, REDEEMED, REDEEMER, REOPENED
 from cli.demo.game import Game
 from cli.demo.month import live_through
-from cli.demo.outside import Api, HubSpotAccount, Json, LearningSystem, VendorAccount
+from cli.demo.outside import Api, HubSpotAccount, Json, LearningSystem, SlackWorkspace, VendorAccount
 from cli.demo.record import Record, Standing
 from cli.demo.story import Story
+from cli.demo.talk import Talk
 from cli.demo.waiting import DemoFailed, Waiting
 from cli.explanations import told
 from storage import explanations, verification
@@ -30,6 +31,7 @@ class Script:
         crm: HubSpotAccount,
         lms: LearningSystem,
         vendor: VendorAccount,
+        slack: SlackWorkspace,
         database: Database,
         waiting: Waiting,
         story: Story,
@@ -38,6 +40,7 @@ class Script:
         self._crm = crm
         self._lms = lms
         self._vendor = vendor
+        self._slack = slack
         self._database = database
         self._waiting = waiting
         self._story = story
@@ -58,6 +61,7 @@ class Script:
         await self._retract()
         await self._finish(redeemed)
         self.record.played = await self._game().play()
+        self.record.talked = await Talk(self._api, self._slack, self._waiting, self._story, self._members).play()
         await self._look_back()
         self.record.month = await live_through(self._database, self._story, self.record.program_id)
         self.record.seconds = round(time.monotonic() - began, 1)

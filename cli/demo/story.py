@@ -33,6 +33,11 @@ class Story:
     def tell(self, what: str) -> None:
         self._console.print(f"  {what}", highlight=False, soft_wrap=True)
 
+    def quote(self, lines: Iterable[str]) -> None:
+        """What somebody reads, as it stands."""
+        for line in lines:
+            self._console.print(f"    │ {line}", markup=False, highlight=False, soft_wrap=True)
+
     def link(self, workflow_id: str) -> str:
         """Where the workflow is shown."""
         return workflow_url(self._settings, workflow_id)

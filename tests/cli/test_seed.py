@@ -15,12 +15,15 @@ from connectors.bamboohr import BambooHRs
 from domain import api_keys as keys
 from domain.events import Identity
 from domain.programs import ProgramKind
+from domain.slack_workspaces import WorkspaceState
 from domain.syncs import Sync, begin
 from sandbox import bamboohr, hubspot, slack, tremendous
+from sandbox.slack.company import TEAM_ID
 from settings import Settings
-from storage import api_keys, members, programs
+from storage import api_keys, members, programs, slack_workspaces
 from storage.database import Database
 from storage.keyring import Keyring
+from tests.programs import make_program
 from tests.sandboxes import running
 
 
@@ -74,6 +77,50 @@ async def test_the_sandboxes_send_their_notices_to_it(settings: Settings, sandbo
     intake = f"{settings.laurel_public_url}/intake"
     assert crm.json()["url"] == f"{intake}/{company.connections['hubspot']}"
     assert vendor.json()["webhooks"][0]["url"] == f"{intake}/{company.connections['tremendous']}"
+
+
+async def test_its_slack_is_the_first_workspace_of_the_sandbox_whatever_else_is_made_of_it(
+    settings: Settings, sandboxes: Sandboxes
+) -> None:
+    beside = settings.model_copy(update={"slack_api_url": f"{sandboxes.slack}/api/"})
+
+    company = await seed.sample_company(beside, sandboxes)
+    other = await seed.make_workspace(sandboxes, "Other")
+    database = Database(settings.database_url)
+    async with database.begin() as session:
+        program_id = await make_program(session)
+    await seed.connect_slack(database, beside, program_id, other)
+    await seed.sample_company(beside, sandboxes)
+
+    async with database.begin() as session:
+        own = await slack_workspaces.list_of(session, company.program_id)
+        others = await slack_workspaces.list_of(session, program_id)
+    await database.dispose()
+    assert [(one.team_id, one.state) for one in own] == [(TEAM_ID, WorkspaceState.INSTALLED)]
+    assert [(one.team_id, one.name) for one in others] == [(other, "Other")]
+    assert "users:read.email" in others[0].scopes
+
+
+async def test_a_slack_app_of_ones_own_is_left_alone(settings: Settings, sandboxes: Sandboxes) -> None:
+    company = await seed.sample_company(settings, sandboxes)
+
+    database = Database(settings.database_url)
+    async with database.begin() as session:
+        found = await slack_workspaces.list_of(session, company.program_id)
+    await database.dispose()
+    assert found == []
+
+
+async def test_its_people_have_this_month_s_allowance_to_give(settings: Settings, sandboxes: Sandboxes) -> None:
+    company = await seed.sample_company(settings, sandboxes)
+
+    database = Database(settings.database_url)
+    async with database.begin() as session:
+        maya = await members.find_by_identity(session, company.program_id, Identity("lms", "maya"))
+        assert maya is not None
+        balance = await members.balance(session, company.program_id, maya.id, as_of=now(), unit="kudos")
+    await database.dispose()
+    assert balance.available == 100
 
 
 async def test_reading_its_people_from_bamboohr_changes_nobody(settings: Settings, sandboxes: Sandboxes) -> None:

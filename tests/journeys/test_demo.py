@@ -17,8 +17,8 @@ def test_the_demonstration_keeps_every_promise_and_gives_the_sandboxes_back(stac
     assert summary.pop("ledger_checks") > 100
     assert summary.pop("seconds") > 0
     assert summary == {
-        "events": 21,
-        "awarded_points": 1696,
+        "events": 24,
+        "awarded_points": 1816,
         "retracted_points": 120,
         "repeats_suppressed": 61,
         "orders_fulfilled": 2,
@@ -26,7 +26,15 @@ def test_the_demonstration_keeps_every_promise_and_gives_the_sandboxes_back(stac
     }
     assert "Using the stack that runs here" in done.stdout
     assert f"{stack.ui_url}/namespaces/default/workflows/order%2Ford_" in done.stdout
+    assert "    │ [Approve] [Approve, but change] [Decline]" in done.stdout
     assert webhooks(stack) == before
+    assert (slack_workspaces(stack), len(slack_workspaces(stack, "Demonstration"))) == (["T0SANDBOX1"], 1)
+
+
+def slack_workspaces(stack: RunningStack, program: str = "Sample company") -> list[str]:
+    """Those of the program, by id."""
+    listed = stack.laurel("slack", "list", "--program", program, "--json")
+    return [one["team_id"] for one in json.loads(listed.stdout)]
 
 
 def webhooks(stack: RunningStack) -> list[str]:

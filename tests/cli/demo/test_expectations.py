@@ -2,12 +2,27 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
 from cli.demo.expectations import due, judge
-from cli.demo.facts import BONUS, DEALS, FORM_POINTS, LESSONS, REDEEMED_POINTS, REDEEMER, REOPENED, WEEKS
-from cli.demo.record import Month, Played, Record, Standing
+from cli.demo.facts import (
+    APPROVER,
+    BONUS,
+    DEALS,
+    FORM_POINTS,
+    LESSONS,
+    NOMINATED_POINTS,
+    NOMINATOR,
+    NOMINEE,
+    REDEEMED_POINTS,
+    REDEEMER,
+    REOPENED,
+    THANKED_POINTS,
+    WEEKS,
+)
+from cli.demo.record import Month, Played, Record, Standing, Talked
 from storage.verification import Check
 
 
@@ -45,6 +60,16 @@ def seen() -> Record:
             went_on={"state": "active", "current_streak": WEEKS + 1},
             earned=[FORM_POINTS + BONUS, FORM_POINTS + BONUS, FORM_POINTS],
             refusal=["challenge: the 2 places were taken; yours was the 3rd"],
+        ),
+        talked=Talked(
+            NOMINATED_POINTS,
+            THANKED_POINTS,
+            THANKED_POINTS,
+            told={
+                NOMINATOR: ["Your nomination for X is on its way.", "Your nomination of Grace was approved"],
+                APPROVER: ["Maya nominates Grace for X.", "Thank you: approved."],
+                NOMINEE: ["Maya nominated you: X", "Your week"],
+            },
         ),
     )
 
@@ -105,6 +130,23 @@ def refuse_without_a_reason(record: Record) -> None:
     record.played.refusal = ["it earned 15 points"]
 
 
+def give_a_nomination_twice(record: Record) -> None:
+    record.talked = replace(record.talked, nominated=2 * NOMINATED_POINTS)
+
+
+def tell_the_nominee_nothing(record: Record) -> None:
+    record.talked = replace(record.talked, told={**record.talked.told, NOMINEE: []})
+
+
+def ask_the_approver_twice(record: Record) -> None:
+    asked = record.talked.told[APPROVER]
+    record.talked = replace(record.talked, told={**record.talked.told, APPROVER: [*asked, asked[0]]})
+
+
+def thank_for_nothing(record: Record) -> None:
+    record.talked = replace(record.talked, spent=0)
+
+
 def violate_the_ledger(record: Record) -> None:
     record.checks = [Check("I1", 10, 1)]
 
@@ -124,6 +166,10 @@ def violate_the_ledger(record: Record) -> None:
         (break_the_streak, "sick leave that came late saves the streak"),
         (pay_a_third_place, "2 places are 2, and who is third reads why"),
         (refuse_without_a_reason, "2 places are 2, and who is third reads why"),
+        (give_a_nomination_twice, "a nomination approved in Slack gives its points once"),
+        (tell_the_nominee_nothing, "who nominated, approves and was nominated are told in Slack, each thing once"),
+        (ask_the_approver_twice, "who nominated, approves and was nominated are told in Slack, each thing once"),
+        (thank_for_nothing, "thanks cost what they give"),
         (violate_the_ledger, "the ledger verifies"),
         (leave_a_line_unexplained, "every line of a month is explained"),
     ],
