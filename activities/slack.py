@@ -106,8 +106,11 @@ class SlackActivities:
         async with self._database.begin() as session:
             user = await slack_users.find(session, connection.program_id, connection.id, user_id)
             texts = Texts.of(user.locale if user else None)
-            if user is None or user.member_id is None:
-                return home.render_stranger(texts)
+            why = await slack_users.read_apart(session, connection.program_id, user)
+            if why is not None:
+                return home.render_apart(why, texts)
+            assert user is not None, "who takes part is known"
+            assert user.member_id is not None, "who takes part is a member"
             found = await homes.read(session, connection.program_id, user.member_id, self._clock(), boards=self._redis)
         return home.render(found, texts)
 

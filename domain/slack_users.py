@@ -23,6 +23,14 @@ class UserKind(StrEnum):
     BOT = "bot"
 
 
+class Apart(StrEnum):
+    """Why a user takes no part in the program."""
+
+    UNKNOWN = "unknown"  # no member
+    OUTSIDE = "outside"  # a guest, or somebody of another company, while the program has none of them
+    LEFT = "left"  # no member any more
+
+
 class Deactivation(StrEnum):
     """What it means for a member that their account is deactivated, as the connection says."""
 
@@ -74,9 +82,14 @@ class SlackUser:
     seen_at: datetime
 
 
+def may_take_part(kind: UserKind, *, outsiders: bool) -> bool:
+    """Whether a user of this kind takes part where `outsiders` do, or do not."""
+    return kind is UserKind.PERSON or (outsiders and kind is not UserKind.BOT)
+
+
 def names_of(connection: Connection, facts: UserFacts, *, outsiders: bool) -> tuple[Identity, ...]:
     """The names by which the user may be a member, the surest first; `outsiders` may take part if that is said."""
-    if facts.kind is UserKind.BOT or (facts.kind is not UserKind.PERSON and not outsiders):
+    if not may_take_part(facts.kind, outsiders=outsiders):
         return ()
     own = Identity(connection.name, facts.user_id)
     if facts.email is None or facts.kind is UserKind.EXTERNAL:

@@ -17,9 +17,10 @@ from domain.connections import Connection
 from domain.events import Identity
 from domain.member_changes import read
 from domain.members import Member, MemberStatus
-from domain.slack_users import Deactivation, SlackUser, UserFacts, UserKind, names_of
+from domain.recognitions import policy_of
+from domain.slack_users import Apart, Deactivation, SlackUser, UserFacts, UserKind, may_take_part, names_of
 from domain.slack_workspaces import WorkspaceState
-from storage import member_changes, members, notifications
+from storage import configurations, member_changes, members, notifications
 from storage.slack_tables import slack_users, slack_workspaces
 from storage.tables import connections
 
@@ -40,6 +41,24 @@ async def find_all(
     own = slack_users.c.program_id == program_id, slack_users.c.connection_id == connection_id
     found = await session.execute(select(*_COLUMNS).where(*own, slack_users.c.user_id.in_(sorted(set(user_ids)))))
     return {row["user_id"]: _user(row) for row in found.mappings()}
+
+
+async def read_apart(session: AsyncSession, program_id: str, user: SlackUser | None) -> Apart | None:
+    """Why the user takes no part as things are now; None if they do."""
+    if user is None:
+        return Apart.UNKNOWN
+    if not may_take_part(user.kind, outsiders=await read_outsiders(session, program_id)):
+        return Apart.OUTSIDE
+    if user.member_id is None:
+        return Apart.UNKNOWN
+    member = await members.get(session, program_id, user.member_id)
+    return Apart.LEFT if member.status is MemberStatus.LEFT else None
+
+
+async def read_outsiders(session: AsyncSession, program_id: str) -> bool:
+    """Whether guests and people of other companies take part now."""
+    policy = policy_of(await configurations.read_active(session, program_id))
+    return policy is not None and policy.external
 
 
 async def list_of_member(session: AsyncSession, program_id: str, member_id: str) -> list[SlackUser]:

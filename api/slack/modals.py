@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.errors import OutsideError
-from connectors.slack import cards, commands, forms, home, redeem
+from connectors.slack import answers, cards, commands, forms, home, redeem
 from connectors.slack.blocks import View
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slacks
@@ -21,7 +21,7 @@ from domain.connections import Connection
 from domain.recognitions import policy_of
 from domain.redemptions import find
 from domain.slack import EnvelopeKind, KeptEnvelope
-from domain.slack_users import SlackUser
+from domain.slack_users import Apart, SlackUser
 from storage import celebrations, configurations, connections, nominations, redemptions, slack_users
 from storage.database import Database
 from storage.keyring import Keyring
@@ -71,7 +71,11 @@ class Modals:
             view_id = opened["view"]["id"]
         try:
             async with self._database.begin() as session:
-                view = await fill(session, kept, user, texts)
+                why = await slack_users.read_apart(session, kept.program_id, user)
+                if why in (Apart.LEFT, Apart.OUTSIDE):  # who is not known yet, is when the form is handed in
+                    view = forms.excuse(skeleton["title"]["text"], answers.apart(why, texts), texts)
+                else:
+                    view = await fill(session, kept, user, texts)
         except LookupError:
             view = forms.excuse(skeleton["title"]["text"], texts.say("It is not there any more."), texts)
         await slack.write("views.update", {"view_id": view_id, "view": view})
@@ -168,10 +172,10 @@ async def _read_shop(session: AsyncSession, kept: KeptEnvelope, user: SlackUser 
 
 
 async def _words(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
-    if user is None or user.member_id is None:
-        raise LookupError("who is no member has no words here")
+    """Who is not known yet has written nothing before: whether they may is asked when they send it."""
     notification_id = kept.body["actions"][0]["value"]
-    own = await celebrations.find_words(session, kept.program_id, notification_id, user.member_id)
+    known = user.member_id if user else None
+    own = await celebrations.find_words(session, kept.program_id, notification_id, known) if known else None
     return cards.words_form(notification_id, own, texts, most=MAX_WORDS_LENGTH)
 
 

@@ -13,7 +13,7 @@ from domain.slack import Envelope, KeptEnvelope
 from domain.slack_users import SlackUser
 from domain.time import Clock
 from relay.slack import views
-from relay.slack.context import Context
+from relay.slack.context import Context, enter
 from relay.slack.people import People
 from storage import connections, slack_envelopes, slack_messages, slack_workspaces
 from storage.database import Database
@@ -44,7 +44,16 @@ class Submissions:
                 kept = await slack_envelopes.keep(session, envelope, wanted=False, now=self._clock())
                 if kept is None or not kept[1]:
                     return kept
-                context = Context(connection, users, asker_id, self._keyring, self._redis, envelope.key, self._clock())
+                context = await enter(
+                    session,
+                    connection,
+                    users,
+                    asker_id,
+                    self._keyring,
+                    self._redis,
+                    envelope_key=envelope.key,
+                    as_of=self._clock(),
+                )
                 return await self._act(session, context, kept[0]), True
 
         return await retry(attempt)

@@ -31,6 +31,7 @@ from domain.configuration import POINTS, UnitKind
 from domain.game import Board, Cadence, Window
 from domain.leaderboards import BUILT_IN, PARTS
 from domain.redemptions import Selection
+from domain.slack_users import Apart
 from domain.streaks import StreakState
 
 MAX_STREAKS = 20  # that are shown at once
@@ -45,14 +46,19 @@ _UNPLACED = {
     Unplaced.NO_PLACE: later("There is no place to show: you have earned nothing here yet, or too few people have."),
     Unplaced.NO_BOARD: later("There is no such board."),
 }
-
-
-def stranger(texts: Texts) -> str:
-    """What somebody is told who is no member, and what they can do about it."""
-    return texts.say(
+_APART = {
+    Apart.UNKNOWN: later(
         "I do not know you yet: no member of the program has the e-mail address of your Slack account. Ask your HR "
         "team to add it, and try again; nothing that you were given meanwhile is lost."
-    )
+    ),
+    Apart.OUTSIDE: later("Guests and people of other companies do not take part here. Nothing was done."),
+    Apart.LEFT: later("You do not take part any more. Ask your administrator if that is not right."),
+}
+
+
+def apart(why: Apart, texts: Texts) -> str:
+    """What somebody is told who takes no part, and what they can do about it."""
+    return texts.say(_APART[why])
 
 
 def render(answer: Answer, texts: Texts) -> dict[str, Any]:

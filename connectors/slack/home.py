@@ -14,6 +14,7 @@ from domain.account_statements import Category
 from domain.answers import Places, Shop
 from domain.configuration import POINTS
 from domain.homes import Activity, Approval, Home
+from domain.slack_users import Apart
 from domain.streaks import StreakState
 from domain.time import zone
 
@@ -64,9 +65,9 @@ def render(shown: Home, texts: Texts) -> View:
     )
 
 
-def render_stranger(texts: Texts) -> View:
-    """The page of somebody who is no member, and what they can do about it."""
-    return home([header(texts.say("Welcome to Laurel")), section(answers.stranger(texts))])
+def render_apart(why: Apart, texts: Texts) -> View:
+    """The page of somebody who takes no part, and what they can do about it."""
+    return home([header(texts.say("Welcome to Laurel")), section(answers.apart(why, texts))])
 
 
 # -- What there is -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from connectors.slack import answers
+from connectors.slack import answers, blocks
 from domain.asks import Why
 from domain.slack import MessageKind, Outgoing
 from relay.slack import nominations
@@ -17,9 +17,11 @@ from storage import asks
 async def act(session: AsyncSession, context: Context, body: Mapping[str, Any]) -> Sequence[Outgoing]:
     """Do what the button says; a Home that was pressed in is shown anew."""
     pressed = body["actions"][0]
-    messages: list[Outgoing] = []
-    if context.member_id is not None:
-        messages += await _do(session, context, pressed["action_id"], pressed.get("value", ""), body)
+    messages: Sequence[Outgoing]
+    if context.member_id is None:
+        messages = [reply(context, body, blocks.message(context.excuse))]
+    else:
+        messages = await _do(session, context, pressed["action_id"], pressed.get("value", ""), body)
     in_home = body.get("view", {}).get("type") == "home"
     return [*messages, home(context)] if in_home else messages
 

@@ -17,7 +17,7 @@ async def act(session: AsyncSession, context: Context, body: Mapping[str, Any]) 
     """Do and answer what was typed."""
     ask = commands.parse(body.get("text", ""))
     if context.member_id is None:
-        return [reply(context, body, blocks.message(answers.stranger(context.texts)))]
+        return [reply(context, body, blocks.message(context.excuse))]
     match ask:
         case Thanks():
             said = await thanks.by_command(session, context, ask)

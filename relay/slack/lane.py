@@ -13,7 +13,7 @@ from domain.slack import EnvelopeKind, KeptEnvelope
 from domain.slack_users import SlackUser
 from domain.time import Clock
 from relay.slack import handlers
-from relay.slack.context import Context
+from relay.slack.context import enter
 from relay.slack.people import People
 from storage import connections, slack_envelopes, slack_messages
 from storage.database import Database
@@ -61,7 +61,16 @@ class SlackLane:
             if locked.handled_at is not None:
                 return
             asker_id, _ = people_in(kept.kind, kept.body)
-            context = Context(connection, users, asker_id, self._keyring, self._redis, kept.key, self._clock())
+            context = await enter(
+                session,
+                connection,
+                users,
+                asker_id,
+                self._keyring,
+                self._redis,
+                envelope_key=kept.key,
+                as_of=self._clock(),
+            )
             messages = await handlers.act(session, context, kept.kind, kept.body)
             await slack_envelopes.handle(session, kept, now=self._clock())
             await slack_messages.send(session, kept.program_id, messages, now=self._clock())

@@ -9,10 +9,9 @@ from connectors.errors import MalformedNotice, Rejected
 from connectors.slack import users
 from connectors.slack.web import Slacks
 from domain.connections import Connection
-from domain.recognitions import policy_of
 from domain.slack_users import SlackUser, UserFacts
 from domain.time import Clock
-from storage import configurations, slack_users
+from storage import slack_users
 from storage.database import Database
 
 # Slack is asked again about who is no member, and about anybody after so long.
@@ -47,8 +46,7 @@ class People:
     async def keep(self, connection: Connection, facts: UserFacts) -> SlackUser:
         """What Slack says of the user is kept."""
         async with self._database.begin() as session:
-            policy = policy_of(await configurations.read_active(session, connection.program_id))
-            outsiders = policy is not None and policy.external
+            outsiders = await slack_users.read_outsiders(session, connection.program_id)
             return await slack_users.keep(session, connection, facts, outsiders=outsiders, now=self._clock())
 
     async def _ask(self, connection: Connection, user_ids: Sequence[str]) -> list[UserFacts]:

@@ -26,11 +26,23 @@ async def _policy(session: AsyncSession, context: Context) -> RecognitionPolicy 
 def giving(context: Context, key: str, receivers: Sequence[str], **said: Any) -> Giving | Refused:
     """Who thanks whom, as members; Refused if a receiver is none, or it is too much for any program."""
     members = [context.member_of(one) for one in receivers]
-    known = tuple(member for member in members if member is not None)
-    if len(known) < len(receivers):
-        return Refused("member_not_found", "somebody is no member")
     assert context.member_id is not None, "only members give"
-    names = {"giver_id": context.member_id, "receiver_ids": known, "actor": f"slack:{context.asker_id}"}
+    return _asked(context, key, context.member_id, members, **said)
+
+
+def gone(context: Context, key: str, receivers: Sequence[str], **said: Any) -> Giving | Refused:
+    """The thanks that are to be taken back, whether or not these people still take part."""
+    giver_id = context.link_of(context.asker_id or "")
+    if giver_id is None:
+        return Refused("member_not_found", "whoever gave is no member")
+    return _asked(context, key, giver_id, [context.link_of(one) for one in receivers], **said)
+
+
+def _asked(context: Context, key: str, giver_id: str, members: Sequence[str | None], **said: Any) -> Giving | Refused:
+    known = tuple(member for member in members if member is not None)
+    if len(known) < len(members):
+        return Refused("member_not_found", "somebody is no member")
+    names = {"giver_id": giver_id, "receiver_ids": known, "actor": f"slack:{context.asker_id}"}
     return asked(**{"key": key, "amount": None, "reason": None, **names, **said})
 
 
@@ -107,11 +119,11 @@ async def by_reaction(session: AsyncSession, context: Context, event: Mapping[st
     is_there = event["type"] == "reaction_added"
     if is_there and item["channel"] not in policy.channels:
         return []
-    if context.member_id is None:
+    if is_there and context.member_id is None:
         return []
     team_id = context.connection.config["team_id"]
     key = f"slack:{team_id}:{item['channel']}:{item['ts']}:{event['user']}:{emoji}"
-    sign = giving(context, key, [author], amount=policy.emoji[emoji])
+    sign = (giving if is_there else gone)(context, key, [author], amount=policy.emoji[emoji])
     return await _settle(session, context, item["channel"], sign, is_there, event["event_ts"])
 
 
@@ -123,10 +135,12 @@ async def by_message(session: AsyncSession, context: Context, event: Mapping[str
     is_gone = event.get("subtype") == "message_deleted"
     message = event["previous_message"] if is_gone else event
     found = words.typed(message["text"], policy.emoji)
-    if found is None or (channel not in policy.channels and not is_gone) or context.member_id is None:
+    if found is None:
+        return []
+    if not is_gone and (channel not in policy.channels or context.member_id is None):
         return []
     key = f"slack:{context.connection.config['team_id']}:{channel}:{message['ts']}"
-    sign = giving(context, key, found.receivers, amount=found.amount, reason=found.reason)
+    sign = (gone if is_gone else giving)(context, key, found.receivers, amount=found.amount, reason=found.reason)
     return await _settle(session, context, channel, sign, not is_gone, event["event_ts"])
 
 

@@ -22,8 +22,11 @@ SUBMISSIONS = {
 
 
 async def submit(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
-    """Do what the form says; one that is not ours, or of nobody who is a member, only closes."""
+    """Do what the form says; one that is not ours only closes, and of who takes no part it says why."""
     submission = SUBMISSIONS.get(view["callback_id"])
-    if submission is None or context.member_id is None:
+    if submission is None:
         return Answered()
+    if context.member_id is None:
+        told = forms.excuse(view["title"]["text"], context.excuse, context.texts)
+        return Answered(answer={"response_action": "update", "view": told})
     return await submission(session, context, view)

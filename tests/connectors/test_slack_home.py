@@ -15,6 +15,7 @@ from connectors.slack.texts import Texts
 from domain.account_statements import Category
 from domain.answers import NoPlaces, Unplaced
 from domain.homes import Activity
+from domain.slack_users import Apart
 from tests.connectors.slack_answers import AT, shop
 from tests.connectors.slack_homes import largest, new, ordinary
 from tests.connectors.slack_judge import judge_view
@@ -31,7 +32,8 @@ def words(view: View) -> str:
 @pytest.mark.parametrize("shown", [new(), ordinary(), largest()], ids=["new", "ordinary", "largest"])
 def test_slack_takes_every_home(shown, locale):
     judge_view(home.render(shown, Texts.of(locale)))
-    judge_view(home.render_stranger(Texts.of(locale)))
+    for why in Apart:
+        judge_view(home.render_apart(why, Texts.of(locale)))
 
 
 @pytest.mark.parametrize("locale", ["en-US", "de-DE", "fr-FR"])

@@ -44,7 +44,8 @@ def user(user_id: str) -> SlackUser:
 def context() -> Context:
     users = {one: user(one) for one in ("U0", "U1", "U2")}
     nothing: Any = None
-    return Context(Connection("con_1", "prg_1", "slack", "slack", NOW), users, "U0", nothing, nothing, "key", NOW)
+    connection = Connection("con_1", "prg_1", "slack", "slack", NOW)
+    return Context(connection, users, "U0", nothing, nothing, "key", NOW, outsiders=False, apart=None)
 
 
 def is_answered(wanted: Giving | Refused) -> bool:
