@@ -20,9 +20,11 @@ TEAM, USER, CHANNEL = "T0LAUREL", "U0ADA", "C0GENERAL"
 SCOPES = ("commands", "chat:write", "users:read", "users:read.email")
 
 
-async def install(database: Database, keyring: Keyring, program_id: str, token: str = "xoxb-of-tests") -> Workspace:
-    """Connect the workspace TEAM to the program."""
-    installation = Installation(TEAM, "Example", "A0LAUREL", "U0BOT", SCOPES, token)
+async def install(
+    database: Database, keyring: Keyring, program_id: str, token: str = "xoxb-of-tests", team_id: str = TEAM
+) -> Workspace:
+    """Connect the workspace to the program."""
+    installation = Installation(team_id, "Example", "A0LAUREL", "U0BOT", SCOPES, token)
     async with database.begin() as session:
         return await slack_workspaces.install(session, keyring, InstallLink(program_id, "tests"), installation, now=NOW)
 
