@@ -12,7 +12,8 @@ from domain.configuration import Configuration
 from domain.counters import NOTHING, counts_from_json
 from domain.findings import Finding, of_badge, of_tier
 from domain.game import Badge
-from storage import configurations
+from domain.notifications import Notification
+from storage import badges, configurations, tiers
 from storage.events import RecordedEvent
 from storage.game_tables import member_badges, tier_changes
 from storage.tables import decisions, events
@@ -24,6 +25,19 @@ async def find(session: AsyncSession, program_id: str, event: RecordedEvent) -> 
         return None
     _, member_id, n = event.external_id.rsplit(":", 2)
     return await _FINDING[event.type](session, program_id, event.data, member_id, int(n))
+
+
+_TOLD = {badges.NOTIFICATION: (member_badges, "badge"), tiers.NOTIFICATION: (tier_changes, "ladder")}
+AWARDS = tuple(_TOLD)  # kinds of notifications
+
+
+async def find_event(session: AsyncSession, told: Notification) -> str | None:
+    """The event by which the member came to the tier or the badge that they are told of, if one did it."""
+    table, named = _TOLD[told.kind]
+    key, member_id, n = told.reference.split("/")
+    this = table.c.program_id == told.program_id, table.c.member_id == member_id, table.c[named] == key
+    found: str | None = await session.scalar(select(table.c.event_id).where(*this, table.c.n == int(n)))
+    return found
 
 
 async def _of_tier(

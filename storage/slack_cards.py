@@ -10,7 +10,8 @@ from domain.celebrations import KINDS as CELEBRATIONS
 from domain.members import Member
 from domain.nominations import Decision, NominationState
 from domain.notifications import WEEKLY_DIGEST, Notification
-from storage import celebrations, configurations, grace, nominations, rewards, weeks
+from domain.recognitions import RECEIVED
+from storage import celebrations, configurations, findings, grace, nominations, rewards, weeks
 
 Reader = Callable[[AsyncSession, Notification, Member | None, datetime], Awaitable[Card | None]]
 
@@ -60,6 +61,17 @@ async def _given(session: AsyncSession, told: Notification, member: Member | Non
     return Plain(told.subject, told.body, nomination.event_id)
 
 
+# -- Awards --------------------------------------------------------------------------------------------------------
+
+
+async def _received(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    return Plain(told.subject, told.body, told.about)
+
+
+async def _achieved(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    return Plain(told.subject, told.body, await findings.find_event(session, told))
+
+
 # -- Rewards and streaks -------------------------------------------------------------------------------------------
 
 
@@ -91,6 +103,8 @@ async def _week(session: AsyncSession, told: Notification, member: Member | None
 _READERS: Mapping[str, Reader] = {
     **dict.fromkeys(APPROVALS, _approval),
     "nomination_given": _given,
+    RECEIVED: _received,
+    **dict.fromkeys(findings.AWARDS, _achieved),
     **dict.fromkeys(OFFERS, _offer),
     AT_RISK: _at_risk,
     **dict.fromkeys(CELEBRATIONS, _celebration),

@@ -20,7 +20,7 @@ from domain.notifications import Notification
 from domain.rewards import RewardState
 
 APPROVE = "laurel.nominations.approve"
-WHY = "laurel.awards.why"  # a button: an award, by its event's id
+WHY = "laurel.awards.why"  # a button: an award, by the id of its event or reward
 WRITE_WORDS = "laurel.celebrations.write"  # a button: a celebration, by its notification's id
 WORDS = "laurel.celebrations.add"  # the form behind it, with the same id
 MAX_LINES = 40  # of a digest
@@ -65,8 +65,8 @@ def _plain(card: Plain, texts: Texts) -> dict[str, Any]:
     return message(card.subject, blocks)
 
 
-def _why(event_id: str, texts: Texts) -> dict[str, Any]:
-    return button(texts.say("Why?"), WHY, value=event_id)
+def _why(award_id: str, texts: Texts) -> dict[str, Any]:
+    return button(texts.say("Why?"), WHY, value=award_id)
 
 
 def digest(gathered: Sequence[Notification], texts: Texts) -> dict[str, Any]:
@@ -124,7 +124,8 @@ def _offer(card: Offer, texts: Texts) -> dict[str, Any]:
     until = texts.say("Choose until {when}.", when=texts.instant(card.expires_at, card.time_zone))
     cost = texts.say("It costs {points}.", points=texts.points(card.price_points)) if card.price_points else ""
     choose = button(texts.say("Choose"), CHOOSE, value=card.reward_id, style="primary")
-    return message(told, [section(lines([told, joined(" ", filter(None, [until, cost]))])), actions(choose)])
+    said = section(lines([told, joined(" ", filter(None, [until, cost]))]))
+    return message(told, [said, actions(choose, _why(card.reward_id, texts))])
 
 
 def _at_risk(card: AtRisk, texts: Texts) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from connectors.slack import cards
 from domain import derived
 from domain.celebrations import WordsRefused
 from domain.dispatches import DispatchState
@@ -60,7 +61,7 @@ class Acme:
     def __post_init__(self) -> None:
         self.lane = NotifyLane(self.database, clock=lambda: self.now)
 
-    async def tell(self, reference: str, kind: str = "badge", to: str | None = "ada", body: str = "Well done") -> None:
+    async def tell(self, reference: str, kind: str = "expiry", to: str | None = "ada", body: str = "Well done") -> None:
         async with self.database.begin() as session:
             told = Telling(self.ada if to else None, reference, body, reference)
             await notifications.tell_all(session, self.program_id, kind, [told], now=self.now)
@@ -92,6 +93,13 @@ class Acme:
         )
         async with self.database.begin() as session:
             return [(target, kind, text) for target, kind, text in await session.execute(query)]
+
+    async def buttons(self) -> list[Any]:
+        """The rows of buttons of all that is said, in its order."""
+        query = select(slack_messages.c.content["blocks"]).where(slack_messages.c.program_id == self.program_id)
+        async with self.database.begin() as session:
+            said = (await session.execute(query.order_by(slack_messages.c.id))).scalars()
+            return [block for blocks in said for block in blocks or () if block["type"] == "actions"]
 
     async def states(self) -> list[str]:
         own = select(dispatch_rows.c.state).where(dispatch_rows.c.program_id == self.program_id)
@@ -318,6 +326,23 @@ async def test_on_monday_members_are_told_what_their_week_has_brought_if_it_has(
         query = select(slack_messages.c.content).where(slack_messages.c.program_id == acme.program_id)
         last = (await session.execute(query.order_by(slack_messages.c.id.desc()).limit(1))).scalar_one()
     assert last["blocks"][1]["text"]["text"] == "You earned 50 points."
+
+
+async def test_a_tier_and_a_badge_say_by_which_event_they_came(acme: Acme) -> None:
+    game = {
+        "aggregates": {**SAMPLE["aggregates"], "deals": {"event_type": "deal.won", "per": "lifetime"}},
+        "tiers": {"status": {"title": "Status", "levels": [{"key": "bronze", "at": 50}]}},
+        "badges": {"first": {"title": "First deal", "aggregate": "deals"}},
+    }
+    async with acme.database.begin() as session:
+        await apply(session, acme.program_id, SAMPLE | POLICY | game)
+        [decided] = await intake.record(session, acme.program_id, [deal(1, "ada")], TOLD, as_of=NOW)
+    await acme.work()
+
+    assert {(block["elements"][0]["action_id"], block["elements"][0]["value"]) for block in await acme.buttons()} == {
+        (cards.WHY, decided.event_id)
+    }
+    assert len(await acme.buttons()) == 2
 
 
 async def test_an_approver_reads_in_the_same_message_who_has_decided(acme: Acme) -> None:
