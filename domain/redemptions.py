@@ -72,6 +72,11 @@ class Selected:
     at: Denomination | None = None
     between: Range | None = None
 
+    @property
+    def price_points(self) -> int:
+        """What is shown as its price: of a range, what each unit of the currency costs."""
+        return self.at.price_points if self.at else self.listing.points_per_unit
+
 
 def find(shop: Shop, selection: Selection) -> Selected | None:
     """What the member selected, as it is now; None if it is not to be had any more."""

@@ -16,7 +16,7 @@ from domain.idempotency import IdempotencyKey
 from domain.ledger import InsufficientPoints
 from domain.members import Member
 from domain.orders import Order, OrderRefused, OrderRequest, Refusal
-from domain.redemptions import Choice, Outcome, Pick, Placed, Purchase, Refused
+from domain.redemptions import Choice, Outcome, Pick, Placed, Purchase, Refused, Selected, Selection, find
 from domain.rewards import GivenReward, RewardState, items_of
 from domain.vendors import Money
 from storage import catalog, configurations, idempotency, members, orders, people, rewards
@@ -45,6 +45,19 @@ async def read_shop(session: AsyncSession, program_id: str, member_id: str, *, a
         recipient_email=member.email,
         time_zone=member.time_zone,
     )
+
+
+async def find_repriced(
+    session: AsyncSession, program_id: str, member_id: str, selection: Selection, seen: int, *, as_of: datetime
+) -> tuple[Shop, Selected] | None:
+    """What was selected, if it costs something else than was seen. No price changes until the transaction ends.
+
+    Raises LookupError for an unknown member.
+    """
+    await configurations.get_active(session, program_id)
+    shop = await read_shop(session, program_id, member_id, as_of=as_of)
+    selected = find(shop, selection)
+    return (shop, selected) if selected and selected.price_points != seen else None
 
 
 def _is_for(member: Member, listing: Listing) -> bool:

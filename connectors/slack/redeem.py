@@ -150,12 +150,13 @@ def _holds(listing: Listing, search: str) -> bool:
 # -- One thing, confirmed ------------------------------------------------------------------------------------------
 
 
-def confirm_view(shop: Shop, selected: Selected, texts: Texts) -> View:
-    """The second step: what it is, what it costs and leaves, and where it goes."""
+def confirm_view(shop: Shop, selected: Selected, texts: Texts, *, is_repriced: bool = False) -> View:
+    """The second step: what it is, what it costs and leaves, and where it goes; once more if its price has changed."""
     least = selected.at or (selected.between.least if selected.between else None)
     assert least is not None, "what is selected has a value, or a range of them"
     lack = least.price_points - shop.points
-    blocks = [section(lines(_told(shop, selected, texts)))]
+    blocks = [section(bold(_repriced(selected, texts)))] if is_repriced else []
+    blocks.append(section(lines(_told(shop, selected, texts))))
     if lack > 0:
         blocks.append(section(texts.say("You lack {points} for this. Nothing was charged.", points=texts.points(lack))))
     else:
@@ -167,6 +168,17 @@ def confirm_view(shop: Shop, selected: Selected, texts: Texts) -> View:
         submit=None if lack > 0 else texts.say("Order"),
         close=texts.say("Back"),
         metadata=_metadata(selected, least.value.currency),
+    )
+
+
+def _repriced(selected: Selected, texts: Texts) -> str:
+    points = texts.points(selected.price_points)
+    if selected.between is None:
+        return texts.say("The price has just changed: it is {points} now. Nothing was charged.", points=points)
+    return texts.say(
+        "The price has just changed: it is {points} for each {currency} now. Nothing was charged.",
+        points=points,
+        currency=selected.listing.currency,
     )
 
 
@@ -296,9 +308,15 @@ def read_step(view: Mapping[str, Any]) -> Selection | None:
     return read_selection(picked["value"], view.get("private_metadata")) if picked else None
 
 
+def read_confirmed(view: Mapping[str, Any]) -> tuple[Selection, int]:
+    """What was to be confirmed in the second step, and the price that it said."""
+    item, minor, _, reward_id, seen = view["private_metadata"].split(_BETWEEN)
+    return Selection(item, _minor(minor), reward_id or None), int(seen)
+
+
 def read_choice(view: Mapping[str, Any], texts: Texts) -> Choice | dict[str, str]:
     """What was confirmed in the second step, or what is wrong with it by the block."""
-    item, minor, currency, reward_id = view["private_metadata"].split(_BETWEEN)
+    item, minor, currency, reward_id, _ = view["private_metadata"].split(_BETWEEN)
     email = str(_field(view, _EMAIL, _EMAIL).get("value") or "")
     if reward_id:
         return Pick(reward_id, item, email)
@@ -313,7 +331,8 @@ def read_choice(view: Mapping[str, Any], texts: Texts) -> Choice | dict[str, str
 
 def _metadata(selected: Selected, currency: str) -> str:
     item, minor, reward_id = selected.selection.item, selected.selection.minor, selected.selection.reward_id
-    return _BETWEEN.join((item, "" if minor is None else str(minor), currency, reward_id or ""))
+    shown = "" if minor is None else str(minor)
+    return _BETWEEN.join((item, shown, currency, reward_id or "", str(selected.price_points)))
 
 
 def _field(view: Mapping[str, Any], block_id: str, action: str) -> Mapping[str, Any]:

@@ -27,8 +27,14 @@ async def choose(session: AsyncSession, context: Context, view: Mapping[str, Any
 
 
 async def confirm(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
-    """It is ordered, and the window says so; or says what stands in the way, beside the field if it is one."""
+    """It is ordered, and the window says so; or says what stands in the way, beside the field if it is one.
+
+    At another price than the window said it is not ordered: the window says the new one, and asks again.
+    """
     assert context.member_id is not None, "only members have forms"
+    asked = context.program_id, context.member_id, *redeem.read_confirmed(view)
+    if repriced := await redemptions.find_repriced(session, *asked, as_of=context.as_of):
+        return _shown("update", redeem.confirm_view(*repriced, context.texts, is_repriced=True))
     choice = redeem.read_choice(view, context.texts)
     if isinstance(choice, dict):
         return _errors(choice)

@@ -173,6 +173,27 @@ def test_the_address_is_the_members_own_unless_another_is_written():
     assert field["initial_value"] == "ada@example.com"
 
 
+def test_what_is_confirmed_has_the_price_that_was_said():
+    for of, selection, price in (
+        (shop(), Selection("coffee", 1_000), 100),
+        (shop(), Selection("grocer"), 10),
+        (shop(0), Selection("coffee", 2_500, "rwd_1"), 0),
+    ):
+        assert redeem.read_confirmed(confirming(of, selection)) == (selection, price)
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+@pytest.mark.parametrize("selection", [Selection("coffee", 1_000), Selection("grocer")])
+def test_another_price_is_said_with_what_it_is_now(locale: str, selection: Selection):
+    selected = find(shop(), selection)
+    assert selected is not None
+
+    view = confirm_view(shop(), selected, Texts.of(locale), is_repriced=True)
+
+    judge_view(view)
+    assert str(selected.price_points) in view["blocks"][0]["text"]["text"]
+
+
 # -- What came of it -----------------------------------------------------------------------------------------------
 
 

@@ -8,8 +8,8 @@ from domain.commands import Earn
 from domain.orders import Order
 from storage import commands, orders
 from tests.eventually import eventually
-from tests.programs import NOW
-from tests.relay.slack.conftest import Company
+from tests.programs import NOW, apply
+from tests.relay.slack.conftest import COMPANY, Company
 
 
 async def grant(company: Company, name: str, points: int) -> None:
@@ -57,6 +57,22 @@ async def test_points_are_redeemed_from_the_list_to_the_order_once(company: Comp
         500,
         "owen@home.example",
     )
+
+
+async def test_at_another_price_than_was_said_nothing_is_ordered_until_it_is_confirmed_again(company: Company) -> None:
+    await grant(company, "owen", 1_000)
+    await open_shop(company, "owen")
+    await company.slack.submit("owen", {redeem.SELECT: "mug|500"})
+    async with company.database.begin() as session:
+        mug = COMPANY["catalog"]["mug"]
+        await apply(session, company.program_id, {**COMPANY, "catalog": {"mug": {**mug, "points_per_unit": 120}}})
+    await company.slack.submit("owen", {"email": "owen@home.example"})
+    told, before = words(company, "owen"), await placed(company)
+    await company.slack.submit("owen", {"email": "owen@home.example"})
+
+    [order] = await placed(company)
+    assert "The price has just changed: it is 600 points now. Nothing was charged." in told
+    assert (before, order.price_points) == ([], 600)
 
 
 async def test_too_few_points_and_a_bad_address_order_nothing(company: Company) -> None:
