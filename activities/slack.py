@@ -99,7 +99,20 @@ class SlackActivities:
         if message.kind is MessageKind.HOME:
             await slack.write("views.publish", {"user_id": target, "view": await self._home(connection, target)})
             return None, None
-        return await _at_most_once(slack, target, message)
+        await self._at_most_once(slack, target, message)
+        return None, None
+
+    async def _at_most_once(self, slack: Slack, target: str, message: Message) -> None:
+        if message.state is MessageState.SENDING:
+            raise Rejected(slack.system, 0, UNKNOWN)
+        try:
+            if message.kind is MessageKind.EPHEMERAL:
+                await slack.write("chat.postEphemeral", {**message.content, "channel": target, "user": message.user})
+            else:
+                content = {name: value for name, value in message.content.items() if name != "response_url"}
+                await self._slacks.anonymous.respond(message.content["response_url"], content)
+        except Ambiguous:
+            raise Rejected(slack.system, 0, UNKNOWN) from None
 
     async def _home(self, connection: Connection, user_id: str) -> Mapping[str, Any]:
         """The person's Home as it is now."""
@@ -184,17 +197,3 @@ async def _edit(slack: Slack, message: Message) -> tuple[str, str]:
         raise Rejected(slack.system, 404, "nothing_to_edit")
     await slack.write("chat.update", {**message.content, "channel": message.channel, "ts": message.ts})
     return message.channel, message.ts
-
-
-async def _at_most_once(slack: Slack, target: str, message: Message) -> tuple[None, None]:
-    if message.state is MessageState.SENDING:
-        raise Rejected(slack.system, 0, UNKNOWN)
-    try:
-        if message.kind is MessageKind.EPHEMERAL:
-            await slack.write("chat.postEphemeral", {**message.content, "channel": target, "user": message.user})
-        else:
-            content = {name: value for name, value in message.content.items() if name != "response_url"}
-            await slack.respond(message.content["response_url"], content)
-    except Ambiguous:
-        raise Rejected(slack.system, 0, UNKNOWN) from None
-    return None, None

@@ -58,7 +58,6 @@ class Slack:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         self.system = breaker.system
         self._outside = Outside(api_url, headers=headers, breaker=breaker, bounds=_BOUNDS)
-        self._own_host = urlsplit(api_url).netloc
 
     async def aclose(self) -> None:
         await self._outside.aclose()
@@ -84,12 +83,25 @@ class Slack:
         scopes = [one.strip() for one in answer.headers.get("x-oauth-scopes", "").split(",") if one.strip()]
         return Introduction(found["team_id"], found["team"], found["user_id"], found["bot_id"], scopes, _date(answer))
 
+
+class Anonymous(Slack):
+    """Slack without a token: for what is asked before there is one, and for URLs that let whoever has them answer."""
+
+    def __init__(self, api_url: str) -> None:
+        super().__init__("", Breaker(KIND), api_url)
+        self._places = {_place(api_url), ("https", RESPONSE_HOST)}
+
     async def respond(self, response_url: str, body: Mapping[str, Any]) -> None:
         """Answer to a URL that came with a request; raises Rejected if that is not one of Slack's."""
-        url = urlsplit(response_url)
-        if url.netloc != self._own_host and (url.scheme, url.netloc) != ("https", RESPONSE_HOST):
+        if _place(response_url) not in self._places:
             raise Rejected(KIND, 400, "not_a_response_url")
         await self._outside.write("POST", response_url, orjson.dumps(body))
+
+
+def _place(url: str) -> tuple[str, str]:
+    """Scheme and host: the same host without encryption is another place."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def _read(answer: Answer, unsure: type[Unavailable | Ambiguous]) -> Mapping[str, Any]:
@@ -129,11 +141,11 @@ class Slacks(Clients[Slack]):
 
     def __init__(self, api_url: str) -> None:
         super().__init__(KIND, partial(_open, api_url))
-        self._anonymous = Slack("", Breaker(KIND), api_url)
+        self._anonymous = Anonymous(api_url)
 
     @property
-    def anonymous(self) -> Slack:
-        """Slack without a token: for what is asked before there is one."""
+    def anonymous(self) -> Anonymous:
+        """Slack without a token."""
         return self._anonymous
 
     async def aclose(self) -> None:

@@ -576,7 +576,12 @@ OF_THE_APP = {"oauth.v2.access": _installed, "apps.connections.open": _connected
 
 @api.post("/response/{token}")
 async def respond(token: str, request: Request) -> Response:
-    """An answer where the interaction was: for its user alone, unless it says otherwise."""
+    """An answer where the interaction was: for its user alone, unless it says otherwise.
+
+    The URL is all that it takes: a token that is sent along is given away, so it is refused here.
+    """
+    if "authorization" in request.headers:
+        raise Refused("token_given_away", status=400)
     lost = await spoil(request)
     workspace = next((one for one in _workspaces(request) if token in one.records.response_urls), None)
     if workspace is None or (url := workspace.records.response_urls[token]).until <= workspace.now():
