@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.notifications import Notification
+
 
 class DispatchState(StrEnum):
     """Where a notification has got to; one without a dispatch is to be decided upon."""
@@ -25,18 +27,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """What became of a notification; `about` is the row that it tells of.
+    """What became of a notification.
 
     `due_at` while it waits or is gathered, `place` and `told_at` once it is told; one of a digest has no place.
     """
 
     notification_id: str
     member_id: str | None
-    about: str
     state: DispatchState
     due_at: datetime | None = None
     place: Place | None = None
     told_at: datetime | None = None
+
+
+def turn_of(told: Notification) -> str:
+    """Whose turn it is when it is decided what becomes of the notification, and what its message says."""
+    return told.member_id or told.id
 
 
 def message_key(notification_id: str) -> str:

@@ -17,7 +17,7 @@ from connectors import console
 from connectors.slack import cards
 from connectors.slack.texts import Texts
 from domain.celebrations import Occasion
-from domain.dispatches import Dispatch, DispatchState, Place, message_key
+from domain.dispatches import Dispatch, DispatchState, Place, message_key, turn_of
 from domain.members import Member
 from domain.notifications import Notification, NotificationPolicy, policy_of
 from domain.outbox import ClaimedRow, Kind
@@ -117,7 +117,7 @@ class NotifyLane:
 
 async def _dispatch(session: AsyncSession, told: Notification, now: datetime) -> bool:
     """Have it told, let it wait, or withhold it; False if there is nowhere to tell it."""
-    await dispatches.take_turn(session, told.member_id or told.id)
+    await dispatches.take_turn(session, turn_of(told))
     known = await dispatches.find(session, told.program_id, told.id)
     if known is not None and known.state is not DispatchState.WAITING:
         return True
@@ -161,7 +161,7 @@ async def _put(
     place: Place | None = None,
     told_at: datetime | None = None,
 ) -> None:
-    found = Dispatch(told.id, told.member_id, told.about, state, due_at, place, told_at)
+    found = Dispatch(told.id, told.member_id, state, due_at, place, told_at)
     await dispatches.put(session, told.program_id, found)
 
 
@@ -225,7 +225,8 @@ def _hour_of(told: Notification, member: Member, policy: NotificationPolicy, wis
 
 
 async def _edit(session: AsyncSession, told: Notification, key: str, now: datetime) -> None:
-    """The message that told it says what holds now."""
+    """The message that told it says what holds now; in turn, so that who has read last is said last."""
+    await dispatches.take_turn(session, turn_of(told))
     known = await dispatches.find(session, told.program_id, told.id)
     if known is None or known.place is None:
         return

@@ -12,6 +12,7 @@ from domain import derived, employment
 from domain.cards import MAX_WORDS_SHOWN, Celebration, Words
 from domain.celebrations import KINDS, MAX_WORDS, Occasion, WordsRefused, check_words
 from domain.configuration import Unit
+from domain.dispatches import turn_of
 from domain.employment import Telling, TellingState
 from domain.members import Member
 from domain.notifications import Notification, policy_of
@@ -115,7 +116,7 @@ async def add_words(
     """
     said = check_words(words)
     told = await _get(session, program_id, notification_id)
-    await dispatches.take_turn(session, told.id)
+    await dispatches.take_turn(session, turn_of(told))
     count, _ = await _list_words(session, program_id, told.id)
     if count >= MAX_WORDS and await find_words(session, program_id, told.id, member_id) is None:
         raise WordsRefused(f"{MAX_WORDS} have written already")

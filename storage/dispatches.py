@@ -33,10 +33,13 @@ _DUE = text("""
     ORDER BY due_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
 """)
 
-# Streaks are folded while statements are sent ahead, where SQLAlchemy's own have no place.
-_TOLD = """SELECT d.notification_id FROM dispatches d JOIN notifications n ON n.id = d.notification_id
-    WHERE d.program_id = %(program_id)s AND d.about = ANY(CAST(%(about)s AS text[])) AND d.state = 'told'
-        AND d.connection_id IS NOT NULL AND n.kind = ANY(CAST(%(kinds)s AS text[])) ORDER BY d.notification_id"""
+# Streaks are folded while statements are sent ahead, where SQLAlchemy's own have no place. What is about a row has its
+# id as the reference or before its first "/"; "0" is the character behind that.
+_ABOUT = """SELECT n.id FROM unnest(CAST(%(kinds)s AS text[])) AS kind, unnest(CAST(%(about)s AS text[])) AS about
+    JOIN notifications n ON n.program_id = %(program_id)s AND n.reference >= about AND n.reference < about || '0'
+        AND split_part(n.reference, '/', 1) = about
+    WHERE n.kind = kind.kind AND EXISTS (
+        SELECT FROM slack_workspaces WHERE program_id = %(program_id)s AND state = 'installed') ORDER BY n.id"""
 
 
 async def take_turn(session: AsyncSession, whose: str) -> None:
@@ -68,14 +71,13 @@ async def find(session: AsyncSession, program_id: str, notification_id: str) -> 
         return None
     place = Place(row["connection_id"], row["conversation"]) if row["connection_id"] else None
     state = DispatchState(row["state"])
-    return Dispatch(notification_id, row["member_id"], row["about"], state, row["due_at"], place, row["told_at"])
+    return Dispatch(notification_id, row["member_id"], state, row["due_at"], place, row["told_at"])
 
 
 async def put(session: AsyncSession, program_id: str, found: Dispatch) -> None:
     """This is what became of it, whatever was before."""
     values = {
         "member_id": found.member_id,
-        "about": found.about,
         "state": found.state,
         "due_at": found.due_at,
         "connection_id": found.place.connection_id if found.place else None,
@@ -139,9 +141,12 @@ def _effect(program_id: str, kind: Kind, **payload: str) -> OutboxRow:
 async def retell(
     session: AsyncSession, program_id: str, kinds: Collection[str], about: Collection[str], *, now: datetime
 ) -> None:
-    """Messages of these kinds about these rows, by id, are to say what holds now."""
+    """Messages of these kinds about these rows, by id, are to say what holds now.
+
+    Also what is being told at this moment by somebody who has read before this: whether it was told is asked in turn.
+    """
     if not about:
         return
     asked = {"program_id": program_id, "about": texts(sorted(about)), "kinds": texts(sorted(kinds))}
-    found = await run(session, _TOLD, asked)
+    found = await run(session, _ABOUT, asked)
     await outbox.add(session, [_effect(program_id, Kind.RETELL, notification_id=one) for (one,) in found], now=now)

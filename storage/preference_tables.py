@@ -45,8 +45,6 @@ dispatches = Table(
     Column("program_id", Id, nullable=False),
     Column("notification_id", Id, nullable=False),
     Column("member_id", Id),  # null: to the program's administrators
-    # The row that the notification is about: what begins its reference.
-    Column("about", Text(collation="C"), nullable=False),
     Column("state", Text, nullable=False),
     Column("due_at", Instant),
     Column("connection_id", Id),
@@ -60,7 +58,6 @@ dispatches = Table(
     CheckConstraint("(state = 'told') = (told_at IS NOT NULL)", name="told"),
     Index("ix_dispatches_due", "due_at", postgresql_where=text("state IN ('waiting', 'gathered')")),
     Index("ix_dispatches_told", "program_id", "member_id", "told_at", postgresql_where=text("state = 'told'")),
-    Index("ix_dispatches_about", "program_id", "about", postgresql_where=text("state = 'told'")),
 )
 
 # What colleagues wrote beneath a celebration: one line of each.

@@ -1047,7 +1047,7 @@ notifications = Table(
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("reference", Text, nullable=False),
+    Column("reference", Text(collation="C"), nullable=False),  # begins with the row that it is about
     Column("created_at", Instant, nullable=False),
     Column("read_at", Instant),
     PrimaryKeyConstraint("id"),

@@ -1,25 +1,27 @@
 """Notifications in Slack: told where and when their member wants them, once, edited when what they say has changed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.slack import cards
 from domain import derived
 from domain.celebrations import WordsRefused
 from domain.dispatches import DispatchState
-from domain.notifications import Telling
+from domain.notifications import Notification, Telling
 from domain.outbox import Kind
 from domain.preferences import Preferences, Topic
-from domain.rewards import RewardEvent
+from domain.rewards import GivenReward, RewardEvent
 from domain.slack_users import UserFacts, UserKind
 from domain.slack_workspaces import Installation, InstallLink
-from relay.notifying import NotifyLane
+from relay.notifying import NotifyLane, _dispatch
 from relay.weeks import Weeks
 from storage import (
     celebrations,
@@ -40,6 +42,7 @@ from storage.preference_tables import dispatches as dispatch_rows
 from storage.slack_tables import slack_conversations, slack_messages
 from storage.tables import members
 from storage.tables import outbox as outbox_rows
+from tests.eventually import eventually
 from tests.nominating import open_nominating
 from tests.programs import NOW, SAMPLE, apply, deal, make_member, make_program
 from tests.storage.test_intake import POLICY as TOLD
@@ -196,8 +199,8 @@ async def test_a_limit_of_a_day_is_the_members_day(acme: Acme) -> None:
     assert [text for _, _, text in (await acme.said())[1:]] == ["before midnight", "after midnight"]
 
 
-async def test_an_offer_that_was_declined_loses_its_button(acme: Acme) -> None:
-    await acme.work()
+async def offer(acme: Acme) -> tuple[GivenReward, Notification]:
+    """A reward that Ada is offered, and what she is to be told of it."""
     async with acme.database.begin() as session:
         survey = replace(deal(1, "ada"), type="survey.submitted", data={})
         await intake.record(session, acme.program_id, [survey], TOLD, as_of=NOW)
@@ -205,9 +208,23 @@ async def test_an_offer_that_was_declined_loses_its_button(acme: Acme) -> None:
         given = await rewards.lock(session, acme.program_id, given.id)
         definition = await rewards.get_definition(session, given)
         given = await rewards.offer(session, given, definition, now=NOW)
-    await acme.tell(f"{given.id}/{NOW.isoformat()}", kind="reward_offered")
+        reference = f"{given.id}/{NOW.isoformat()}"
+        telling = Telling(acme.ada, reference, "Well done", reference)
+        await notifications.tell_all(session, acme.program_id, "reward_offered", [telling], now=NOW)
+        [told] = await notifications.list_page(session, acme.program_id, member_id=acme.ada, limit=1)
+    return given, told
+
+
+async def decline(acme: Acme, given: GivenReward) -> None:
     async with acme.database.begin() as session:
         await rewards.move(session, given, RewardEvent.DECLINE, now=NOW)
+
+
+async def test_an_offer_that_was_declined_loses_its_button(acme: Acme) -> None:
+    await acme.work()
+    given, _ = await offer(acme)
+    await acme.work()
+    await decline(acme, given)
     await acme.work()
 
     told = (await acme.said())[1:]
@@ -219,6 +236,30 @@ async def test_an_offer_that_was_declined_loses_its_button(acme: Acme) -> None:
         ["section", "actions"],
         ["section", "context"],
     ]
+
+
+async def test_an_offer_that_is_declined_while_it_is_told_loses_its_button_once_it_was(acme: Acme) -> None:
+    await acme.work()
+    given, told = await offer(acme)
+    async with acme.database.begin() as session:
+        await _dispatch(session, told, NOW)
+        await decline(acme, given)
+        async with acme.database.begin() as another:
+            rows = await outbox.claim(another, "notify", NOW, timedelta(minutes=1), 100)
+        [retell] = [row for row in rows if row.program_id == acme.program_id and row.kind == Kind.RETELL]
+        retelling = asyncio.create_task(acme.lane(retell))
+        await eventually(partial(waits_its_turn, acme))
+    await retelling
+
+    assert [kind for _, kind, _ in (await acme.said())[1:]] == ["post", "edit"]
+    assert len(await acme.buttons()) == 1
+
+
+async def waits_its_turn(acme: Acme) -> None:
+    async with acme.database.begin() as session:
+        waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM "
+        found = await session.execute(text(waits + "pg_database WHERE datname = current_database())"))
+        assert found.all()
 
 
 async def test_nothing_is_passed_on_twice_by_two_who_look(acme: Acme) -> None:
