@@ -1,6 +1,13 @@
-"""Forms that were handed in: kept, acted upon and answered in one transaction."""
+"""Forms that were handed in: kept, acted upon and answered in one transaction.
 
+One in which something is wrong stays open: nothing was done, and nothing of it is kept, so that it is judged anew when
+it is handed in again.
+"""
+
+import asyncio
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import partial
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,9 +27,19 @@ from storage.database import Database
 from storage.failures import retry
 from storage.keyring import Keyring
 
+KNOW_SECONDS = 1.0  # for Slack to say who people are: half of the time in which a form is answered
+
+
+class _Faulty(Exception):
+    """Something is wrong with the form: its transaction is to leave nothing behind."""
+
+    def __init__(self, kept: KeptEnvelope) -> None:
+        super().__init__(kept.key)
+        self.kept = kept
+
 
 class Submissions:
-    """Takes each form once; handed in again, it is answered as before."""
+    """Acts upon each form once; handed in again, it is answered as before."""
 
     def __init__(self, database: Database, keyring: Keyring, slacks: Slacks, redis: Redis, clock: Clock) -> None:
         self._database = database
@@ -39,34 +56,42 @@ class Submissions:
         asker_id, named = people_in(envelope.kind, envelope.body)
         users = await self._know(connection, [*named, *([asker_id] if asker_id else [])])
 
-        async def attempt() -> tuple[KeptEnvelope, bool] | None:
-            async with self._database.begin() as session:
-                kept = await slack_envelopes.keep(session, envelope, wanted=False, now=self._clock())
-                if kept is None or not kept[1]:
-                    return kept
-                context = await enter(
-                    session,
-                    connection,
-                    users,
-                    asker_id,
-                    self._keyring,
-                    self._redis,
-                    envelope_key=envelope.key,
-                    as_of=self._clock(),
-                )
-                return await self._act(session, context, kept[0]), True
+        try:
+            return await retry(partial(self._take, connection, users, asker_id, envelope))
+        except _Faulty as faulty:
+            return faulty.kept, True
 
-        return await retry(attempt)
+    async def _take(
+        self, connection: Connection, users: Mapping[str, SlackUser], asker_id: str | None, envelope: Envelope
+    ) -> tuple[KeptEnvelope, bool] | None:
+        async with self._database.begin() as session:
+            kept = await slack_envelopes.keep(session, envelope, wanted=False, now=self._clock())
+            if kept is None or not kept[1]:
+                return kept
+            context = await enter(
+                session,
+                connection,
+                users,
+                asker_id,
+                self._keyring,
+                self._redis,
+                envelope_key=envelope.key,
+                as_of=self._clock(),
+            )
+            return await self._act(session, context, kept[0]), True
 
     async def _know(self, connection: Connection, user_ids: Collection[str]) -> Mapping[str, SlackUser]:
         """While Slack does not say who somebody is, the form is answered by what is known."""
         try:
-            return await self._people.know(connection, user_ids)
-        except OutsideError:
+            async with asyncio.timeout(KNOW_SECONDS):
+                return await self._people.know(connection, user_ids)
+        except (OutsideError, TimeoutError):
             return await self._people.find(connection, user_ids)
 
     async def _act(self, session: AsyncSession, context: Context, kept: KeptEnvelope) -> KeptEnvelope:
         answered = await views.submit(session, context, kept.body["view"])
+        if answered.answer and answered.answer["response_action"] == "errors":
+            raise _Faulty(replace(kept, answer=answered.answer))
         handled = await slack_envelopes.handle(session, kept, answered.answer, now=self._clock())
         await slack_messages.send(session, kept.program_id, answered.messages, now=self._clock())
         return handled
