@@ -175,7 +175,10 @@ async def close(session: AsyncSession, delivery: Delivery, because: str, *, now:
 
 
 async def close_all(session: AsyncSession, program_id: str, connection_id: str, because: str, *, now: datetime) -> None:
-    """What waits in any conversation of the workspace will never be said, but for what Slack is being asked now."""
+    """What waits in any conversation of the workspace will never be said, but for what Slack is being asked now.
+
+    Conversations are locked in the order in which `send` locks them.
+    """
     of_it = select(slack_conversations.c.id).where(
         slack_conversations.c.program_id == program_id, slack_conversations.c.connection_id == connection_id
     )

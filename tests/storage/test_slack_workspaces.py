@@ -14,6 +14,8 @@ from domain.slack_workspaces import BelongsToAnother, Installation, InstallLink,
 from storage import connections, notifications, slack_install_links, slack_messages, slack_workspaces, tables
 from storage.database import Database
 from storage.keyring import Keyring
+from storage.slack_tables import slack_conversations
+from tests.eventually import eventually
 from tests.programs import NOW, make_program
 
 KEYRING = Keyring({"a": bytes(32)}, "a")
