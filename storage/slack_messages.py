@@ -182,7 +182,9 @@ async def close_all(session: AsyncSession, program_id: str, connection_id: str, 
     of_it = select(slack_conversations.c.id).where(
         slack_conversations.c.program_id == program_id, slack_conversations.c.connection_id == connection_id
     )
-    locked = (await session.execute(of_it.order_by(slack_conversations.c.id).with_for_update(key_share=True))).scalars()
+    locked = (
+        await session.execute(of_it.order_by(slack_conversations.c.target).with_for_update(key_share=True))
+    ).scalars()
     waiting = update(slack_messages).where(
         slack_messages.c.program_id == program_id,
         slack_messages.c.conversation_id.in_(locked.all()),

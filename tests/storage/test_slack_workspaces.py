@@ -108,6 +108,32 @@ async def test_two_programs_that_race_for_a_workspace_do_not_both_get_it(databas
     assert sorted(type(one).__name__ for one in got) == ["BelongsToAnother", "str"]
 
 
+async def test_a_removal_locks_conversations_in_the_order_in_which_messages_are_added(database_url: str) -> None:
+    database = Database(database_url, pool_size=4)
+    async with database.begin() as session:
+        program_id = await make_program(session)
+        workspace = await install(session, program_id)
+    first, last = (Outgoing(channel, workspace.connection_id, channel) for channel in ("C1", "C2"))
+    for one in (last, first):
+        async with database.begin() as session:
+            await slack_messages.send(session, program_id, [one], now=NOW)
+
+    async def is_locked() -> None:
+        async with database.begin() as session:
+            own = select(slack_conversations.c.id).where(slack_conversations.c.target == "C1")
+            assert (await session.execute(own.with_for_update(skip_locked=True))).all() == []
+
+    async def close_all() -> None:
+        async with database.begin() as session:
+            await slack_messages.close_all(session, program_id, workspace.connection_id, "removed", now=NOW)
+
+    async with asyncio.TaskGroup() as tasks, database.begin() as session:
+        await slack_messages.send(session, program_id, [replace(last, key="another")], now=NOW)
+        tasks.create_task(close_all())
+        await eventually(is_locked)
+    await database.dispose()
+
+
 async def test_removed_it_has_no_token_nothing_waits_and_administrators_are_told_once(
     session: AsyncSession, program_id: str
 ) -> None:
