@@ -18,7 +18,7 @@ from connectors.slack import home
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slack, Slacks
 from domain.connections import Connection
-from domain.slack import Delivery, Message, MessageKind, MessageState
+from domain.slack import Delivery, Message, MessageKind, MessageState, is_person, place_of
 from domain.time import Clock
 from storage import connections, homes, notifications, slack_messages, slack_users
 from storage.database import Database
@@ -26,21 +26,19 @@ from storage.keyring import Keyring
 
 # Messages of one turn; beyond them the activity is tried again, which begins where this one stopped.
 MESSAGES_MAX = 200
+# Where a message is looked for: so many messages, so often, from the newest on.
 HISTORY_LIMIT = 100
+HISTORY_PAGES = 20
 METADATA = "laurel_message"
 
-# What no later message can change until somebody does something in Slack.
-CLOSED = {
-    "channel_not_found",
-    "is_archived",
-    "not_in_channel",
-    "user_not_found",
-    "user_disabled",
-    "cannot_dm_bot",
-    "messages_tab_disabled",
-    "not_enabled",
-    "restricted_action",
-}
+# What Slack answers to whatever is said in a conversation, until somebody does something there: the channel is gone or
+# hidden from us, archived, without us, or the workspace lets us say nothing in it.
+CLOSED_CHANNEL = {"channel_not_found", "is_archived", "not_in_channel", "restricted_action"}
+# The person is unknown, deactivated or a bot, or the app's manifest has no direct messages. In a channel the same codes
+# are about one message, and so is what is said of a Home (`not_enabled`) or of a response URL, each of which is a
+# conversation of its own.
+CLOSED_PERSON = CLOSED_CHANNEL | {"user_not_found", "user_disabled", "cannot_dm_bot", "messages_tab_disabled"}
+IN_CONVERSATION = {MessageKind.POST, MessageKind.EDIT, MessageKind.EPHEMERAL}
 CONVERSATION_CLOSED = "slack_conversation_closed"
 UNKNOWN = "answer_lost"
 
@@ -61,29 +59,32 @@ class SlackActivities:
     async def say(self, delivery: Delivery) -> None:
         """Nothing of the conversation is open afterwards."""
         for _ in range(MESSAGES_MAX):
-            message = await self._take(delivery)
-            if message is None:
+            taken = await self._take(delivery)
+            if taken is None:
                 return
             with retried():
-                await self._say(delivery, message)
+                await self._say(delivery, *taken)
         raise ApplicationError(f"more than {MESSAGES_MAX} messages wait in {delivery.conversation_id}")
 
-    async def _take(self, delivery: Delivery) -> Message | None:
-        async with self._database.begin() as session:
-            return await slack_messages.take_next(session, delivery, now=self._clock())
-
-    async def _say(self, delivery: Delivery, message: Message) -> None:
+    async def _take(self, delivery: Delivery) -> tuple[Connection, str, Message] | None:
+        """The next message with all that it takes to say it: what cannot be read leaves it untaken."""
         async with self._database.begin() as session:
             connection = await connections.get(session, self._keyring, delivery.program_id, delivery.connection_id)
             target = await slack_messages.get_target(session, delivery)
+            message = await slack_messages.take_next(session, delivery, now=self._clock())
+        return (connection, place_of(target), message) if message else None
+
+    async def _say(self, delivery: Delivery, connection: Connection, target: str, message: Message) -> None:
         try:
             slack = await self._slacks.of(connection)
             said = await self._once(slack, connection, target, message)
         except Rejected as refused:
             await self._give_up(delivery, message, target, refused)
         except Unavailable:
-            async with self._database.begin() as session:
-                await slack_messages.put_back(session, delivery.program_id, message.id)
+            # One that was asked of Slack before is looked for again first, whatever was not answered now.
+            if message.state is MessageState.OPEN:
+                async with self._database.begin() as session:
+                    await slack_messages.put_back(session, delivery.program_id, message.id)
             raise
         else:
             await self._end(delivery, message, *said)
@@ -134,7 +135,7 @@ class SlackActivities:
         error, now = f"{refused.code} {refused.detail}".strip(), self._clock()
         async with self._database.begin() as session:
             await slack_messages.end(session, delivery.program_id, message.id, state, error=error, now=now)
-            if refused.code in CLOSED or isinstance(refused, Unauthorized):
+            if _closes(message, target, refused):
                 await slack_messages.close(session, delivery, refused.code, now=now)
                 await self._tell(session, delivery, target, refused)
 
@@ -159,6 +160,12 @@ class SlackActivities:
             await slack_messages.end(session, *sent, channel=channel, ts=ts, now=self._clock())
 
 
+def _closes(message: Message, target: str, refused: Rejected) -> bool:
+    """Whether what waits behind the message would be refused as well."""
+    codes = CLOSED_PERSON if is_person(target) else CLOSED_CHANNEL
+    return message.kind in IN_CONVERSATION and (refused.code in codes or isinstance(refused, Unauthorized))
+
+
 async def _post(slack: Slack, target: str, message: Message) -> tuple[str, str]:
     if message.state is MessageState.SENDING and (found := await _look_up(slack, target, message)):
         return found
@@ -169,9 +176,9 @@ async def _post(slack: Slack, target: str, message: Message) -> tuple[str, str]:
 
 
 async def _look_up(slack: Slack, target: str, message: Message) -> tuple[str, str] | None:
-    """Where the message is, if Slack took it although its answer was lost."""
+    """Where the message is, if Slack took it unnoticed; raises Rejected if there is too much to look at."""
     channel = target
-    if target.startswith(("U", "W")):
+    if is_person(target):
         channel = (await slack.write("conversations.open", {"users": target}))["channel"]["id"]
     since = f"{message.created_at.timestamp() - 60:.6f}"
     asked: dict[str, str | int] = {
@@ -182,13 +189,23 @@ async def _look_up(slack: Slack, target: str, message: Message) -> tuple[str, st
     }
     thread_ts = message.content.get("thread_ts")
     method = "conversations.replies" if thread_ts else "conversations.history"
-    found = await slack.read(method, asked | {"ts": thread_ts} if thread_ts else asked)
-    for said in found.get("messages", []):
-        metadata = said.get("metadata") or {}
-        payload = metadata.get("event_payload") or {}
-        if metadata.get("event_type") == METADATA and payload.get("key") == message.key:
-            return channel, said["ts"]
-    return None
+    asked |= {"ts": thread_ts} if thread_ts else {}
+    for _ in range(HISTORY_PAGES):
+        found = await slack.read(method, asked)
+        for said in found.get("messages", []):
+            if _is_said(said, message):
+                return channel, said["ts"]
+        cursor = (found.get("response_metadata") or {}).get("next_cursor")
+        if not cursor:
+            return None
+        asked["cursor"] = cursor
+    raise Rejected(slack.system, 0, UNKNOWN)
+
+
+def _is_said(said: Mapping[str, Any], message: Message) -> bool:
+    metadata = said.get("metadata") or {}
+    payload = metadata.get("event_payload") or {}
+    return metadata.get("event_type") == METADATA and payload.get("key") == message.key
 
 
 async def _edit(slack: Slack, message: Message) -> tuple[str, str]:

@@ -57,6 +57,10 @@ class MessageKind(StrEnum):
 
 class MessageState(StrEnum):
     """What became of a message."""
+# What has a conversation of its own for each person.
+_APART = {MessageKind.HOME, MessageKind.RESPOND}
+
+
 
     OPEN = "open"
     SENDING = "sending"  # asked of Slack, and the answer is not known yet
@@ -88,6 +92,21 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+    @property
+    def target(self) -> str:
+        """What names its conversation: answers, whose URLs end soon, and Homes wait for no direct message."""
+        return f"{self.kind}:{self.conversation}" if self.kind in _APART else self.conversation
+
+
+def place_of(target: str) -> str:
+    """The channel or the person of the conversation with this name."""
+    return target.rpartition(":")[2]
+
+
+def is_person(place: str) -> bool:
+    """Whether an id is a person's, so that what is said there is a direct message."""
+    return place.startswith(("U", "W"))
+
 class Delivery:
     """A conversation whose open messages are taken one after the other; no other activity takes them in this turn."""
 

@@ -43,9 +43,9 @@ async def send(session: AsyncSession, program_id: str, messages: Sequence[Outgoi
     shown = await _find_open_homes(session, conversations.values())
     columns = ("conversation_id", "key", "kind", "content", "user_id", "edits")
     values = [
-        (conversations[one.connection_id, one.conversation], one.key, one.kind, one.content, one.user, one.edits)
+        (conversations[one.connection_id, one.target], one.key, one.kind, one.content, one.user, one.edits)
         for one in messages
-        if one.kind is not MessageKind.HOME or conversations[one.connection_id, one.conversation] not in shown
+        if one.kind is not MessageKind.HOME or conversations[one.connection_id, one.target] not in shown
     ]
     fixed = {"program_id": program_id, "state": MessageState.OPEN, "created_at": now}
     suffix = "ON CONFLICT (program_id, key) DO NOTHING RETURNING conversation_id"
@@ -59,7 +59,7 @@ async def _lock_conversations(
     """The ids of the conversations by connection and target, locked in that order, made where there are none."""
     conversations: dict[tuple[str, str], str] = {}
     for connection_id in sorted({one.connection_id for one in messages}):
-        targets = sorted({one.conversation for one in messages if one.connection_id == connection_id})
+        targets = sorted({one.target for one in messages if one.connection_id == connection_id})
         fixed = {"program_id": program_id, "connection_id": connection_id}
         rows = Rows(slack_conversations, ("id", "target"), [(new_id("cnv"), one) for one in targets], _OPEN, fixed)
         conversations |= {(connection_id, target): id for id, target, _ in await sets.insert(session, rows)}
@@ -136,7 +136,7 @@ async def _is_in_turn(session: AsyncSession, delivery: Delivery) -> bool:
 
 
 async def get_target(session: AsyncSession, delivery: Delivery) -> str:
-    """Where the conversation is: a channel's id or a person's."""
+    """What names the conversation; `domain.slack.place_of` says where it is."""
     own = select(slack_conversations.c.target).where(
         slack_conversations.c.program_id == delivery.program_id, slack_conversations.c.id == delivery.conversation_id
     )

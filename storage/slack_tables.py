@@ -106,8 +106,9 @@ slack_envelopes = Table(
     Index("ix_slack_envelopes_handled", "handled_at", postgresql_where=text("state = 'handled'")),
 )
 
-# Where something is said: a channel, a person (a direct message) or a person's Home. While it is `delivering`, one
-# activity, that of this `turn`, takes its open messages one after the other.
+# Where something is said: a channel, a person (direct messages), a person's Home (home:U…), or the response URLs that a
+# person's requests came with (respond:U…). While it is `delivering`, one activity, that of this `turn`, takes its open
+# messages one after the other.
 slack_conversations = Table(
     "slack_conversations",
     metadata,

@@ -9,10 +9,14 @@ from sandbox.slack.errors import Refused
 
 
 class Fault(faults.Fault):
-    """`lost` does what was asked, and the connection ends before the answer. With a `method`, only its calls."""
+    """`lost` does what was asked, and the connection ends before the answer; `refused` answers with this error.
 
-    kind: Literal["rate_limited", "server_error", "lost", "slow", "garbled"]
+    With a `method`, only its calls.
+    """
+
+    kind: Literal["rate_limited", "server_error", "lost", "refused", "slow", "garbled"]
     method: str | None = None
+    error: str = "restricted_action"
 
     def strikes(self, request: Request) -> bool:
         return self.method in (None, request.path_params.get("method"))
@@ -27,6 +31,9 @@ async def spoil(request: Request) -> bool:
             raise Refused("ratelimited", status=429, headers={"Retry-After": str(fault.retry_after_seconds)})
         case "server_error":
             raise Refused("internal_error", status=500)
+        case "refused":
+            assert fault
+            raise Refused(fault.error)
         case "lost":
             return True
     return False

@@ -1,18 +1,28 @@
 """What is said in Slack is said once, in order, and what cannot be said is known."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
+import activities.slack
+from activities.slack import HISTORY_LIMIT, SlackActivities
+from connectors.slack.web import Slacks
+from domain.outbox import Lane
 from domain.slack import MessageKind, Outgoing
 from sandbox.slack.faults import Fault
-from storage import slack_messages
+from storage import slack_messages, unfinished
+from storage.keyring import CannotOpen, Keyring
 from storage.slack_tables import slack_messages as rows
 from storage.tables import notifications
 from tests.programs import NOW
 from tests.relay.slack.conftest import Company
+
+SECOND = timedelta(seconds=1)
 
 
 async def send(company: Company, *messages: tuple[str, str], channel: str = "general", **more: Any) -> None:
@@ -58,6 +68,54 @@ async def test_a_message_whose_answer_was_lost_is_looked_up_and_not_said_again(c
     assert await states(company) == {"1": "sent", "2": "sent"}
 
 
+async def chat(company: Company, messages: int) -> None:
+    """So many messages of others."""
+    workspace = company.slack.workspace
+    for n in range(messages):
+        workspace.post(workspace.conversation("general"), workspace.user("owen").id, {"text": f"chat {n}"})
+
+
+async def lose(company: Company) -> None:
+    """The answer to the message "one"."""
+    company.slack.faults.append(Fault(kind="lost", method="chat.postMessage"))
+    await send(company, ("1", "one"))
+    with pytest.raises(ApplicationError):
+        await company.work()
+
+
+async def test_a_message_is_looked_up_behind_all_that_was_said_since(company: Company) -> None:
+    await lose(company)
+    await chat(company, HISTORY_LIMIT + 20)
+    await company.work_again()
+
+    assert said(company).count("one") == 1
+    assert await states(company) == {"1": "sent"}
+
+
+async def test_a_message_that_is_too_far_back_to_be_found_is_not_said_again(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activities.slack, "HISTORY_PAGES", 1)
+    await lose(company)
+    await chat(company, HISTORY_LIMIT)
+    await company.work_again()
+
+    assert said(company).count("one") == 1
+    assert await states(company) == {"1": "unknown"}
+
+
+async def test_while_slack_does_not_let_us_look_a_message_is_not_said_again(company: Company) -> None:
+    await lose(company)
+    asked_to_wait = Fault(kind="rate_limited", method="conversations.history", retry_after_seconds=30)
+    company.slack.faults.append(asked_to_wait)
+    with pytest.raises(ApplicationError):
+        await company.work_again()
+    await company.work_again()
+
+    assert said(company) == ["one"]
+    assert await states(company) == {"1": "sent"}
+
+
 async def test_what_nobody_can_look_for_is_said_at_most_once(company: Company) -> None:
     company.slack.faults.append(Fault(kind="lost", method="chat.postEphemeral"))
     user = company.slack.workspace.user("owen").id
@@ -91,6 +149,64 @@ async def test_a_channel_that_takes_nothing_is_recorded_and_told_once(company: C
     async with company.database.begin() as session:
         told = select(notifications.c.id).where(notifications.c.kind == "slack_conversation_closed")
         assert len((await session.execute(told)).all()) == 1
+
+
+@pytest.mark.parametrize("kind", [MessageKind.HOME, MessageKind.RESPOND])
+async def test_what_is_refused_of_a_home_or_an_answer_stops_no_direct_message(
+    company: Company, kind: MessageKind
+) -> None:
+    user, connection_id = company.slack.workspace.user("owen").id, company.workspace.connection_id
+    content = {"text": "hello", "response_url": "https://evil.example/"}
+    async with company.database.begin() as session:
+        for one in (Outgoing("1", connection_id, user, content, kind), Outgoing("2", connection_id, user, content)):
+            await slack_messages.send(session, company.program_id, [one], now=NOW)
+    company.slack.faults.append(Fault(kind="refused", method="views.publish", error="not_enabled"))
+    await company.work()
+
+    assert await states(company) == {"1": "failed", "2": "sent"}
+
+
+async def test_a_person_who_takes_no_direct_message_is_answered_all_the_same(company: Company) -> None:
+    await company.slack.command("owen", "general", "/laurel", "balance")
+    user = company.slack.workspace.user("owen").id
+    company.slack.faults.append(Fault(kind="refused", method="chat.postMessage", error="messages_tab_disabled"))
+    async with company.database.begin() as session:
+        hello = [Outgoing(key, company.workspace.connection_id, user, {"text": "hello"}) for key in ("1", "2")]
+        await slack_messages.send(session, company.program_id, hello, now=NOW)
+    await company.work()
+
+    assert sorted((await states(company)).values()) == ["failed", "failed", "sent"]
+
+
+async def test_an_answer_does_not_wait_for_direct_messages_that_slack_puts_off(company: Company) -> None:
+    await company.slack.command("owen", "general", "/laurel", "balance")
+    await company.relay.work(Lane.SLACK)
+    user = company.slack.workspace.user("owen").id
+    company.slack.faults.append(Fault(kind="rate_limited", method="chat.postMessage", retry_after_seconds=3600))
+    async with company.database.begin() as session:
+        hello = Outgoing("1", company.workspace.connection_id, user, {"text": "hello"})
+        await slack_messages.send(session, company.program_id, [hello], now=NOW)
+    with pytest.raises(ApplicationError):
+        await company.work()
+
+    assert sorted((await states(company)).values()) == ["open", "sent"]
+
+
+async def test_what_cannot_be_said_for_reasons_of_our_own_was_not_said(company: Company, redis: Redis) -> None:
+    user = company.slack.workspace.user("owen").id
+    await send(company, ("1", "psst"), kind=MessageKind.EPHEMERAL, user=user)
+    slacks = Slacks(company.slack.api_url)
+    without_keys = SlackActivities(
+        company.database, Keyring({"another": bytes(32)}, "another"), slacks, redis, lambda: NOW
+    )
+    async with company.database.begin() as session:
+        [delivery] = await unfinished.list_deliveries(session, before=NOW + SECOND, after=None, limit=1)
+    with pytest.raises(CannotOpen):
+        await ActivityEnvironment().run(without_keys.say, delivery)
+    await slacks.aclose()
+    await company.work()
+
+    assert await states(company) == {"1": "sent"}
 
 
 async def test_of_a_burst_of_edits_the_last_one_is_said(company: Company) -> None:
