@@ -14,7 +14,7 @@ from relay.intake import IntakeLane
 from relay.notifying import NotifyLane
 from relay.relay import Handler
 from relay.temporal import TemporalLane
-from storage import leaderboards, standings
+from storage import leaderboards, slack_homes, slack_messages, standings
 from storage.database import Database
 
 
@@ -70,4 +70,8 @@ class RedisLane:
         async with self._database.begin() as session:
             on = await leaderboards.scheme(session, program_id, as_of=self._clock())
             told = await standings.list_of(session, on, sorted(member_ids))
+            homes = await slack_homes.find_all(session, program_id, sorted(member_ids))
         await leaderboards.write(self._redis, on, told)
+        if homes:  # they show boards, so they come after them
+            async with self._database.begin() as session:
+                await slack_messages.send(session, program_id, homes, now=self._clock())

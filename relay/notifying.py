@@ -47,6 +47,7 @@ from storage import (
     orders,
     preferences,
     slack_cards,
+    slack_homes,
     slack_messages,
     slack_users,
 )
@@ -99,6 +100,7 @@ class NotifyLane:
         async with self._database.begin() as session:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
             in_slack = await _dispatch(session, told, self._clock())
+            await _show_home(session, told, self._clock())
         if not in_slack:
             console.tell(told)
 
@@ -139,6 +141,13 @@ async def _dispatch(session: AsyncSession, told: Notification, now: datetime) ->
             await _put(session, told, DispatchState.TOLD, place=place, told_at=now)
             await _say(session, told.program_id, message_key(told.id), place, cards.render(card, _texts(place)), now)
     return True
+
+
+async def _show_home(session: AsyncSession, told: Notification, now: datetime) -> None:
+    """What the member is told of may be in their Home, whether or not they want to be told."""
+    if told.member_id is not None:
+        homes = await slack_homes.find_all(session, told.program_id, [told.member_id])
+        await slack_messages.send(session, told.program_id, homes, now=now)
 
 
 def _texts(place: Place) -> Texts:

@@ -87,7 +87,7 @@ class Company:
         raise AssertionError("there is always more to do")
 
 
-WORKED = (Lane.SLACK, Lane.INTAKE, Lane.NOTIFY, Lane.TEMPORAL)
+WORKED = (Lane.SLACK, Lane.INTAKE, Lane.REDIS, Lane.NOTIFY, Lane.TEMPORAL)
 
 
 @pytest.fixture
