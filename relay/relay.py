@@ -20,7 +20,7 @@ import runtime
 from domain.outbox import ClaimedRow, Lane
 from domain.time import Clock
 from relay.outages import is_outage
-from storage import idempotency, outbox, slack_envelopes
+from storage import idempotency, outbox, slack_envelopes, slack_messages
 from storage.database import Database
 from storage.wakeups import Wakeups
 
@@ -35,6 +35,9 @@ LONGEST_PAUSE_SECONDS = 15.0
 DEFERRED = timedelta(seconds=5)
 # Rows of one batch are acted upon together; lanes that use the database leave connections for others.
 BATCH_ROWS = {Lane.TEMPORAL: 50, Lane.REDIS: 200, Lane.NOTIFY: 5, Lane.INTAKE: 3, Lane.CHECKPOINTS: 1, Lane.SLACK: 5}
+
+# Its rows wait for whichever workspace they came from.
+OF_MANY_SYSTEMS = frozenset({Lane.SLACK})
 
 PURGE_SECONDS = 60.0
 PURGE_ROWS = 5_000
@@ -172,7 +175,8 @@ class Relay:
         done = [answer.row.id for answer in answers if answer.error is None]
         away = [answer.row.id for answer in answers if answer.is_outage]
         # When others were answered, the system is there: these must not be tried first for ever.
-        again_at = now if len(away) == len(answers) else now + DEFERRED
+        by_themselves = bool(answers) and answers[0].row.lane in OF_MANY_SYSTEMS
+        again_at = now if len(away) == len(answers) and not by_themselves else now + DEFERRED
         await outbox.done(session, done, now=now)
         await outbox.release(session, away, available_at=again_at)
         refused = [answer for answer in answers if answer.error and not answer.is_outage]
@@ -202,10 +206,12 @@ class Relay:
             await asyncio.sleep(seconds)
 
     async def purge(self) -> None:
-        """Forget rows that were done long enough ago, Idempotency-Keys, and what came from Slack."""
+        """Forget rows that were done long enough ago, Idempotency-Keys, what came from Slack, and what was said there."""
         await self._purge_table(outbox.purge, DONE_KEPT)
         await self._purge_table(idempotency.purge, idempotency.KEPT)
         await self._purge_table(slack_envelopes.purge, slack_envelopes.KEPT)
+        await self._purge_table(slack_envelopes.purge_unhandled, slack_envelopes.UNHANDLED_KEPT)
+        await self._purge_table(slack_messages.forget, slack_messages.KEPT)
 
     async def _purge_table(
         self, purge: Callable[[AsyncSession, datetime, int], Awaitable[int]], age: timedelta
@@ -235,8 +241,10 @@ def _report(lane: Lane, answers: Sequence[Answer], dead: Sequence[Answer]) -> No
 
 
 def _outage(answers: Sequence[Answer]) -> Exception | None:
-    """The lane's system is away if no row at all was answered."""
-    return answers[0].error if answers and all(answer.is_outage for answer in answers) else None
+    """The lane's system is away if no row at all was answered; in a lane of many systems each row waits by itself."""
+    if not answers or answers[0].row.lane in OF_MANY_SYSTEMS:
+        return None
+    return answers[0].error if all(answer.is_outage for answer in answers) else None
 
 
 def _describe(error: Exception | None) -> str:

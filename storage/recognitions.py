@@ -109,20 +109,43 @@ async def settle(
     An older word, or the same again, changes nothing and is answered with what stands. What was refused is tried again
     by a newer word only.
     """
+    if not present:
+        return await take_away(session, program_id, giving.key, at=at, actor=giving.actor, as_of=as_of)
     configuration = await configurations.get_active(session, program_id)
     known = await _lock_key(session, program_id, giving.key)
-    standing, told = _standing(known), Presence(at, present)
-    if told.overrules(await _find_presence(session, program_id, giving.key)):
-        query = {"program_id": program_id, "key": giving.key, "is_present": present, "told_at": at}
-        await run(session, _TELL, query)
-        if not present:
-            return await _withdraw(session, program_id, standing, giving.actor, as_of)
-        if not standing:
-            return await _give(session, configuration, giving, min(at, as_of), as_of=as_of, is_first=not known)
+    standing = _standing(known)
+    if await _hear(session, program_id, giving.key, Presence(at, True)) and not standing:
+        return await _give(session, configuration, giving, min(at, as_of), as_of=as_of, is_first=not known)
     return Given(tuple(standing), is_new=False) if standing else Withdrawn()
 
 
+async def take_away(
+    session: AsyncSession, program_id: str, key: str, *, at: datetime, actor: str, as_of: datetime
+) -> Given | Withdrawn | Refused:
+    """The sign of this key is gone as of the time `at`, whoever gave it: known also of one that was never seen."""
+    await configurations.get_active(session, program_id)
+    standing = _standing(await _lock_key(session, program_id, key))
+    if await _hear(session, program_id, key, Presence(at, False)):
+        return await _withdraw(session, program_id, standing, actor, as_of)
+    return Given(tuple(standing), is_new=False) if standing else Withdrawn()
+
+
+async def _hear(session: AsyncSession, program_id: str, key: str, told: Presence) -> bool:
+    """Keep the word, if it is newer than what was told before; whether it is."""
+    if not told.overrules(await _find_presence(session, program_id, key)):
+        return False
+    query = {"program_id": program_id, "key": key, "is_present": told.is_present, "told_at": told.told_at}
+    await run(session, _TELL, query)
+    return True
+
+
 # -- Reading -------------------------------------------------------------------------------------------------------
+
+
+async def has_given(session: AsyncSession, program_id: str, key: str) -> bool:
+    """Whether anything was ever given under the key."""
+    statement = "SELECT 1 FROM recognitions WHERE program_id = %(program_id)s AND key = %(key)s LIMIT 1"
+    return bool(await run(session, statement, {"program_id": program_id, "key": key}))
 
 
 async def get(session: AsyncSession, program_id: str, recognition_id: str) -> Recognition:

@@ -54,7 +54,7 @@ class Submissions:
         if connection is None:
             return None
         asker_id, named = people_in(envelope.kind, envelope.body)
-        users = await self._know(connection, [*named, *([asker_id] if asker_id else [])])
+        users = await self._know(connection, asker_id, named)
 
         try:
             return await retry(partial(self._take, connection, users, asker_id, envelope))
@@ -80,13 +80,15 @@ class Submissions:
             )
             return await self._act(session, context, kept[0]), True
 
-    async def _know(self, connection: Connection, user_ids: Collection[str]) -> Mapping[str, SlackUser]:
+    async def _know(
+        self, connection: Connection, asker_id: str | None, others: Collection[str]
+    ) -> Mapping[str, SlackUser]:
         """While Slack does not say who somebody is, the form is answered by what is known."""
         try:
             async with asyncio.timeout(KNOW_SECONDS):
-                return await self._people.know(connection, user_ids)
+                return await self._people.know(connection, asker_id, others, eager=True)
         except (OutsideError, TimeoutError):
-            return await self._people.find(connection, user_ids)
+            return await self._people.find(connection, [*others, *([asker_id] if asker_id else [])])
 
     async def _act(self, session: AsyncSession, context: Context, kept: KeptEnvelope) -> KeptEnvelope:
         answered = await views.submit(session, context, kept.body["view"])

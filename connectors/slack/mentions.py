@@ -18,7 +18,7 @@ def mentioned(text: str) -> list[str]:
 
 
 def people_in(kind: EnvelopeKind, body: Mapping[str, Any]) -> tuple[str | None, Sequence[str]]:
-    """Who caused it, None if nobody did, and whom it names."""
+    """Who caused it, None if nobody has to be known, and whom it names. What is taken back is nobody's any more."""
     match kind:
         case EnvelopeKind.COMMAND:
             return body["user_id"], _in_command(body.get("text", ""))
@@ -42,12 +42,9 @@ def _in_command(text: str) -> Sequence[str]:
 
 def _in_event(event: Mapping[str, Any]) -> tuple[str | None, Sequence[str]]:
     match event["type"]:
-        case "reaction_added" | "reaction_removed":
+        case "reaction_added":
             return event["user"], [event["item_user"]] if event.get("item_user") else []
-        case "message" if event.get("subtype") == "message_deleted":
-            said = event["previous_message"]
-            return said["user"], mentioned(said["text"])
-        case "message":
+        case "message" if not event.get("subtype"):
             return event["user"], mentioned(event["text"])
         case "app_home_opened" | "member_joined_channel":
             return event["user"], []

@@ -4,6 +4,7 @@ https://docs.slack.dev/authentication/verifying-requests-from-slack: HMAC-SHA256
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,8 @@ WINDOW_SECONDS = 300
 TIMESTAMP_MAX_DIGITS = 12
 
 Body = Mapping[str, Any]
+
+_EMOJI = re.compile(r":[a-z0-9_+'-]+:")
 
 
 class _At(Clock):
@@ -118,7 +121,8 @@ def _of_event(body: Body) -> Envelope:
     event = body["event"]
     user = event.get("user")
     user_id = user.get("id") if isinstance(user, dict) else user
-    return Envelope(team_id, f"event:{body['event_id']}", EnvelopeKind.EVENT, body, user_id)
+    kept = _without_others_words(body)
+    return Envelope(team_id, f"event:{body['event_id']}", EnvelopeKind.EVENT, kept, user_id)
 
 
 def _of_person(body: Body, kind: EnvelopeKind, name: str) -> Envelope:
@@ -148,11 +152,19 @@ def could_matter(event: Body) -> bool:
     """Whether the event is kept. Of messages only those that may thank somebody, and their deletion."""
     if event["type"] != "message":
         return event["type"] in _MATTER
-    if event.get("subtype") == "message_deleted":
-        return _may_thank(event.get("previous_message") or {})
+    if event.get("subtype") == "message_deleted":  # what was edited before may have thanked
+        return not event["previous_message"].get("bot_id")
     return not event.get("subtype") and _may_thank(event)
 
 
 def _may_thank(message: Body) -> bool:
     text = message.get("text", "")
-    return not message.get("bot_id") and "<@" in text and ":" in text
+    return not message.get("bot_id") and "<@" in text and bool(_EMOJI.search(text))
+
+
+def _without_others_words(body: Body) -> Body:
+    """Of a message that was deleted and thanked nobody, only where it stood is kept."""
+    event = body["event"]
+    if event.get("subtype") != "message_deleted" or _may_thank(event["previous_message"]):
+        return body
+    return {**body, "event": {**event, "previous_message": {"ts": event["previous_message"]["ts"], "text": ""}}}

@@ -58,11 +58,6 @@ class Context:
         user = self.users.get(user_id)
         return user.member_id if user and may_take_part(user.kind, outsiders=self.outsiders) else None
 
-    def link_of(self, user_id: str) -> str | None:
-        """The member that this user is, or was when they took part."""
-        user = self.users.get(user_id)
-        return user.member_id if user else None
-
 
 async def enter(
     session: AsyncSession,

@@ -1,6 +1,7 @@
 """The outbox lane "slack": each envelope is acted upon once, with whatever answers it, in one transaction."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -9,18 +10,22 @@ from connectors.slack.users import facts
 from connectors.slack.web import Slacks
 from domain.connections import Connection
 from domain.outbox import ClaimedRow
+from domain.recognitions import policy_of
 from domain.slack import EnvelopeKind, KeptEnvelope
 from domain.slack_users import SlackUser
 from domain.time import Clock
-from relay.slack import handlers
+from relay.slack import handlers, thanks
 from relay.slack.context import enter
 from relay.slack.people import People
-from storage import connections, slack_envelopes, slack_messages
+from storage import configurations, connections, slack_envelopes, slack_messages
 from storage.database import Database
 from storage.failures import retry
 from storage.keyring import Keyring
 
 TELL_OF_USERS = {"user_change", "team_join"}
+SIGNS = {"reaction_added", "reaction_removed", "message"}
+# Whoever asks waits for an answer that is true now.
+ASKING = {EnvelopeKind.COMMAND, EnvelopeKind.ACTION, EnvelopeKind.SHORTCUT}
 
 
 class SlackLane:
@@ -52,8 +57,14 @@ class SlackLane:
         if kept.kind is EnvelopeKind.EVENT and event["type"] in TELL_OF_USERS:
             told = await self._people.keep(connection, facts(connection, event["user"]))
             return {told.user_id: told}
-        asker_id, named = people_in(kept.kind, kept.body)
-        return await self._people.know(connection, [*named, *([asker_id] if asker_id else [])])
+        if kept.kind is EnvelopeKind.EVENT and event["type"] in SIGNS and not await self._may_thank(connection, event):
+            return {}
+        return await self._people.know(connection, *people_in(kept.kind, kept.body), eager=kept.kind in ASKING)
+
+    async def _may_thank(self, connection: Connection, event: Mapping[str, Any]) -> bool:
+        async with self._database.begin() as session:
+            active = await configurations.read_active(session, connection.program_id)
+        return thanks.may_thank(policy_of(active), event)
 
     async def _act(self, kept: KeptEnvelope, connection: Connection, users: Mapping[str, SlackUser]) -> None:
         async with self._database.begin() as session:

@@ -14,6 +14,7 @@ from domain.recognitions import MAX_KEY, Given, Giving, RecognitionPolicy, asked
 from domain.slack import MessageKind, Outgoing
 from relay.slack.answers import Answered, direct, errors
 from relay.slack.context import Context
+from relay.slack.people import PEOPLE_MAX
 from storage import configurations, recognitions
 
 Said = tuple[Mapping[str, Any], bool]
@@ -25,24 +26,15 @@ async def _policy(session: AsyncSession, context: Context) -> RecognitionPolicy 
 
 def giving(context: Context, key: str, receivers: Sequence[str], **said: Any) -> Giving | Refused:
     """Who thanks whom, as members; Refused if a receiver is none, or it is too much for any program."""
-    members = [context.member_of(one) for one in receivers]
     assert context.member_id is not None, "only members give"
-    return _asked(context, key, context.member_id, members, **said)
-
-
-def gone(context: Context, key: str, receivers: Sequence[str], **said: Any) -> Giving | Refused:
-    """The thanks that are to be taken back, whether or not these people still take part."""
-    giver_id = context.link_of(context.asker_id or "")
-    if giver_id is None:
-        return Refused("member_not_found", "whoever gave is no member")
-    return _asked(context, key, giver_id, [context.link_of(one) for one in receivers], **said)
-
-
-def _asked(context: Context, key: str, giver_id: str, members: Sequence[str | None], **said: Any) -> Giving | Refused:
+    if (number := len(receivers)) >= PEOPLE_MAX:
+        numbers = {"receivers": number, "limit": PEOPLE_MAX - 1}
+        return Refused("too_many_receivers", f"{number} are thanked", numbers=numbers)
+    members = [context.member_of(one) for one in receivers]
     known = tuple(member for member in members if member is not None)
     if len(known) < len(members):
         return Refused("member_not_found", "somebody is no member")
-    names = {"giver_id": giver_id, "receiver_ids": known, "actor": f"slack:{context.asker_id}"}
+    names = {"giver_id": context.member_id, "receiver_ids": known, "actor": f"slack:{context.asker_id}"}
     return asked(**{"key": key, "amount": None, "reason": None, **names, **said})
 
 
@@ -78,16 +70,16 @@ async def by_command(session: AsyncSession, context: Context, ask: Thanks) -> Se
 
 async def by_form(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
     """Given as it was filled in, or what is wrong with it beside its field."""
-    texts = context.texts
+    texts, policy = context.texts, await _policy(session, context)
     try:
-        ask = forms.thanks_asked(view["state"]["values"])
+        ask = forms.thanks_asked(view["state"]["values"], policy.values if policy else ())
     except ValueError:
         return errors("amount", forms.no_number(texts))
     outcome = await _give(session, context, ask)
     if isinstance(outcome, Refused):
         return errors(words.field_of(outcome.code), words.refusal(outcome, texts))
     confirmation = direct(context, words.given(ask.receivers, outcome.recognitions[0].amount, None, texts))
-    channel, policy = view["private_metadata"], await _policy(session, context)
+    channel = view["private_metadata"]
     if not ask.private and policy and channel in policy.channels:
         said = _announcement(context, ask.receivers, outcome)
         return Answered([confirmation, Outgoing(f"{context.envelope_key}/1", context.connection.id, channel, said)])
@@ -110,51 +102,77 @@ async def _give(session: AsyncSession, context: Context, ask: Thanks) -> Given |
 # -- By signs that come and go -------------------------------------------------------------------------------------
 
 
+def may_thank(policy: RecognitionPolicy | None, event: Mapping[str, Any]) -> bool:
+    """Whether the event is a sign of thanks that is there: others name nobody who would have to be known."""
+    if policy is None:
+        return False
+    if event["type"] == "reaction_added":
+        item = event["item"]
+        thanks = words.emoji_of(event["reaction"]) in policy.emoji and bool(event.get("item_user"))
+        return thanks and item["type"] == "message" and item["channel"] in policy.channels
+    said = event["type"] == "message" and not event.get("subtype") and event["channel"] in policy.channels
+    return bool(said and words.typed(event["text"], policy.emoji))
+
+
 async def by_reaction(session: AsyncSession, context: Context, event: Mapping[str, Any]) -> Sequence[Outgoing]:
     """A reaction thanks the author of the message while it is there."""
-    policy, item, emoji = await _policy(session, context), event["item"], words.emoji_of(event["reaction"])
-    author = event.get("item_user")
-    if policy is None or item["type"] != "message" or author is None or emoji not in policy.emoji:
+    item, emoji = event["item"], words.emoji_of(event["reaction"])
+    if item["type"] != "message":
         return []
-    is_there = event["type"] == "reaction_added"
-    if is_there and item["channel"] not in policy.channels:
+    key = f"{_place(context, item['channel'], item['ts'])}:{event['user']}:{emoji}"
+    policy = await _policy(session, context)
+    if event["type"] == "reaction_removed":
+        return await _take_away(session, context, key, event, likely=policy is not None and emoji in policy.emoji)
+    if policy is None or not may_thank(policy, event) or context.member_id is None:
         return []
-    if is_there and context.member_id is None:
-        return []
-    team_id = context.connection.config["team_id"]
-    key = f"slack:{team_id}:{item['channel']}:{item['ts']}:{event['user']}:{emoji}"
-    sign = (giving if is_there else gone)(context, key, [author], amount=policy.emoji[emoji])
-    return await _settle(session, context, item["channel"], sign, is_there, event["event_ts"])
+    sign = giving(context, key, [event["item_user"]], amount=policy.emoji[emoji])
+    return await _give_sign(session, context, item["channel"], sign, event)
 
 
 async def by_message(session: AsyncSession, context: Context, event: Mapping[str, Any]) -> Sequence[Outgoing]:
-    """What was typed thanks people while it is there."""
-    policy, channel = await _policy(session, context), event["channel"]
-    if policy is None:
+    """What was typed thanks people until it is deleted; to edit it changes nothing."""
+    policy = await _policy(session, context)
+    if event.get("subtype") == "message_deleted":
+        message = event["previous_message"]
+        likely = policy is not None and words.typed(message["text"], policy.emoji) is not None
+        key = _place(context, event["channel"], message["ts"])
+        return await _take_away(session, context, key, event, likely=likely)
+    found = words.typed(event["text"], policy.emoji) if policy and may_thank(policy, event) else None
+    if found is None or context.member_id is None:
         return []
-    is_gone = event.get("subtype") == "message_deleted"
-    message = event["previous_message"] if is_gone else event
-    found = words.typed(message["text"], policy.emoji)
-    if found is None:
-        return []
-    if not is_gone and (channel not in policy.channels or context.member_id is None):
-        return []
-    key = f"slack:{context.connection.config['team_id']}:{channel}:{message['ts']}"
-    sign = (gone if is_gone else giving)(context, key, found.receivers, amount=found.amount, reason=found.reason)
-    return await _settle(session, context, channel, sign, not is_gone, event["event_ts"])
+    key = _place(context, event["channel"], event["ts"])
+    sign = giving(context, key, found.receivers, amount=found.amount, reason=found.reason)
+    return await _give_sign(session, context, event["channel"], sign, event)
 
 
-async def _settle(
-    session: AsyncSession, context: Context, channel: str, sign: Giving | Refused, present: bool, event_ts: str
+def _place(context: Context, channel: str, ts: str) -> str:
+    """A message's name in every workspace."""
+    return f"slack:{context.connection.config['team_id']}:{channel}:{ts}"
+
+
+async def _give_sign(
+    session: AsyncSession, context: Context, channel: str, sign: Giving | Refused, event: Mapping[str, Any]
 ) -> Sequence[Outgoing]:
-    """The sign is there or gone; the giver is told why it gives nothing."""
+    """The sign is there; its giver is told why it gives nothing."""
     outcome: object = sign
     if isinstance(sign, Giving):
-        at = _instant(event_ts)
-        outcome = await recognitions.settle(
-            session, context.program_id, sign, present=present, at=at, as_of=context.as_of
-        )
-    return [_ephemeral(context, channel, outcome)] if present and isinstance(outcome, Refused) else []
+        at = _instant(event["event_ts"])
+        outcome = await recognitions.settle(session, context.program_id, sign, present=True, at=at, as_of=context.as_of)
+    return [_ephemeral(context, channel, outcome)] if isinstance(outcome, Refused) else []
+
+
+async def _take_away(
+    session: AsyncSession, context: Context, key: str, event: Mapping[str, Any], *, likely: bool
+) -> Sequence[Outgoing]:
+    """The sign is gone: whoever gave it, whatever emoji and channels stand for now.
+
+    A `likely` one that was never seen may still come; of others nothing is kept.
+    """
+    if not likely and not await recognitions.has_given(session, context.program_id, key):
+        return []
+    at, actor = _instant(event["event_ts"]), f"slack:{event.get('user', '')}"
+    await recognitions.take_away(session, context.program_id, key, at=at, actor=actor, as_of=context.as_of)
+    return []
 
 
 def _instant(ts: str) -> datetime:

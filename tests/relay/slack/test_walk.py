@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from connectors.slack import forms
+from domain.outbox import Lane
+from sandbox.slack.faults import Fault
 from storage import members, nominations
 from tests.eventually import eventually
 from tests.programs import NOW
@@ -172,3 +174,46 @@ async def test_a_storm_of_reactions_spends_exactly_what_stands(company: Company)
 
     assert await has(company, "maya") == 15
     assert [await has(company, giver, "kudos") for giver in givers] == [95, 95, 95, 100, 100]
+
+
+async def test_thanks_are_taken_back_with_their_message_whatever_it_was_edited_to(company: Company) -> None:
+    ts = await company.slack.say("owen", "general", "@maya :laurel: for holding the line all night")
+    await company.work()
+    await company.slack.rewrite("general", ts, "never mind")
+    await company.slack.remove("general", ts)
+    await company.work()
+
+    assert (await has(company, "maya"), await has(company, "owen", "kudos")) == (0, 100)
+
+
+async def test_a_reaction_is_taken_back_although_slack_says_nothing_of_its_people_any_more(company: Company) -> None:
+    slack = company.slack
+    ts = await slack.say("maya", "general", "The demo works again.")
+    slack.webhook.hold = True
+    await slack.react("owen", "general", ts, "laurel")
+    await slack.unreact("owen", "general", ts, "laurel")
+    slack.webhook.pending.reverse()
+    slack.faults.append(Fault(kind="server_error", method="users.info"))
+    await slack.webhook.deliver()
+    await company.relay.work(Lane.SLACK)
+    slack.faults.clear()
+    await company.work_again()
+
+    assert (await has(company, "maya"), await has(company, "owen", "kudos")) == (0, 100)
+
+
+async def test_while_slack_says_nothing_of_strangers_others_are_answered(company: Company) -> None:
+    slack = company.slack
+    await slack.command("maya", "general", "/laurel", "balance")
+    await company.work()
+    slack.faults.append(Fault(kind="server_error", method="users.info", times=1_000))
+    for n in range(6):
+        await slack.join(f"zoe{n}")
+        place(company, "general").members.append(slack.workspace.user(f"zoe{n}").id)
+        await slack.command(f"zoe{n}", "general", "/laurel", "balance")
+    await slack.command("maya", "general", "/laurel", "streak")
+    for _ in range(4):
+        await company.relay.work(Lane.SLACK)
+        await company.relay.work(Lane.TEMPORAL)
+
+    assert len(whispered(company, "maya")) == 2
