@@ -1,6 +1,6 @@
 """Modals: a window opens at once, while the trigger lasts, and is filled when what it shows has been read.
 
-Nothing is lost if it is not: whoever asked sees that it did not come, and asks again.
+Nothing is lost if it is not: whoever asked reads so in the window, and asks again.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -69,16 +69,25 @@ class Modals:
         if view_id is None:
             opened = await slack.write("views.open", {"trigger_id": kept.body["trigger_id"], "view": skeleton})
             view_id = opened["view"]["id"]
+        title = skeleton["title"]["text"]
+        try:
+            view = await self._filled(kept, title, fill, user, texts)
+            await slack.write("views.update", {"view_id": view_id, "view": view})
+        except Exception as error:
+            log.warning("a window was not filled", envelope=kept.key, error=f"{type(error).__name__}: {error}")
+            told = texts.say("This cannot be shown just now. Please try again in a minute.")
+            view = forms.excuse(title, told, texts)
+            await slack.write("views.update", {"view_id": view_id, "view": view})
+
+    async def _filled(self, kept: KeptEnvelope, title: str, fill: "Fill", user: SlackUser | None, texts: Texts) -> View:
         try:
             async with self._database.begin() as session:
                 why = await slack_users.read_apart(session, kept.program_id, user)
                 if why in (Apart.LEFT, Apart.OUTSIDE):  # who is not known yet, is when the form is handed in
-                    view = forms.excuse(skeleton["title"]["text"], answers.apart(why, texts), texts)
-                else:
-                    view = await fill(session, kept, user, texts)
+                    return forms.excuse(title, answers.apart(why, texts), texts)
+                return await fill(session, kept, user, texts)
         except LookupError:
-            view = forms.excuse(skeleton["title"]["text"], texts.say("It is not there any more."), texts)
-        await slack.write("views.update", {"view_id": view_id, "view": view})
+            return forms.excuse(title, texts.say("It is not there any more."), texts)
 
 
 Fill = Callable[[AsyncSession, KeptEnvelope, SlackUser | None, Texts], Awaitable[View]]

@@ -1,5 +1,6 @@
 """Forms: what people fill in to nominate, to thank and to decide, and what they are told about a field."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -181,7 +182,7 @@ def thanks(
         _amount(texts.say("How much for each?"), texts.say("Out of what you have to give."), texts, optional=True),
     ]
     if values:
-        options = [blocks.option(one, one) for one in values]
+        options = [blocks.option(one, _name_of(one)) for one in values]
         select = blocks.select("value", options, placeholder=texts.say("One of our values"))
         asked.append(blocks.input(texts.say("Which of our values?"), select, block_id="value", optional=True))
     private = blocks.checkboxes("private", [blocks.option(texts.say("Only they shall know"), "private")])
@@ -196,15 +197,24 @@ def thanks(
     )
 
 
-def thanks_asked(values: Mapping[str, Any]) -> Thanks:
-    """What was filled in; raises ValueError for an amount that is no number."""
+def thanks_asked(values: Mapping[str, Any], declared: Sequence[str]) -> Thanks:
+    """What was filled in; raises ValueError for an amount that is no number.
+
+    A value that is not declared any more is its option's name, which no program declares.
+    """
+    name = chosen(values, "value")
     return Thanks(
         tuple(people(values, "receivers")),
         whole(written(values, "amount")),
-        chosen(values, "value"),
+        next((one for one in declared if _name_of(one) == name), name),
         written(values, "reason") or "",
         private=ticked(values, "private"),
     )
+
+
+def _name_of(value: str) -> str:
+    """The option that stands for the company's value, whatever its length, also when others come and go."""
+    return f"value:{hashlib.sha256(value.encode()).hexdigest()[:32]}"
 
 
 # -- What was filled in --------------------------------------------------------------------------------------------

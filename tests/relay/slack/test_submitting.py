@@ -1,4 +1,4 @@
-"""Forms are answered in the time that Slack gives, and what was refused can be handed in again."""
+"""Forms open with something in them, are answered in the time that Slack gives, and can be handed in again."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ from connectors.slack import forms
 from sandbox.slack.faults import Fault
 from tests.eventually import eventually
 from tests.relay.slack.conftest import Company
-from tests.relay.slack.test_redeeming import shows
+from tests.relay.slack.test_redeeming import shows, words
 
 REASON = "Because she held the line all night long."
 
@@ -38,3 +38,11 @@ async def test_while_slack_takes_its_time_a_form_is_answered_by_what_is_known(co
     answer = await company.slack.submit("owen", filled)
 
     assert "do not know this person yet" in answer.json["errors"]["nominee"]
+
+
+async def test_a_window_that_cannot_be_filled_says_so(company: Company) -> None:
+    company.slack.faults.append(Fault(kind="server_error", method="views.update"))
+    await company.slack.shortcut("owen", "laurel.nomination.open")
+    await eventually(partial(shows, company, "owen", "laurel.nothing"))
+
+    assert "cannot be shown just now" in words(company, "owen")

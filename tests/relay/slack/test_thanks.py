@@ -11,12 +11,14 @@ from connectors.slack import thanks as words
 from connectors.slack.commands import parse
 from connectors.slack.texts import Texts
 from domain.asks import Thanks
+from domain.checks import MAX_TITLE
 from domain.commands import Refused
 from domain.connections import Connection
 from domain.recognitions import MAX_REASON, Giving
 from domain.slack_users import SlackUser, UserKind
 from relay.slack import thanks
 from relay.slack.context import Context
+from tests.connectors.slack_judge import judge_view
 from tests.programs import NOW
 from tests.relay.slack.conftest import Company
 from tests.relay.slack.test_walk import has, whispered
@@ -75,7 +77,19 @@ def test_every_form_is_answered(receivers: list[str], amount: str | None, reason
         "reason": {"reason": {"value": reason}},
     }
 
-    assert is_answered(thanks.as_asked(context(), forms.thanks_asked(values)))
+    assert is_answered(thanks.as_asked(context(), forms.thanks_asked(values, ())))
+
+
+def test_every_value_that_a_program_may_declare_can_be_chosen_while_it_is_declared():
+    declared = ["craft", "a" * MAX_TITLE, "a" * (MAX_TITLE - 1) + "b"]
+    view = forms.thanks(declared, ENGLISH, least_reason=1)
+    judge_view(view)
+    [options] = [block["element"]["options"] for block in view["blocks"] if block["block_id"] == "value"]
+    sent = [{"value": {"value": {"selected_option": one}}} for one in options]
+
+    assert [forms.thanks_asked(one, declared).value for one in sent] == declared
+    assert [forms.thanks_asked(one, declared[1:]).value for one in sent[1:]] == declared[1:]
+    assert forms.thanks_asked(sent[0], declared[1:]).value not in declared
 
 
 @pytest.mark.parametrize(
