@@ -35,6 +35,24 @@ _TOLD = """UPDATE notifications n SET body = '' FROM recognitions r
     WHERE r.program_id = %(program_id)s AND r.id = ANY(CAST(%(ids)s AS text[]))
         AND n.program_id = r.program_id AND n.kind = 'recognition_received'
         AND n.reference = r.event_id || '/' || r.id"""
+# So has what was said in Slack: where the giver thanked, to the receiver, and in a digest of theirs. Keys that go on with
+# a slash are between the slash and what comes after it; whatever was not said yet is not said.
+_SAID = f"""WITH given AS (SELECT * FROM recognitions WHERE {_OURS.format("id")}),
+    told AS (
+        SELECT n.id, n.member_id FROM notifications n JOIN given r ON n.program_id = r.program_id
+            AND n.kind = 'recognition_received' AND n.reference = r.event_id || '/' || r.id),
+    keys AS (
+        SELECT substr(key, length('slack:') + 1) AS key FROM given WHERE starts_with(key, 'slack:')
+        UNION SELECT 'notification/' || id FROM told
+        UNION SELECT 'digest/' || n.id FROM notifications n JOIN told t ON n.id >= t.id AND n.member_id = t.member_id
+            WHERE n.program_id = %(program_id)s),
+    said AS (
+        SELECT m.id FROM keys k JOIN slack_messages m ON m.program_id = %(program_id)s
+            AND (m.key = k.key OR m.key > k.key || '/' AND m.key < k.key || '0'))
+    UPDATE slack_messages m SET content = '{{}}', error = CASE state WHEN 'open' THEN '{ERASED}' ELSE error END,
+        ended_at = CASE state WHEN 'open' THEN %(at)s ELSE ended_at END,
+        state = CASE state WHEN 'open' THEN 'failed' ELSE state END
+    FROM said WHERE m.id = said.id"""
 _SALTS = f"UPDATE commitments SET salt = NULL WHERE {_OURS.format('subject_id')}"
 _RECORD = """INSERT INTO erasures (program_id, subject_id, actor, reason, recorded_at)
     SELECT %(program_id)s, id, %(actor)s, %(reason)s, %(at)s FROM unnest(CAST(%(ids)s AS text[])) AS id
@@ -72,6 +90,7 @@ async def erase(
         raise NotErasable(f"the program has no such record that is complete: {', '.join(unknown)}")
     await run(session, _ADJUSTMENTS, query)
     await run(session, _TOLD, query)
+    await run(session, _SAID, query | {"at": now})
     await run(session, _SALTS, query)
     recorded = await run(session, _RECORD, query | {"actor": actor, "reason": reason, "at": now})
     return sorted(subject_id for (subject_id,) in recorded)

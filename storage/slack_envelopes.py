@@ -1,7 +1,7 @@
 """Envelopes of Slack: kept once by their key before they are answered, and acted upon afterwards.
 
-A workspace that is not installed keeps nothing. What was acted upon is forgotten after a while; Slack repeats itself
-within hours.
+A workspace that is not installed keeps nothing. What was acted upon is forgotten after a while, Slack repeats itself
+within hours; what could not be is forgotten later.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, Select, delete, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import Kind, Lane
@@ -21,6 +21,7 @@ from storage.hot_path import run
 from storage.slack_tables import slack_envelopes
 
 KEPT = timedelta(days=7)
+UNHANDLED_KEPT = timedelta(days=30)
 
 _COLUMNS = ("id", "program_id", "connection_id", "key", "kind", "body", "recorded_at", "handled_at", "answer")
 
@@ -87,9 +88,16 @@ async def handle(
 
 async def purge(session: AsyncSession, before: datetime, limit: int) -> int:
     """Forget up to `limit` envelopes that were handled before then; how many those were."""
-    due = select(slack_envelopes.c.id).where(
-        slack_envelopes.c.state == "handled", slack_envelopes.c.handled_at < before
-    )
+    return await _purge(session, slack_envelopes.c.handled_at < before, "handled", limit)
+
+
+async def purge_unhandled(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Forget up to `limit` envelopes that came before then and were refused too often; how many those were."""
+    return await _purge(session, slack_envelopes.c.recorded_at < before, "open", limit)
+
+
+async def _purge(session: AsyncSession, is_old: ColumnElement[bool], state: str, limit: int) -> int:
+    due = select(slack_envelopes.c.id).where(slack_envelopes.c.state == state, is_old)
     gone = await session.execute(delete(slack_envelopes).where(slack_envelopes.c.id.in_(due.limit(limit))))
     return int(gone.rowcount)  # type: ignore[attr-defined]
 

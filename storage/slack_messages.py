@@ -5,7 +5,7 @@ whoever delivers it either sees a new message before its turn ends, or the messa
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
@@ -20,6 +20,7 @@ from storage.sets import Rows
 from storage.slack_tables import slack_conversations, slack_messages
 
 MAX_SENT = 500  # messages added at once
+KEPT = timedelta(days=30)  # what was said; that it was is known for ever
 
 # Those who find the row there lock it, too: a row that is left alone by DO NOTHING would stay unlocked.
 _OPEN = "ON CONFLICT (connection_id, target) DO UPDATE SET target = excluded.target RETURNING id, target, delivering"
@@ -203,6 +204,16 @@ async def find(session: AsyncSession, program_id: str, key: str) -> tuple[Messag
 
 
 def _own(delivery: Delivery) -> Any:
+_FORGET = """UPDATE slack_messages SET content = '{}' WHERE id IN (
+    SELECT id FROM slack_messages WHERE ended_at < %(before)s AND content <> '{}'
+    ORDER BY ended_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED) RETURNING id"""
+
+
+async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Forget the words of up to `limit` messages that ended before then; how many those were."""
+    return len(await run(session, _FORGET, {"before": before, "limit": limit}))
+
+
     return update(slack_conversations).where(
         slack_conversations.c.program_id == delivery.program_id, slack_conversations.c.id == delivery.conversation_id
     )

@@ -104,6 +104,7 @@ slack_envelopes = Table(
     CheckConstraint("state IN ('open', 'handled')", name="state"),
     CheckConstraint("(state = 'handled') = (handled_at IS NOT NULL)", name="handled"),
     Index("ix_slack_envelopes_handled", "handled_at", postgresql_where=text("state = 'handled'")),
+    Index("ix_slack_envelopes_open", "recorded_at", postgresql_where=text("state = 'open'")),
 )
 
 # Where something is said: a channel, a person (direct messages), a person's Home (home:U…), or the response URLs that a
@@ -126,7 +127,7 @@ slack_conversations = Table(
     Index("ix_slack_conversations_delivering", "id", postgresql_where=text("delivering")),
 )
 
-# What is said, each once by its key, in the order of its ids within a conversation. `sending`: asked of Slack, and the
+# What is said, each once by its key, in the order of its ids within a conversation; the content is forgotten later. `sending`: asked of Slack, and the
 # answer is not known yet.
 slack_messages = Table(
     "slack_messages",
@@ -155,5 +156,6 @@ slack_messages = Table(
     CheckConstraint("kind <> 'ephemeral' OR user_id IS NOT NULL", name="user"),
     CheckConstraint("(state IN ('open', 'sending')) = (ended_at IS NULL)", name="ended"),
     Index("ix_slack_messages_open", "conversation_id", "id", postgresql_where=text("state IN ('open', 'sending')")),
+    Index("ix_slack_messages_ended", "ended_at", postgresql_where=text("content <> '{}'")),
     Index("ix_slack_messages_edits", "conversation_id", "edits", postgresql_where=text("edits IS NOT NULL")),
 )
