@@ -184,7 +184,7 @@ def make_loops(
         Catalogs(client, database, clock=clock).run(),
         IntakeLane(database, clock=clock).run_sweep(),
         Boards(database, redis, clock=clock).run(),
-        NotifyLane(database, clock=clock).run(),
+        NotifyLane(database, redis, clock=clock).run(),
         Weeks(database, clock=clock).run(),
         Sealer(database, SigningKeys(settings.ledger_signing_keys), clock=clock).run(),
         ClearingMeter(database).run(),

@@ -18,7 +18,7 @@ from connectors.slack import home
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slack, Slacks
 from domain.connections import Connection
-from domain.slack import Delivery, Message, MessageKind, MessageState, is_person, place_of
+from domain.slack import THREAD_OF, Delivery, Message, MessageKind, MessageState, is_person, place_of
 from domain.time import Clock
 from storage import connections, homes, notifications, slack_messages, slack_users
 from storage.database import Database
@@ -170,9 +170,15 @@ async def _post(slack: Slack, target: str, message: Message) -> tuple[str, str]:
     if message.state is MessageState.SENDING and (found := await _look_up(slack, target, message)):
         return found
     metadata = {"event_type": METADATA, "event_payload": {"key": message.key}}
-    body = {**message.content, "channel": target, "metadata": metadata}
+    body = {**_in_thread(target, message), "channel": target, "metadata": metadata}
     said = await slack.write("chat.postMessage", body)
     return said["channel"], said["ts"]
+
+
+def _in_thread(target: str, message: Message) -> dict[str, Any]:
+    """The content of a post, as a reply to the message that it names; what was never said here has no replies."""
+    content = {name: value for name, value in message.content.items() if name != THREAD_OF}
+    return content | {"thread_ts": message.ts} if message.ts and message.channel == target else content
 
 
 async def _look_up(slack: Slack, target: str, message: Message) -> tuple[str, str] | None:
@@ -187,7 +193,7 @@ async def _look_up(slack: Slack, target: str, message: Message) -> tuple[str, st
         "limit": HISTORY_LIMIT,
         "include_all_metadata": "true",
     }
-    thread_ts = message.content.get("thread_ts")
+    thread_ts = _in_thread(target, message).get("thread_ts")
     method = "conversations.replies" if thread_ts else "conversations.history"
     asked |= {"ts": thread_ts} if thread_ts else {}
     for _ in range(HISTORY_PAGES):

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+from domain.answers import Places
+from domain.challenges import ChallengeState
 from domain.configuration import Unit
 from domain.grace import GraceState
 from domain.nominations import NominationState, Verdict
@@ -14,6 +16,7 @@ APPROVALS = ("nomination_to_approve", "nomination_reminder", "nomination_escalat
 OFFERS = ("reward_offered", "reward_reminder")
 AT_RISK = "streak_at_risk"
 
+MAX_FIRST = 3  # places of a challenge that are named
 MAX_WORDS_SHOWN = 20  # of colleagues, beneath one celebration
 
 
@@ -76,6 +79,37 @@ class AtRisk:
 
 
 @dataclass(frozen=True, slots=True)
+class Winner:
+    """Who has which place of a challenge, a person or a team, and what they brought."""
+
+    rank: int
+    name: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeStep:
+    """A challenge as everybody reads of it; `kind` is what is told: that it has begun, how far it is, how it ended.
+
+    `counts` describes what completes it. `bonus` and `multiplier` are what a completion adds, where that is the same
+    for all. So many `people` take part; nobody is among the `first` who wants no place on boards, or is last.
+    """
+
+    kind: str
+    title: str
+    description: str
+    counts: Sequence[str]
+    bonus: int | None
+    multiplier: int | None
+    until: datetime
+    time_zone: str
+    state: ChallengeState
+    people: int
+    places_left: int | None
+    first: Sequence[Winner] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """What a colleague wrote for a celebration."""
 
@@ -102,12 +136,17 @@ class Celebration:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """What a member's week has brought: what was earned, streaks with their lengths, challenges that end soon."""
+    """What a member's week, from its first day to its last, has brought: what was earned, streaks with their lengths,
+    challenges that end soon; and the member's place on the program's first board, if boards can be read.
+    """
 
+    first_day: date
+    last_day: date
     earned: Sequence[tuple[Unit, int]]
     streaks: Sequence[tuple[str, int]]
     ending: Sequence[tuple[str, datetime]]
     time_zone: str
+    places: Places | None = None
 
 
-Card = Plain | Approval | Offer | AtRisk | Celebration | Week
+Card = Plain | Approval | Offer | AtRisk | ChallengeStep | Celebration | Week

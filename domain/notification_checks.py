@@ -27,6 +27,7 @@ def policy(path: Path, found: NotificationPolicy, definitions: Definitions) -> T
     yield from is_within((*path, "celebrations", "hour"), found.celebrations.hour, 0, 23)
     yield from _channel((*path, "admin_channel"), found.admin_channel)
     yield from _channel((*path, "celebrations", "channel"), found.celebrations.channel)
+    yield from _channel((*path, "challenges", "channel"), found.challenges.channel)
 
 
 def _days(path: Path, found: NotificationPolicy) -> Told:

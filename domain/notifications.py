@@ -9,6 +9,9 @@ from domain.preferences import Quiet, Wishes
 WEEKLY_DIGEST = "weekly_digest"
 # What administrators are told of a challenge when everybody who took part has been told how it ended.
 CHALLENGE_SETTLED = "challenge_settled"
+CHALLENGE_OPENED = "challenge_opened"
+# What is told of a challenge to all at once; each but the opening is a reply to it.
+CHALLENGE_STEPS = (CHALLENGE_OPENED, "challenge_half_time", "challenge_last_day", CHALLENGE_SETTLED)
 
 
 # -- What a program declares ---------------------------------------------------------------------------------------
@@ -22,6 +25,13 @@ class Celebrations:
     channel: str = ""
     anniversaries: bool = True
     birthdays: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengePosts:
+    """In which channel everybody reads how challenges go (empty: administrators alone are told)."""
+
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class NotificationPolicy:
     workspace: str = ""
     admin_channel: str = ""
     celebrations: Celebrations = Celebrations()
+    challenges: ChallengePosts = ChallengePosts()
 
     @property
     def wishes(self) -> Wishes:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 MAX_KEY = 300  # characters of an envelope's or a message's key
+# In a post's content: the key of the message that it is a reply to, if that was said in the same conversation.
+THREAD_OF = "thread_of"
 
 
 class EnvelopeKind(StrEnum):
@@ -55,12 +57,12 @@ class MessageKind(StrEnum):
     RESPOND = "respond"  # to the `response_url` in the content
 
 
-class MessageState(StrEnum):
-    """What became of a message."""
 # What has a conversation of its own for each person.
 _APART = {MessageKind.HOME, MessageKind.RESPOND}
 
 
+class MessageState(StrEnum):
+    """What became of a message."""
 
     OPEN = "open"
     SENDING = "sending"  # asked of Slack, and the answer is not known yet
@@ -75,7 +77,7 @@ class Outgoing:
     """Something to say, once for its key in the program.
 
     `conversation` is a channel's id, or a person's: a direct message. `content` is what chat.postMessage takes: text,
-    blocks, thread_ts.
+    blocks, thread_ts; or `thread_of`, where the message that it answers has no ts yet.
     """
 
     key: str
@@ -90,8 +92,6 @@ class Outgoing:
         if not 1 <= len(self.key) <= MAX_KEY:
             raise ValueError(f"a message's key has 1 to {MAX_KEY} characters")
 
-
-@dataclass(frozen=True, slots=True)
     @property
     def target(self) -> str:
         """What names its conversation: answers, whose URLs end soon, and Homes wait for no direct message."""
@@ -107,6 +107,8 @@ def is_person(place: str) -> bool:
     """Whether an id is a person's, so that what is said there is a direct message."""
     return place.startswith(("U", "W"))
 
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A conversation whose open messages are taken one after the other; no other activity takes them in this turn."""
 
@@ -123,7 +125,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that is due in its conversation; `channel` and `ts` name the message that an edit changes."""
+    """A message that is due in its conversation; `channel` and `ts` name what an edit changes or a post answers."""
 
     id: int
     key: str

@@ -35,7 +35,7 @@ def handlers(
     served: dict[Lane, Handler] = {
         Lane.TEMPORAL: TemporalLane(client, nearest=nearest),
         Lane.REDIS: RedisLane(database, redis, clock=clock),
-        Lane.NOTIFY: NotifyLane(database, clock=clock),
+        Lane.NOTIFY: NotifyLane(database, redis, clock=clock),
         Lane.INTAKE: IntakeLane(database, clock=clock),
         Lane.CHECKPOINTS: CheckpointLane(database, keepers),
     }

@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 import structlog
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors import console
@@ -19,7 +20,7 @@ from connectors.slack.texts import Texts
 from domain.celebrations import Occasion
 from domain.dispatches import Dispatch, DispatchState, Place, message_key, turn_of
 from domain.members import Member
-from domain.notifications import Notification, NotificationPolicy, policy_of
+from domain.notifications import CHALLENGE_OPENED, CHALLENGE_STEPS, Notification, NotificationPolicy, policy_of
 from domain.outbox import ClaimedRow, Kind
 from domain.preferences import (
     At,
@@ -36,7 +37,7 @@ from domain.preferences import (
     topic_of,
     when,
 )
-from domain.slack import MessageKind, Outgoing
+from domain.slack import THREAD_OF, MessageKind, Outgoing
 from domain.time import Clock
 from relay.outages import is_outage
 from storage import (
@@ -62,8 +63,9 @@ log = structlog.get_logger()
 class NotifyLane:
     """Acts on the rows of the lane "notify", and passes on what is due; any number may run."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, redis: Redis, *, clock: Clock) -> None:
         self._database = database
+        self._redis = redis
         self._clock = clock
         acts: Mapping[str, Callable[[ClaimedRow], Awaitable[None]]] = {
             Kind.NOTIFICATION: self._tell,
@@ -99,7 +101,7 @@ class NotifyLane:
     async def _tell(self, row: ClaimedRow) -> None:
         async with self._database.begin() as session:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
-            in_slack = await _dispatch(session, told, self._clock())
+            in_slack = await _dispatch(session, told, self._clock(), self._redis)
             await _show_home(session, told, self._clock())
         if not in_slack:
             console.tell(told)
@@ -107,7 +109,7 @@ class NotifyLane:
     async def _retell(self, row: ClaimedRow) -> None:
         async with self._database.begin() as session:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
-            await _edit(session, told, f"{message_key(told.id)}/{row.id}", self._clock())
+            await _edit(session, told, f"{message_key(told.id)}/{row.id}", self._clock(), self._redis)
 
     async def _tell_gathered(self, row: ClaimedRow) -> None:
         async with self._database.begin() as session:
@@ -117,7 +119,7 @@ class NotifyLane:
 # -- One notification ----------------------------------------------------------------------------------------------
 
 
-async def _dispatch(session: AsyncSession, told: Notification, now: datetime) -> bool:
+async def _dispatch(session: AsyncSession, told: Notification, now: datetime, boards: Redis) -> bool:
     """Have it told, let it wait, or withhold it; False if there is nowhere to tell it."""
     await dispatches.take_turn(session, turn_of(told))
     known = await dispatches.find(session, told.program_id, told.id)
@@ -128,7 +130,7 @@ async def _dispatch(session: AsyncSession, told: Notification, now: datetime) ->
     place = await _find_place(session, told, policy)
     if place is None:
         return False
-    card = await slack_cards.read(session, told, member, now=now)
+    card = await slack_cards.read(session, told, member, now=now, boards=boards)
     match await _when(session, told, member, policy, now) if card else Never():
         case Never():
             await _put(session, told, DispatchState.WITHHELD)
@@ -139,7 +141,8 @@ async def _dispatch(session: AsyncSession, told: Notification, now: datetime) ->
         case Now():
             assert card is not None, "who has nothing to say says it never"
             await _put(session, told, DispatchState.TOLD, place=place, told_at=now)
-            await _say(session, told.program_id, message_key(told.id), place, cards.render(card, _texts(place)), now)
+            content = cards.render(card, _texts(place)) | await _thread(session, told)
+            await _say(session, told.program_id, message_key(told.id), place, content, now)
     return True
 
 
@@ -148,6 +151,14 @@ async def _show_home(session: AsyncSession, told: Notification, now: datetime) -
     if told.member_id is not None:
         homes = await slack_homes.find_all(session, told.program_id, [told.member_id])
         await slack_messages.send(session, told.program_id, homes, now=now)
+
+
+async def _thread(session: AsyncSession, told: Notification) -> dict[str, str]:
+    """How a challenge goes on is a reply to the post in which it began."""
+    if told.member_id is not None or told.kind not in CHALLENGE_STEPS or told.kind == CHALLENGE_OPENED:
+        return {}
+    opening = await notifications.find(session, told.program_id, CHALLENGE_OPENED, told.reference)
+    return {THREAD_OF: message_key(opening)} if opening else {}
 
 
 def _texts(place: Place) -> Texts:
@@ -175,8 +186,10 @@ async def _put(
 
 
 async def _find_place(session: AsyncSession, told: Notification, policy: NotificationPolicy) -> Place | None:
-    """Administrators' channel, the channel of celebrations, or the member themselves; None if there is none."""
+    """The channel of challenges or celebrations, administrators' channel, or the member themselves; None if none is."""
     channel = policy.admin_channel
+    if told.member_id is None and told.kind in CHALLENGE_STEPS:
+        channel = policy.challenges.channel or channel
     if told.member_id is not None:
         channel = policy.celebrations.channel if topic_of(told.kind) is Topic.CELEBRATIONS else ""
     if channel:
@@ -233,14 +246,14 @@ def _hour_of(told: Notification, member: Member, policy: NotificationPolicy, wis
 # -- What changes, and what was gathered ---------------------------------------------------------------------------
 
 
-async def _edit(session: AsyncSession, told: Notification, key: str, now: datetime) -> None:
+async def _edit(session: AsyncSession, told: Notification, key: str, now: datetime, boards: Redis) -> None:
     """The message that told it says what holds now; in turn, so that who has read last is said last."""
     await dispatches.take_turn(session, turn_of(told))
     known = await dispatches.find(session, told.program_id, told.id)
     if known is None or known.place is None:
         return
     member = await members.get(session, told.program_id, told.member_id) if told.member_id else None
-    card = await slack_cards.read(session, told, member, now=now)
+    card = await slack_cards.read(session, told, member, now=now, boards=boards)
     if card is None:
         return
     where = known.place

@@ -26,9 +26,10 @@ from domain.challenges import (
 )
 from domain.definitions import KeyTaken, fingerprint
 from domain.game import Challenge
+from domain.notifications import CHALLENGE_OPENED
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.shapes import Fault, read, write
-from storage import outbox, sets
+from storage import dispatches, outbox, sets
 from storage.game_tables import challenge_claims, challenge_standings, challenges
 from storage.hot_path import run
 from storage.ids import new_id
@@ -154,13 +155,14 @@ async def move(
     now: datetime,
     reason: str | None = None,
 ) -> StoredChallenge:
-    """The locked challenge after the event; raises IllegalChallenge."""
+    """The locked challenge after the event, which the post about it says; raises IllegalChallenge."""
     state = challenge_after(stored.state, event)
     settled_at = now if state is ChallengeState.SETTLED else None
     moved = replace(stored, state=state, reason=reason, updated_at=now, settled_at=settled_at)
     await _update(
         session, stored, {name: getattr(moved, name) for name in ("state", "reason", "updated_at", "settled_at")}
     )
+    await dispatches.retell(session, stored.program_id, [CHALLENGE_OPENED], [stored.id], now=now)
     return moved
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notifications import Notification, Telling
@@ -51,8 +51,14 @@ async def tell_all(
 
 async def was_told(session: AsyncSession, program_id: str, kind: str, reference: str) -> bool:
     """Whether this kind was told of this reference already."""
+    return await find(session, program_id, kind, reference) is not None
+
+
+async def find(session: AsyncSession, program_id: str, kind: str, reference: str) -> str | None:
+    """The id of what was told under this kind of this reference, if it was told."""
     own = notifications.c.program_id == program_id, notifications.c.kind == kind, notifications.c.reference == reference
-    return bool(await session.scalar(select(exists().where(*own))))
+    found: str | None = await session.scalar(select(notifications.c.id).where(*own))
+    return found
 
 
 async def get(session: AsyncSession, program_id: str, notification_id: str) -> Notification:

@@ -3,21 +3,28 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.cards import APPROVALS, AT_RISK, OFFERS, Approval, AtRisk, Card, Decided, Offer, Plain
 from domain.celebrations import KINDS as CELEBRATIONS
 from domain.members import Member
 from domain.nominations import Decision, NominationState
-from domain.notifications import WEEKLY_DIGEST, Notification
+from domain.notifications import CHALLENGE_STEPS, WEEKLY_DIGEST, Notification
 from domain.recognitions import RECEIVED
-from storage import celebrations, configurations, findings, grace, nominations, rewards, weeks
+from storage import celebrations, challenge_steps, configurations, findings, grace, nominations, rewards, weeks
 
 Reader = Callable[[AsyncSession, Notification, Member | None, datetime], Awaitable[Card | None]]
 
 
-async def read(session: AsyncSession, told: Notification, member: Member | None, *, now: datetime) -> Card | None:
+async def read(
+    session: AsyncSession, told: Notification, member: Member | None, *, now: datetime, boards: Redis
+) -> Card | None:
     """The card of what this member (None: the administrators) is told; None if there is nothing left to say."""
+    if member is not None and told.kind == WEEKLY_DIGEST:
+        return await weeks.read(session, told, member, now=now, boards=boards)
+    if member is None and told.kind in CHALLENGE_STEPS:
+        return await challenge_steps.read(session, told)
     reader = _READERS.get(told.kind) if member else None
     return await reader(session, told, member, now) if reader else Plain(told.subject, told.body)
 
@@ -95,11 +102,6 @@ async def _celebration(session: AsyncSession, told: Notification, member: Member
     return await celebrations.read(session, told, member)
 
 
-async def _week(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
-    assert member is not None, "a week is a member's"
-    return await weeks.read(session, told, member, now=now)
-
-
 _READERS: Mapping[str, Reader] = {
     **dict.fromkeys(APPROVALS, _approval),
     "nomination_given": _given,
@@ -108,5 +110,4 @@ _READERS: Mapping[str, Reader] = {
     **dict.fromkeys(OFFERS, _offer),
     AT_RISK: _at_risk,
     **dict.fromkeys(CELEBRATIONS, _celebration),
-    WEEKLY_DIGEST: _week,
 }

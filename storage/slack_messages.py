@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.outbox import Kind, Lane, OutboxRow
-from domain.slack import Delivery, Message, MessageKind, MessageState, Outgoing
+from domain.slack import THREAD_OF, Delivery, Message, MessageKind, MessageState, Outgoing
 from storage import outbox, sets
 from storage.hot_path import run
 from storage.ids import new_id
@@ -94,7 +94,8 @@ async def _begin_turns(
 
 _NEXT = f"""SELECT m.id, m.key, m.kind, m.content, m.state, m.created_at, m.user_id, m.edits, o.channel, o.ts
     FROM slack_messages m
-    LEFT JOIN slack_messages o ON o.program_id = m.program_id AND o.key = m.edits AND o.state = '{MessageState.SENT}'
+    LEFT JOIN slack_messages o ON o.program_id = m.program_id AND o.key = COALESCE(m.edits, m.content ->> '{THREAD_OF}')
+        AND o.state = '{MessageState.SENT}'
     WHERE m.program_id = %(program_id)s AND m.conversation_id = %(conversation_id)s
         AND m.state IN ('{MessageState.OPEN}', '{MessageState.SENDING}')
     ORDER BY m.id LIMIT 1"""

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.answers import Places
+from domain.asks import Board
 from domain.cards import Week
 from domain.challenges import ChallengeState
 from domain.configuration import Configuration, Unit, UnitKind
@@ -13,7 +16,7 @@ from domain.ledger import member_account
 from domain.members import Member
 from domain.notifications import WEEKLY_DIGEST, Notification, Telling
 from domain.time import zone
-from storage import challenges, configurations, notifications, streaks
+from storage import asks, challenges, configurations, notifications, streaks
 from storage.hot_path import run
 from storage.sets import texts
 
@@ -84,16 +87,20 @@ def _listed(earned: Sequence[tuple[Unit, int]]) -> str:
     return "Earned: " + ", ".join(f"{amount} {unit.title or unit.key}" for unit, amount in earned)
 
 
-async def read(session: AsyncSession, told: Notification, member: Member, *, now: datetime) -> Week:
-    """What the week that the notification tells of has brought, and what goes on."""
+async def read(session: AsyncSession, told: Notification, member: Member, *, now: datetime, boards: Redis) -> Week:
+    """What the week that the notification tells of has brought, and what goes on; no place while Redis is away."""
     configuration = await configurations.read_active(session, told.program_id)
     ended = Ended(member.id, member.time_zone, date.fromisoformat(told.reference.partition("/")[2]))
     earned = await _earned(session, told.program_id, [ended], configuration.every_unit)
+    placed = await asks.read_board(session, member, Board(), now, boards)
     return Week(
+        ended.monday - WEEK,
+        ended.monday - timedelta(days=1),
         earned.get(member.id, []),
         await _streaks(session, configuration, member.id),
         await _ending(session, told.program_id, now),
         member.time_zone,
+        placed if isinstance(placed, Places) else None,
     )
 
 

@@ -205,19 +205,20 @@ def _what_now(one: StreakStanding, time_zone: str, texts: Texts) -> Iterator[str
 
 def _places(answer: Places, texts: Texts) -> dict[str, Any]:
     own = next((line for line in answer.lines if line.is_own), None)
-    summary = texts.say("Your place is {rank}.", rank=own.rank) if own and own.rank else _about(answer, texts)
+    summary = texts.say("Your place is {rank}.", rank=own.rank) if own and own.rank else about(answer, texts)
     return message(summary, list(place_blocks(answer, texts)))
 
 
 def place_blocks(answer: Places, texts: Texts) -> Iterator[Block]:
     """The board's name, the places around, and how many the member is ahead of."""
-    yield section(bold(_about(answer, texts)))
+    yield section(bold(about(answer, texts)))
     yield section(lines(_line(line, answer, texts) for line in answer.lines))
     if answer.percentile:
         yield context(texts.say("You are ahead of {n} % of all who have a place.", n=answer.percentile))
 
 
-def _about(answer: Places, texts: Texts) -> Markup:
+def about(answer: Places, texts: Texts) -> Markup:
+    """Which board it is, of whom and of when."""
     return joined(", ", [_title(answer.board, texts), *answer.cohort, texts.say(_WINDOWS[answer.board.window])])
 
 

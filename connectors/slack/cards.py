@@ -4,19 +4,20 @@ Names are names and no mentions: whoever is told of somebody else does not tell 
 server looks up again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.slack import reasons
+from connectors.slack import answers, reasons
 from connectors.slack.blocks import Block, actions, button, context, header, input, message, modal, section, text_input
 from connectors.slack.forms import CHANGE_AMOUNT, DECLINE
 from connectors.slack.markup import Markup, bold, joined, lines, link, name, quote
 from connectors.slack.redeem import CHOOSE
 from connectors.slack.texts import Texts, later
-from domain.cards import Approval, AtRisk, Card, Celebration, Decided, Offer, Plain, Week
+from domain.cards import Approval, AtRisk, Card, Celebration, ChallengeStep, Decided, Offer, Plain, Week, Winner
+from domain.challenges import ChallengeState
 from domain.grace import GraceState
 from domain.nominations import NominationState, Verdict
-from domain.notifications import Notification
+from domain.notifications import CHALLENGE_OPENED, CHALLENGE_SETTLED, Notification
 from domain.rewards import RewardState
 
 APPROVE = "laurel.nominations.approve"
@@ -52,6 +53,8 @@ def render(card: Card, texts: Texts) -> dict[str, Any]:
             return _offer(card, texts)
         case AtRisk():
             return _at_risk(card, texts)
+        case ChallengeStep():
+            return _challenge(card, texts)
         case Celebration():
             return _celebration(card, texts)
         case Week():
@@ -138,6 +141,65 @@ def _at_risk(card: AtRisk, texts: Texts) -> dict[str, Any]:
     return message(told, [section(lines([told, until]))])
 
 
+# -- Challenges ----------------------------------------------------------------------------------------------------
+
+_STEPS: Mapping[str, str] = {
+    CHALLENGE_OPENED: later("A challenge has begun: {title}"),
+    "challenge_half_time": later("{title}: half of the time is over"),
+    "challenge_last_day": later("{title}: the last day"),
+    CHALLENGE_SETTLED: later("{title}: the results"),
+}
+_ENDED: Mapping[str, str] = {
+    ChallengeState.CANCELLED: later("It was called off."),
+    ChallengeState.CLOSED: later("It is over. The results come when nothing can come late any more."),
+    ChallengeState.SETTLED: later("It is over."),
+}
+
+
+def _challenge(card: ChallengeStep, texts: Texts) -> dict[str, Any]:
+    """The opening says all of it; what follows says only what is new."""
+    told = texts.say(_STEPS[card.kind], title=bold(card.title))
+    parts: list[str] = [told]
+    if card.kind == CHALLENGE_OPENED:
+        parts += _what_it_is(card, texts)
+    if card.kind == CHALLENGE_SETTLED:
+        first = [texts.say("{rank}. {name} with {amount}", **_winner(one)) for one in card.first]
+        return message(told, [section(lines([*parts, *first])), context(_people(card, texts))])
+    return message(told, [section(lines(parts)), context(joined(" · ", _how_far(card, texts)))])
+
+
+def _what_it_is(card: ChallengeStep, texts: Texts) -> Iterator[str]:
+    if card.description:
+        yield card.description
+    if card.counts:
+        yield texts.say("What counts: {what}.", what=texts.listed(card.counts))
+    if card.bonus:
+        yield texts.say("Each time adds {points}.", points=texts.points(card.bonus))
+    if card.multiplier:
+        yield texts.say("Each time is worth {n} times the points.", n=card.multiplier)
+
+
+def _how_far(card: ChallengeStep, texts: Texts) -> Iterator[str]:
+    if card.state in _ENDED:
+        yield texts.say(_ENDED[card.state])
+        return
+    yield texts.say("until {when}", when=texts.instant(card.until, card.time_zone))
+    if card.kind != CHALLENGE_OPENED:
+        yield _people(card, texts)
+    if card.places_left is not None:
+        yield texts.count("{n} place left", "{n} places left", card.places_left)
+
+
+def _people(card: ChallengeStep, texts: Texts) -> str:
+    if not card.people:
+        return texts.say("Nobody has completed anything.")
+    return texts.count("{n} person takes part", "{n} people take part", card.people)
+
+
+def _winner(one: Winner) -> dict[str, str | int]:
+    return {"rank": one.rank, "name": name(one.name), "amount": one.amount}
+
+
 # -- Celebrations --------------------------------------------------------------------------------------------------
 
 
@@ -194,4 +256,15 @@ def _week(card: Week, texts: Texts) -> dict[str, Any]:
     for title, ends_at in card.ending:
         when = texts.instant(ends_at, card.time_zone)
         parts.append(texts.say("{title} ends on {when}.", title=bold(title), when=when))
-    return message(told, [header(told), section(lines(parts))])
+    parts += _place(card, texts)
+    days = context(f"{texts.date(card.first_day)} \N{EN DASH} {texts.date(card.last_day)}")
+    return message(told, [header(told), days, section(lines(parts))])
+
+
+def _place(card: Week, texts: Texts) -> Iterator[str]:
+    """Where the member stands now, if that has a number."""
+    if card.places is None:
+        return
+    own = next((line for line in card.places.lines if line.is_own), None)
+    if own and own.rank:
+        yield texts.say("Your place now: {rank} ({board}).", rank=own.rank, board=answers.about(card.places, texts))

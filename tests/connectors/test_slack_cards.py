@@ -1,15 +1,19 @@
 """Cards: Slack takes each of them in every language, at every length; a button is there while it does something."""
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from connectors.slack import cards
 from connectors.slack.texts import TRANSLATED, Texts
-from domain.cards import Approval, AtRisk, Card, Celebration, Decided, Offer, Plain, Week, Words
+from domain.answers import Line, Places
+from domain.cards import Approval, AtRisk, Card, Celebration, ChallengeStep, Decided, Offer, Plain, Week, Winner, Words
+from domain.challenges import ChallengeState
 from domain.configuration import POINTS
 from domain.grace import GraceState
+from domain.leaderboards import BUILT_IN
 from domain.nominations import NominationState, Verdict
 from domain.notifications import Notification
 from domain.rewards import RewardState
@@ -25,7 +29,30 @@ APPROVAL = Approval(
 OFFER = Offer("rwd_1", "A coffee", RewardState.OFFERED, NOW, 100, "Europe/Berlin")
 AT_RISK = AtRisk("Daily learning", 12, NOW, GraceState.OPEN, "Europe/Berlin")
 BIRTHDAY = Celebration("ntf_1", "Ada", None, [(POINTS, 25)], "evt_1", is_public=True)
-WEEK = Week([(POINTS, 1_250)], [("Daily learning", 12)], [("A million together", NOW)], "Europe/Berlin")
+PLACES = Places(BUILT_IN["company"], POINTS, (), (Line(7, "Ada", 1_250, is_own=True),), 40)
+WEEK = Week(
+    date(2026, 2, 23),
+    date(2026, 3, 1),
+    [(POINTS, 1_250)],
+    [("Daily learning", 12)],
+    [("A million together", NOW)],
+    "Europe/Berlin",
+    PLACES,
+)
+OPENED = ChallengeStep(
+    "challenge_opened",
+    "The sprint",
+    "Go",
+    ["A deal was won"],
+    50,
+    None,
+    NOW,
+    "Europe/Berlin",
+    ChallengeState.OPEN,
+    0,
+    20,
+)
+SETTLED = replace(OPENED, kind="challenge_settled", state=ChallengeState.SETTLED, people=4, first=[Winner(1, "Ada", 7)])
 EVERY: list[Card] = [
     Plain("A badge", "Closer", "evt_1"),
     Plain("A badge", "Closer"),
@@ -36,8 +63,15 @@ EVERY: list[Card] = [
     BIRTHDAY,
     replace(BIRTHDAY, years=1, is_public=False),
     replace(BIRTHDAY, years=7, earned=(), words=[Words("Ben", "Cheers")], more=2),
+    OPENED,
+    replace(OPENED, bonus=None, multiplier=2, description="", places_left=None),
+    replace(OPENED, kind="challenge_half_time", people=1),
+    replace(OPENED, kind="challenge_last_day", people=0),
+    *(replace(OPENED, state=state) for state in ChallengeState),
+    SETTLED,
+    replace(SETTLED, people=0, first=()),
     WEEK,
-    replace(WEEK, earned=()),
+    replace(WEEK, earned=(), places=None),
 ]
 
 
@@ -70,6 +104,8 @@ def test_slack_takes_the_longest_and_nothing_that_was_typed_is_read_as_markup() 
         cards.render(replace(AT_RISK, title=long), ENGLISH),
         cards.render(replace(BIRTHDAY, name=long, words=many, more=30), ENGLISH),
         cards.render(replace(WEEK, streaks=[(long, 1)] * 5, ending=[(long, NOW)] * 5), ENGLISH),
+        cards.render(replace(OPENED, title=long, description=long, counts=[long] * 100), ENGLISH),
+        cards.render(replace(SETTLED, title=long, first=[Winner(n, long, n) for n in range(3)]), ENGLISH),
         cards.render(Plain(long, long, "evt_1"), ENGLISH),
         cards.digest([told] * 100, ENGLISH),
     ]
@@ -117,3 +153,28 @@ def test_a_colleague_writes_in_a_form_that_has_what_they_wrote_before() -> None:
 
         judge_view(view)
         assert (view["callback_id"], view["private_metadata"]) == ("laurel.celebrations.add", "ntf_1")
+
+
+def test_an_opening_says_what_counts_and_what_it_adds_until_when_and_an_end_who_was_first() -> None:
+    opening, results = (cards.render(card, ENGLISH) for card in (OPENED, SETTLED))
+    called_off = cards.render(replace(OPENED, state=ChallengeState.CANCELLED), ENGLISH)
+
+    for part in (
+        "What counts: A deal was won.",
+        "Each time adds 50 points.",
+        "until Wed, Mar 4, 1:00",
+        "20 places left",
+    ):
+        assert part in read(opening).replace("\u202f", " ")
+    assert "1. Ada with 7" in read(results)
+    assert "It was called off." in read(called_off)
+    assert "until" not in read(called_off)
+
+
+def test_a_week_says_which_days_it_had_and_the_place_that_has_a_number() -> None:
+    unnumbered = replace(PLACES, lines=(Line(None, "Ada", 1_250, is_own=True),))
+    week, lower = (cards.render(replace(WEEK, places=places), ENGLISH) for places in (PLACES, unnumbered))
+
+    assert "Feb 23, 2026 \N{EN DASH} Mar 1, 2026" in read(week)
+    assert "Your place now: 7 (Company, of all time)." in read(week)
+    assert "Your place" not in read(lower)

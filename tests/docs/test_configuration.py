@@ -18,7 +18,7 @@ from domain.lint import LintCode
 from domain.members import ATTRIBUTES
 from domain.nominations import Level as LevelOfApproval
 from domain.nominations import NominatorLimit
-from domain.notifications import Celebrations
+from domain.notifications import Celebrations, ChallengePosts
 from domain.recognitions import PairCap
 from domain.samples import EVENT_ATTRIBUTES
 from domain.schemas import CHECKS
@@ -42,6 +42,7 @@ SHAPES: dict[type[Any], str] = {
     Level: "",
     PairCap: "",
     Celebrations: "",
+    ChallengePosts: "",
     LevelOfApproval: "",
     NominatorLimit: "",
 }

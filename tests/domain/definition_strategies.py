@@ -55,7 +55,7 @@ from domain.game import (
 )
 from domain.nominations import Chain, Needs, NominationCategory, NominatorLimit
 from domain.nominations import Level as ApprovalLevel
-from domain.notifications import Celebrations, NotificationPolicy
+from domain.notifications import Celebrations, ChallengePosts, NotificationPolicy
 from domain.recognitions import PairCap, RecognitionPolicy
 
 # Few, so that what is made twice meets under the same key.
@@ -389,6 +389,7 @@ def _policy(key: str) -> st.SearchStrategy[NotificationPolicy]:
         workspace=texts,
         admin_channel=texts,
         celebrations=celebrated,
+        challenges=st.builds(ChallengePosts, channel=texts),
     )
 
 

@@ -30,6 +30,7 @@ def faults_of(section: dict[str, Any]) -> list[tuple[str, str]]:
         ({"digest_hour": 24}, "digest_hour", "must be 0 to 23"),
         ({"celebrations": {"hour": -1}}, "celebrations.hour", "must be 0 to 23"),
         ({"celebrations": {"channel": "#general"}}, "celebrations.channel", "must be a channel's id"),
+        ({"challenges": {"channel": "general"}}, "challenges.channel", "must be a channel's id"),
         ({"admin_channel": "U0123456789"}, "admin_channel", "must be a channel's id"),
     ],
 )

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,12 +30,14 @@ from storage import (
     dispatches,
     employment,
     intake,
+    leaderboards,
     notifications,
     outbox,
     preferences,
     rewards,
     slack_users,
     slack_workspaces,
+    standings,
 )
 from storage.database import Database
 from storage.keyring import Keyring
@@ -57,12 +60,13 @@ class Acme:
     """A program whose member Ada is in a connected workspace, and the lane that tells her; its time is set."""
 
     database: Database
+    redis: Redis
     program_id: str
     ada: str
     now: datetime = NOW
 
     def __post_init__(self) -> None:
-        self.lane = NotifyLane(self.database, clock=lambda: self.now)
+        self.lane = NotifyLane(self.database, self.redis, clock=lambda: self.now)
 
     async def tell(self, reference: str, kind: str = "expiry", to: str | None = "ada", body: str = "Well done") -> None:
         async with self.database.begin() as session:
@@ -132,13 +136,13 @@ async def connect(session: AsyncSession, program_id: str, name: str) -> None:
 
 
 @pytest.fixture
-async def acme(database_url: str) -> AsyncIterator[Acme]:
+async def acme(database_url: str, redis: Redis) -> AsyncIterator[Acme]:
     database = Database(database_url, pool_size=4)
     async with database.begin() as session:
         program_id = await make_program(session, SAMPLE | POLICY)
         ada = await make_member(session, program_id, "ada")
         await connect(session, program_id, "ada")
-    yield Acme(database, program_id, ada)
+    yield Acme(database, redis, program_id, ada)
     await database.dispose()
 
 
@@ -242,7 +246,7 @@ async def test_an_offer_that_is_declined_while_it_is_told_loses_its_button_once_
     await acme.work()
     given, told = await offer(acme)
     async with acme.database.begin() as session:
-        await _dispatch(session, told, NOW)
+        await _dispatch(session, told, NOW, acme.redis)
         await decline(acme, given)
         async with acme.database.begin() as another:
             rows = await outbox.claim(another, "notify", NOW, timedelta(minutes=1), 100)
@@ -352,6 +356,8 @@ async def test_on_monday_members_are_told_what_their_week_has_brought_if_it_has(
     async with acme.database.begin() as session:
         await make_member(session, acme.program_id, "ben")
         await intake.record(session, acme.program_id, [deal(1, "ada"), deal(2, "ben")], TOLD, as_of=NOW)
+        on = await leaderboards.scheme(session, acme.program_id, as_of=NOW)
+        await leaderboards.write(acme.redis, on, await standings.list_of(session, on, [acme.ada]))
     weeks = Weeks(acme.database, clock=lambda: acme.now)
     for acme.now in (monday - timedelta(hours=2), monday, monday + timedelta(hours=1), monday + timedelta(days=7)):
         await weeks.tell()
@@ -366,7 +372,10 @@ async def test_on_monday_members_are_told_what_their_week_has_brought_if_it_has(
     async with acme.database.begin() as session:
         query = select(slack_messages.c.content).where(slack_messages.c.program_id == acme.program_id)
         last = (await session.execute(query.order_by(slack_messages.c.id.desc()).limit(1))).scalar_one()
-    assert last["blocks"][1]["text"]["text"] == "You earned 50 points."
+    assert last["blocks"][2]["text"]["text"].splitlines() == [
+        "You earned 50 points.",
+        "Your place now: 1 (Company, of all time).",
+    ]
 
 
 async def test_a_tier_and_a_badge_say_by_which_event_they_came(acme: Acme) -> None:
@@ -390,7 +399,7 @@ async def test_an_approver_reads_in_the_same_message_who_has_decided(acme: Acme)
     company = await open_nominating(acme.database)
     async with acme.database.begin() as session:
         await connect(session, company.program_id, "mia")
-    theirs = Acme(acme.database, company.program_id, company.people["mia"])
+    theirs = Acme(acme.database, acme.redis, company.program_id, company.people["mia"])
     nomination_id = await company.nominate()
     await company.ask(nomination_id)
     await theirs.work()

@@ -1,14 +1,19 @@
 """What people are told of in Slack: they ask there why, and add their words, by Slack's own ways."""
 
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import update
 
+from activities.challenges import ChallengeActivities, ChallengeAt, CheckpointAt
 from connectors.slack import cards
-from storage import employment
+from domain.challenges import Checkpoint
+from domain.events import SourcePolicy
+from storage import board_opt_outs, challenges, employment, intake
 from storage.tables import members
+from tests.challenges import days, sprint
 from tests.eventually import eventually
-from tests.programs import NOW, apply
+from tests.programs import NOW, apply, deal
 from tests.relay.slack.conftest import COMPANY, Company
 from tests.relay.slack.test_walk import place, said
 
@@ -56,3 +61,57 @@ async def test_colleagues_add_their_words_in_a_form_and_the_post_has_them(compan
     assert len(said(company)) == 1
     shown = [str(block.get("text", {}).get("text")) for block in place(company, "general").messages[ts]["blocks"]]
     assert sum("All the best!" in text for text in shown) == 1
+
+
+async def launch(company: Company) -> ChallengeAt:
+    """A challenge that can begin, and whose steps everybody reads in #general."""
+    posted = {"slack": {"challenges": {"channel": place(company, "general").id}}}
+    game = {"challenges": {"sprint": sprint(description="Three weeks, one team.")}, "notifications": posted}
+    async with company.database.begin() as session:
+        await apply(session, company.program_id, COMPANY | game)
+        found = await challenges.find(session, company.program_id, "sprint")
+    assert found is not None
+    return ChallengeAt(company.program_id, found.id, NOW)
+
+
+async def test_a_challenge_goes_on_beneath_its_opening_and_names_who_is_first_but_nobody_who_hides(
+    company: Company,
+) -> None:
+    at, general = await launch(company), place(company, "general")
+    steps = ChallengeActivities(company.database, lambda: NOW)
+    await steps.open_challenge(at)
+    won = ["maya"] * 3 + ["owen"] * 2 + ["lena", "grace"]
+    async with company.database.begin() as session:
+        deals = [deal(n, name) for n, name in enumerate(won)]
+        await intake.record(session, company.program_id, deals, SourcePolicy(), as_of=NOW)
+        owen = company.members["owen"]
+        await board_opt_outs.set_shown(session, company.program_id, owen, shown=False, now=NOW)
+    for _ in range(2):
+        await steps.tell_checkpoint(CheckpointAt(at, Checkpoint.HALF_TIME))
+    await company.work()
+    over = replace(at, as_of=days(10))
+    for step in (steps.close_challenge, steps.settle_challenge, steps.tell_settled):
+        await step(over)
+    await company.work()
+
+    opening, half, results = general.messages.values()
+    assert [one.get("thread_ts") for one in (half, results)] == [opening["ts"]] * 2
+    assert "What counts" in str(opening["blocks"])
+    assert "It is over." in str(opening["blocks"])
+    assert "4 people take part" in str(half["blocks"])
+    assert "1. maya with 3" in str(results["blocks"])
+    assert not any(name in str(results["blocks"]) for name in ("owen", "lena", "grace"))
+
+
+async def test_an_opening_that_was_refused_leaves_the_next_step_a_post_of_its_own(company: Company) -> None:
+    at, general = await launch(company), place(company, "general")
+    steps = ChallengeActivities(company.database, lambda: NOW)
+    general.is_archived = True
+    await steps.open_challenge(at)
+    await company.work()
+    general.is_archived = False
+    await steps.tell_checkpoint(CheckpointAt(at, Checkpoint.LAST_DAY))
+    await company.work()
+
+    [post] = general.messages.values()
+    assert ("the last day" in str(post["text"]), post.get("thread_ts")) == (True, None)
