@@ -96,7 +96,7 @@ async def act(
     Raises LookupError for an unknown member.
     """
     name = IdempotencyKey(f"{_SCOPE} {member_id}", key, hashlib.sha256(repr(choice).encode()).digest())
-    await people.follow(session, program_id, [member_id])  # the same click waits here for the first
+    await people.follow_again(session, program_id, [member_id])  # the same click waits here for the first
     kept = (await idempotency.find(session, program_id, [name.name])).get(name.name)
     if kept is not None:
         return Placed(await orders.get(session, program_id, str(kept.outcome["order_id"])))

@@ -24,4 +24,6 @@ async def add(session: AsyncSession, context: Context, view: Mapping[str, Any]) 
         most = {"length": MAX_WORDS_LENGTH, "writers": MAX_WORDS}
         told = context.texts.say("Words have 1 to {length} characters, and {writers} people write at most.", **most)
         return errors("words", told)
+    except LookupError:
+        return errors("words", context.texts.say("It is not there any more."))
     return Answered()

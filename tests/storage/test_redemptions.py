@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from connectors.vendors import REQUEST_BODIES
 from domain.orders import Refusal
 from domain.redemptions import Choice, Outcome, Pick, Placed, Purchase, Refused
 from domain.vendors import Money
-from storage import redemptions, rewards
+from storage import merges, redemptions, rewards
 from storage.database import Database
+from tests.eventually import eventually
 from tests.shop import CHOICE, Shop, now, open_shop
 
 COFFEE = Purchase("coffee", Money(2_500, "USD"), "ada@example.com")
@@ -77,6 +80,26 @@ async def test_the_same_click_orders_once_also_when_it_comes_twice_at_a_time(sho
     assert len({outcome.order.id for outcome in outcomes if isinstance(outcome, Placed)}) == 1
     assert await shop.effects() == ["start_order"]
     assert (await shop.balance(member_id), await shop.held(member_id)) == (750, 250)
+
+
+async def test_whoever_is_merged_at_this_moment_has_it_ordered_as_who_they_are_then(shop: Shop) -> None:
+    member_id, other = await shop.member(points=1_000, email="ben@example.com"), await shop.member()
+    async with shop.database.begin() as session:
+        named: dict[str, Any] = {"actor": "hr", "reason": "the same person", "as_of": now()}
+        await merges.merge(session, shop.id, source=member_id, destination=other, **named)
+        ordering = asyncio.create_task(act(shop, member_id, COFFEE))
+        await eventually(partial(waits, shop))
+    outcome = await ordering
+
+    assert isinstance(outcome, Placed)
+    assert outcome.order.member_id == other
+    assert await shop.balance(other) == 750
+
+
+async def waits(shop: Shop) -> None:
+    async with shop.database.begin() as session:
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        assert (await session.execute(text(waiting))).all()
 
 
 async def test_another_click_is_another_order(shop: Shop) -> None:

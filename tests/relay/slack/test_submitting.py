@@ -4,10 +4,12 @@ from functools import partial
 from typing import Any
 
 from connectors.slack import forms
+from relay.slack import celebrations
 from sandbox.slack.faults import Fault
 from tests.eventually import eventually
 from tests.relay.slack.conftest import Company
 from tests.relay.slack.test_redeeming import shows, words
+from tests.relay.slack.test_thanks import context
 
 REASON = "Because she held the line all night long."
 
@@ -46,3 +48,11 @@ async def test_a_window_that_cannot_be_filled_says_so(company: Company) -> None:
     await eventually(partial(shows, company, "owen", "laurel.nothing"))
 
     assert "cannot be shown just now" in words(company, "owen")
+
+
+async def test_words_for_a_celebration_that_is_gone_are_refused_in_words(company: Company) -> None:
+    view = {"private_metadata": "ntf_gone", "state": {"values": {"words": {"words": {"value": "Cheers"}}}}}
+    async with company.database.begin() as session:
+        answered = await celebrations.add(session, context(), view)
+
+    assert answered.answer == {"response_action": "errors", "errors": {"words": "It is not there any more."}}
