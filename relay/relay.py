@@ -37,7 +37,7 @@ DEFERRED = timedelta(seconds=5)
 BATCH_ROWS = {Lane.TEMPORAL: 50, Lane.REDIS: 200, Lane.NOTIFY: 5, Lane.INTAKE: 3, Lane.CHECKPOINTS: 1, Lane.SLACK: 5}
 
 # Its rows wait for whichever workspace they came from.
-OF_MANY_SYSTEMS = frozenset({Lane.SLACK})
+OF_MANY_SYSTEMS = frozenset({Lane.SLACK, Lane.NOTIFY})
 
 PURGE_SECONDS = 60.0
 PURGE_ROWS = 5_000
