@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain import challenge_checks, game_checks, nomination_checks, notification_checks, recognition_checks, rule_checks, streak_checks
+from domain import (
+    challenge_checks,
+    game_checks,
+    nomination_checks,
+    notification_checks,
+    recognition_checks,
+    rule_checks,
+    streak_checks,
+)
 from domain.checks import (
     CURRENCY,
     MAX_DAYS,

@@ -21,8 +21,8 @@ from domain.rewards import about as about_reward
 from domain.slack import Delivery
 from domain.vendors import Money
 from storage.game_tables import challenges, grace_windows
-from storage.slack_tables import slack_conversations
 from storage.nomination_tables import nominations
+from storage.slack_tables import slack_conversations
 from storage.tables import connections, notices, notifications, orders, rewards
 
 # For so long after its settlement it is looked whether everybody knows how a challenge has ended.
