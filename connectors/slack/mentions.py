@@ -46,7 +46,7 @@ def _in_event(event: Mapping[str, Any]) -> tuple[str | None, Sequence[str]]:
             return event["user"], [event["item_user"]] if event.get("item_user") else []
         case "message" if not event.get("subtype"):
             return event["user"], mentioned(event["text"])
-        case "app_home_opened" | "member_joined_channel":
+        case "app_home_opened":
             return event["user"], []
     return None, []
 

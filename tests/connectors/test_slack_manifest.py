@@ -35,11 +35,6 @@ METHODS = {
 EVENTS = {
     "app_home_opened": (),
     "app_uninstalled": (),
-    "channel_archive": ("channels:read",),
-    "channel_unarchive": ("channels:read",),
-    "group_archive": ("groups:read",),
-    "group_unarchive": ("groups:read",),
-    "member_joined_channel": ("channels:read", "groups:read"),
     "message.channels": ("channels:history",),
     "message.groups": ("groups:history",),
     "reaction_added": ("reactions:read",),
