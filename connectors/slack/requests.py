@@ -22,8 +22,8 @@ FIELDS_MAX = 100
 WINDOW_SECONDS = 300
 TIMESTAMP_MAX_DIGITS = 12
 
-# By this requests were known before they were signed. It never changes: whoever reads it poses as Slack where it is still
-# believed.
+# By this requests were known before they were signed. It never changes: whoever reads it poses as Slack wherever it is
+# still believed.
 UNSIGNED_TOKEN = "token"
 
 Body = Mapping[str, Any]
