@@ -52,6 +52,7 @@ from relay.reconcile import Reconcile
 from relay.relay import Relay
 from relay.sealing import Sealer
 from relay.slack.lane import SlackLane
+from relay.slack.meeting import Meeting
 from relay.weeks import Weeks
 from relay.workers import Workers
 from settings import Settings
@@ -133,6 +134,7 @@ async def run(settings: Settings, *, clock: Clock) -> None:
         keepers=checkpoints,
         nearest=lambda: workers.client,
         slack=SlackLane(database, keyring, outside.slacks, redis, clock=clock),
+        meet=Meeting(database, keyring, outside.slacks, clock=clock),
     )
     relay = Relay(database, lanes, clock=clock, wakeups=Wakeups(settings.listen_url))
     loops = (*make_loops(settings, client, database, redis, clock), changes.send())

@@ -27,10 +27,12 @@ def handlers(
     keepers: Sequence[Keeper] = (),
     nearest: Callable[[], Client | None] = lambda: None,
     slack: Handler | None = None,
+    meet: Handler | None = None,
 ) -> Mapping[Lane, Handler]:
     """Every lane's handler; the client may be lazy, and `nearest` is that of workers in this process, if there are.
 
-    Without `slack`, what came from there waits for a process that can ask who its people are.
+    Without `slack`, what came from there waits for a process that can ask who its people are. `meet` looks in Slack for
+    whoever is to be told something.
     """
     served: dict[Lane, Handler] = {
         Lane.TEMPORAL: TemporalLane(client, nearest=nearest),
@@ -39,7 +41,17 @@ def handlers(
         Lane.INTAKE: IntakeLane(database, clock=clock),
         Lane.CHECKPOINTS: CheckpointLane(database, keepers),
     }
+    if meet:
+        served[Lane.NOTIFY] = _in_turn(meet, served[Lane.NOTIFY])
     return served | ({Lane.SLACK: slack} if slack else {})
+
+
+def _in_turn(first: Handler, then: Handler) -> Handler:
+    async def both(row: ClaimedRow) -> None:
+        await first(row)
+        await then(row)
+
+    return both
 
 
 class RedisLane:

@@ -86,3 +86,9 @@ async def ask(slack: Slack, connection: Connection, user_id: str) -> UserFacts:
     """What Slack says of the user; raises the tree in `connectors.errors` and MalformedNotice."""
     answer = await slack.read("users.info", {"user": user_id, "include_locale": "true"})
     return facts(connection, answer["user"])
+
+
+async def find(slack: Slack, email: str) -> str:
+    """The id of the active user with this address; raises Rejected if there is none."""
+    answer = await slack.read("users.lookupByEmail", {"email": email})
+    return str(answer["user"]["id"])
