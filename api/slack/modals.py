@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.errors import OutsideError
-from connectors.slack import answers, cards, commands, forms, home, redeem
+from connectors.slack import answers, cards, commands, forms, redeem
 from connectors.slack.blocks import View
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slacks
@@ -189,15 +189,15 @@ async def _words(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | No
 
 
 _BY_SHORTCUT: Mapping[str, tuple[Title, Fill]] = {
-    "laurel.nomination.open": (forms.nomination_title, _nomination),
-    "laurel.recognition.give": (forms.thanks_title, _thanks),
-    "laurel.recognition.thank": (forms.thanks_title, _thanks),
+    forms.OPEN_NOMINATION: (forms.nomination_title, _nomination),
+    forms.OPEN_THANKS: (forms.thanks_title, _thanks),
+    forms.THANK_AUTHOR: (forms.thanks_title, _thanks),
 }
 _BY_ACTION: Mapping[str, tuple[Title, Fill]] = {
-    home.NOMINATE: (forms.nomination_title, _nomination),
-    home.THANK: (forms.thanks_title, _thanks),
-    "laurel.nominations.change": (lambda texts: texts.say("Approve, but change"), _change),
-    "laurel.nominations.decline": (lambda texts: texts.say("Decline"), _decline),
+    forms.OPEN_NOMINATION: (forms.nomination_title, _nomination),
+    forms.OPEN_THANKS: (forms.thanks_title, _thanks),
+    forms.CHANGE_AMOUNT: (lambda texts: texts.say("Approve, but change"), _change),
+    forms.DECLINE: (lambda texts: texts.say("Decline"), _decline),
     cards.WRITE_WORDS: (cards.words_title, _words),
     redeem.SELECT: (redeem.title, _selected),
     **dict.fromkeys((redeem.OPEN, redeem.CHOOSE, redeem.SEARCH), (redeem.title, _shop)),

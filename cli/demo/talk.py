@@ -13,7 +13,7 @@ from cli.demo.screens import BOT, Screens, has_button
 from cli.demo.story import Story
 from cli.demo.waiting import DemoFailed, Waiting
 from connectors.slack.cards import APPROVE
-from connectors.slack.forms import NOMINATE
+from connectors.slack.forms import NOMINATE, OPEN_NOMINATION
 
 PEOPLE = (NOMINATOR, NOMINEE, APPROVER)
 
@@ -54,7 +54,7 @@ class Talk:
         self._story.tell(f"{', '.join(others)} and {last} open Laurel, which knows them by their e-mail addresses")
 
     async def _nominate(self) -> None:
-        await self._slack.act("shortcut", user=NOMINATOR, callback_id="laurel.nomination.open")
+        await self._slack.act("shortcut", user=NOMINATOR, callback_id=OPEN_NOMINATION)
         nominee = await self._until("the form", _form_is_open)
         self._story.tell(f"{_name(NOMINATOR)} picks the shortcut “Nominate somebody”, and fills in the form:")
         self._story.quote([_name(NOMINEE), CATEGORY, REASON])

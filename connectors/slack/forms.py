@@ -10,24 +10,30 @@ from connectors.slack.texts import Texts, later
 from domain.asks import Thanks
 from domain.nominations import MAX_EVIDENCE, MAX_REASON, Nomination, NominationCategory, Proposal, Refusal
 
+# What a member does, as Slack names it to us. Buttons and shortcuts that open a form:
+OPEN_NOMINATION = "laurel.nominations.open"
+OPEN_THANKS = "laurel.recognitions.open"
+THANK_AUTHOR = "laurel.recognitions.thank"  # of a message
+# What is sent with each form; a decision's form has the name of its button.
 NOMINATE = "laurel.nominations.propose"
 CHANGE_AMOUNT = "laurel.nominations.change"
 DECLINE = "laurel.nominations.decline"
 THANK = "laurel.recognitions.give"
+# Windows with nothing to send.
+WAITING = "laurel.windows.wait"
+EXCUSE = "laurel.windows.excuse"
 
 AMOUNT_DIGITS = 9
 
 
 def skeleton(title: str, texts: Texts) -> View:
     """What is open until the form is ready."""
-    return blocks.modal(
-        title, [blocks.section(texts.say("One moment…"))], callback="laurel.waiting", close=_close(texts)
-    )
+    return blocks.modal(title, [blocks.section(texts.say("One moment…"))], callback=WAITING, close=_close(texts))
 
 
 def excuse(title: str, text: str, texts: Texts) -> View:
     """A window that only says why there is no form."""
-    return blocks.modal(title, [blocks.section(text)], callback="laurel.nothing", close=_close(texts))
+    return blocks.modal(title, [blocks.section(text)], callback=EXCUSE, close=_close(texts))
 
 
 # -- Nominations ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from connectors.slack import answers, cards
 from connectors.slack.blocks import Block, Element, View, actions, button, context, divider, header, home, section
+from connectors.slack.forms import OPEN_NOMINATION, OPEN_THANKS
 from connectors.slack.markup import Markup, bold, clip, joined, lines, name, quote
 from connectors.slack.redeem import OPEN
 from connectors.slack.texts import Texts, later
@@ -17,10 +18,6 @@ from domain.homes import Activity, Approval, Home
 from domain.slack_users import Apart
 from domain.streaks import StreakState
 from domain.time import zone
-
-# What a member does here, as Slack names it to us.
-THANK = "laurel.recognition.give"
-NOMINATE = "laurel.nomination.open"
 
 MAX_OFFERS = 5
 MAX_STREAKS = 10
@@ -111,9 +108,9 @@ def _welcome(shown: Home, texts: Texts) -> str:
 
 def _doings(shown: Home, texts: Texts) -> Iterator[Element]:
     if shown.has_recognition:
-        yield button(texts.say("Thank a colleague"), THANK, style="primary")
+        yield button(texts.say("Thank a colleague"), OPEN_THANKS, style="primary")
     if shown.has_nominations:
-        yield button(texts.say("Nominate a colleague"), NOMINATE)
+        yield button(texts.say("Nominate a colleague"), OPEN_NOMINATION)
     if shown.shop.listings or shown.shop.offers:
         yield button(texts.say("See rewards"), OPEN)
 

@@ -38,13 +38,13 @@ from domain.redemptions import Choice, Outcome, Pick, Placed, Purchase, Refused,
 from domain.vendors import Money, minor_digits
 
 # What a member does, as Slack names it to us.
-OPEN = "laurel.shop.open"  # a button: the whole shop
-SELECT = "laurel.shop.select"  # a button or a list: one thing in one value
-CHOOSE = "laurel.reward.choose"  # a button: an offer, by its reward's id
-SEARCH = "laurel.shop.search"  # the field that narrows the list
+OPEN = "laurel.rewards.open"  # a button: the whole shop
+SELECT = "laurel.rewards.select"  # a button or a list: one thing in one value
+CHOOSE = "laurel.offers.open"  # a button: an offer, by its reward's id
+SEARCH = "laurel.rewards.search"  # the field that narrows the list
 # The two steps, by what is sent with each.
-SHOP = "laurel.shop.choose"
-CONFIRM = "laurel.shop.confirm"
+SHOP = "laurel.rewards.choose"
+CONFIRM = "laurel.rewards.confirm"
 
 MAX_SEARCH = 100  # characters that are searched for
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from connectors.slack import answers, blocks
+from connectors.slack import answers, blocks, cards
 from domain.asks import Why
 from domain.slack import MessageKind, Outgoing
 from relay.slack import nominations
@@ -30,9 +30,9 @@ async def _do(
     session: AsyncSession, context: Context, action: str, value: str, body: Mapping[str, Any]
 ) -> Sequence[Outgoing]:
     match action:
-        case "laurel.nominations.approve":
+        case cards.APPROVE:
             return (await nominations.approve(session, context, value)).messages
-        case "laurel.awards.why":
+        case cards.WHY:
             assert context.member_id is not None, "asked before"
             answer = await asks.answer(
                 session, context.program_id, context.member_id, Why(value), context.as_of, boards=context.redis

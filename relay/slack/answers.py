@@ -18,7 +18,10 @@ class Answered:
     refusal: str | None = None
 
     def beside(self, field: str) -> "Answered":
-        """A refusal is shown beside this field of the form, which stays open."""
+        """A refusal is shown beside this field of the form, which stays open.
+
+        Else nothing is said: the form closes, and the card that it was opened from is edited to say what was decided.
+        """
         return errors(field, self.refusal) if self.refusal else replace(self, messages=())
 
 

@@ -136,7 +136,7 @@ def test_a_level_that_has_passed_has_no_buttons_while_the_next_one_waits() -> No
 
 
 def test_an_offer_has_its_button_while_there_is_something_to_choose() -> None:
-    buttons = [("laurel.reward.choose", "rwd_1"), ("laurel.awards.why", "rwd_1")]
+    buttons = [("laurel.offers.open", "rwd_1"), ("laurel.awards.why", "rwd_1")]
     assert pressed(cards.render(OFFER, ENGLISH)) == buttons
     assert pressed(cards.render(replace(OFFER, state=RewardState.ORDERED), ENGLISH)) == []
 

@@ -74,8 +74,8 @@ async def test_whoever_has_left_is_told_so_at_whatever_they_do(company: Company)
     await company.slack.command("owen", "general", "/laurel", THANKS)
     await company.work()
     at_command = whispered(company, "owen")[-1]
-    await company.slack.shortcut("owen", "laurel.nomination.open")
-    await eventually(partial(shows, company, "owen", "laurel.nothing"))
+    await company.slack.shortcut("owen", forms.OPEN_NOMINATION)
+    await eventually(partial(shows, company, "owen", forms.EXCUSE))
     await company.slack.open_home("grace")
     await company.work()
 
@@ -89,7 +89,7 @@ async def test_whoever_has_left_is_told_so_at_whatever_they_do(company: Company)
 
 async def test_a_form_of_somebody_unknown_says_what_to_do(company: Company) -> None:
     await company.slack.join("zoe", "zoe@elsewhere.example")
-    await company.slack.shortcut("zoe", "laurel.recognition.give")
+    await company.slack.shortcut("zoe", forms.OPEN_THANKS)
     await eventually(partial(shows, company, "zoe", forms.THANK))
     maya = company.slack.workspace.user("maya").id
     await company.slack.submit("zoe", {"receivers": [maya], "reason": "For the demo that saved the day"})

@@ -18,7 +18,7 @@ async def open_nomination(company: Company) -> dict[str, Any]:
     """By Owen, whom Slack has named already; what he fills in about Maya, whom it has not."""
     await company.slack.command("owen", "general", "/laurel", "balance")
     await company.work()
-    await company.slack.shortcut("owen", "laurel.nomination.open")
+    await company.slack.shortcut("owen", forms.OPEN_NOMINATION)
     await eventually(partial(shows, company, "owen", forms.NOMINATE))
     return {"nominee": company.slack.workspace.user("maya").id, "reason": REASON}
 
@@ -44,8 +44,8 @@ async def test_while_slack_takes_its_time_a_form_is_answered_by_what_is_known(co
 
 async def test_a_window_that_cannot_be_filled_says_so(company: Company) -> None:
     company.slack.faults.append(Fault(kind="server_error", method="views.update"))
-    await company.slack.shortcut("owen", "laurel.nomination.open")
-    await eventually(partial(shows, company, "owen", "laurel.nothing"))
+    await company.slack.shortcut("owen", forms.OPEN_NOMINATION)
+    await eventually(partial(shows, company, "owen", forms.EXCUSE))
 
     assert "cannot be shown just now" in words(company, "owen")
 

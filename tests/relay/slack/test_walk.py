@@ -137,7 +137,7 @@ async def test_a_home_shows_what_somebody_has(company: Company) -> None:
 
 async def test_a_nomination_is_written_in_a_form_that_opens_at_once(company: Company) -> None:
     slack = company.slack
-    await slack.shortcut("owen", "laurel.nomination.open")
+    await slack.shortcut("owen", forms.OPEN_NOMINATION)
     await eventually(partial(has_form, company, "owen"))
     maya = slack.workspace.user("maya").id
     short = await slack.submit("owen", {"nominee": slack.workspace.user("owen").id, "reason": "Because. " * 5})
