@@ -146,19 +146,19 @@ async def _dispatch(session: AsyncSession, told: Notification, now: datetime, bo
     return True
 
 
-async def _show_home(session: AsyncSession, told: Notification, now: datetime) -> None:
-    """What the member is told of may be in their Home, whether or not they want to be told."""
-    if told.member_id is not None:
-        homes = await slack_homes.find_all(session, told.program_id, [told.member_id])
-        await slack_messages.send(session, told.program_id, homes, now=now)
-
-
 async def _thread(session: AsyncSession, told: Notification) -> dict[str, str]:
     """How a challenge goes on is a reply to the post in which it began."""
     if told.member_id is not None or told.kind not in CHALLENGE_STEPS or told.kind == CHALLENGE_OPENED:
         return {}
     opening = await notifications.find(session, told.program_id, CHALLENGE_OPENED, told.reference)
     return {THREAD_OF: message_key(opening)} if opening else {}
+
+
+async def _show_home(session: AsyncSession, told: Notification, now: datetime) -> None:
+    """What the member is told of may be in their Home, whether or not they want to be told."""
+    if told.member_id is not None:
+        homes = await slack_homes.find_all(session, told.program_id, [told.member_id])
+        await slack_messages.send(session, told.program_id, homes, now=now)
 
 
 def _texts(place: Place) -> Texts:

@@ -204,7 +204,6 @@ async def find(session: AsyncSession, program_id: str, key: str) -> tuple[Messag
     return (MessageState(row[0]), row[1], row[2]) if row else None
 
 
-def _own(delivery: Delivery) -> Any:
 _FORGET = """UPDATE slack_messages SET content = '{}' WHERE id IN (
     SELECT id FROM slack_messages WHERE ended_at < %(before)s AND content <> '{}'
     ORDER BY ended_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED) RETURNING id"""
@@ -215,6 +214,7 @@ async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
     return len(await run(session, _FORGET, {"before": before, "limit": limit}))
 
 
+def _own(delivery: Delivery) -> Any:
     return update(slack_conversations).where(
         slack_conversations.c.program_id == delivery.program_id, slack_conversations.c.id == delivery.conversation_id
     )

@@ -32,7 +32,7 @@ async def spoil(request: Request) -> bool:
         case "server_error":
             raise Refused("internal_error", status=500)
         case "refused":
-            assert fault
+            assert isinstance(fault, Fault)
             raise Refused(fault.error)
         case "lost":
             return True
