@@ -206,7 +206,7 @@ class Relay:
             await asyncio.sleep(seconds)
 
     async def purge(self) -> None:
-        """Forget rows that were done long enough ago, Idempotency-Keys, what came from Slack, and what was said there."""
+        """Forget what was done long enough ago: rows, Idempotency-Keys, what came from Slack and was said there."""
         await self._purge_table(outbox.purge, DONE_KEPT)
         await self._purge_table(idempotency.purge, idempotency.KEPT)
         await self._purge_table(slack_envelopes.purge, slack_envelopes.KEPT)

@@ -35,8 +35,8 @@ _TOLD = """UPDATE notifications n SET body = '' FROM recognitions r
     WHERE r.program_id = %(program_id)s AND r.id = ANY(CAST(%(ids)s AS text[]))
         AND n.program_id = r.program_id AND n.kind = 'recognition_received'
         AND n.reference = r.event_id || '/' || r.id"""
-# So has what was said in Slack: where the giver thanked, to the receiver, and in a digest of theirs. Keys that go on with
-# a slash are between the slash and what comes after it; whatever was not said yet is not said.
+# So has what was said in Slack: where the giver thanked, to the receiver, and in a digest of theirs. Keys that go on
+# with a slash are between the slash and what comes after it; whatever was not said yet is not said.
 _SAID = f"""WITH given AS (SELECT * FROM recognitions WHERE {_OURS.format("id")}),
     told AS (
         SELECT n.id, n.member_id FROM notifications n JOIN given r ON n.program_id = r.program_id

@@ -127,8 +127,8 @@ slack_conversations = Table(
     Index("ix_slack_conversations_delivering", "id", postgresql_where=text("delivering")),
 )
 
-# What is said, each once by its key, in the order of its ids within a conversation; the content is forgotten later. `sending`: asked of Slack, and the
-# answer is not known yet.
+# What is said, each once by its key, in the order of its ids within a conversation; the content is forgotten later.
+# `sending`: asked of Slack, and the answer is not known yet.
 slack_messages = Table(
     "slack_messages",
     metadata,
