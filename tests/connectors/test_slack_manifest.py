@@ -28,6 +28,7 @@ METHODS = {
     "conversations.replies": ("channels:history", "groups:history", "im:history"),
     "oauth.v2.access": (),
     "users.info": ("users:read", "users:read.email"),
+    "users.lookupByEmail": ("users:read.email",),
     "views.open": (),
     "views.publish": (),
     "views.update": (),
