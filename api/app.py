@@ -146,7 +146,10 @@ def _lifespan(
             LongAnswers(),
             slacks,
         )
-        modals, submissions = Modals(database, keyring, slacks), Submissions(database, keyring, slacks, redis, clock)
+        modals, submissions = (
+            Modals(database, keyring, slacks, clock),
+            Submissions(database, keyring, slacks, redis, clock),
+        )
         app.state.slack = SlackApp(database, modals, submissions, clock)
         loops = wakeups.send(), changes.send(), live.hear(), live.feed()
         beside = [asyncio.create_task(loop) for loop in loops]

@@ -3,16 +3,16 @@
 from datetime import time
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from api.schemas.base import Document, Strict
+from api.schemas.base import Document, Strict, whole
 from domain.preferences import MAX_DAILY_LIMIT, Preferences, Topic, Wishes
 
 Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Without = Literal["recognition", "nominations", "streaks", "challenges", "rewards", "points", "celebrations", "digest"]
 Days = Annotated[list[Day], Field(max_length=6)]
-Limit = Annotated[int, Field(ge=0, le=MAX_DAILY_LIMIT)]
+Limit = Annotated[int, Field(ge=0, le=MAX_DAILY_LIMIT), BeforeValidator(whole)]
 
 
 class QuietHours(Strict):

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from api.schemas.base import TEXT_PATTERN, Document, MemberId, Name, PageQuery, Strict
+from api.schemas.base import TEXT_PATTERN, Document, MemberId, Name, PageQuery, Strict, whole
 from api.schemas.ledger import OptionalMember
 from domain.derived import MAX_THANKS
 from domain.recognitions import MAX_REASON, MAX_RECEIVERS, Giving, Recognition
 
+Thanks = Annotated[int, Field(ge=1, le=MAX_THANKS), BeforeValidator(whole)]
 Reason = Annotated[str, StringConstraints(max_length=MAX_REASON, pattern=TEXT_PATTERN)]
 
 
@@ -21,8 +22,8 @@ class GivingBody(Strict):
     )
     giver_id: MemberId
     receiver_ids: list[MemberId] = Field(min_length=1, max_length=MAX_RECEIVERS)
-    amount: int | None = Field(
-        None, ge=1, le=MAX_THANKS, description="For each receiver, of the giver's allowance; else what the policy says."
+    amount: Thanks | None = Field(
+        None, description="For each receiver, of the giver's allowance; else what the policy says."
     )
     value: Name | None = Field(None, description="One of the company's values.")
     reason: Reason = Field("", description="In the giver's words.")

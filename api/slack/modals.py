@@ -20,9 +20,10 @@ from domain.celebrations import MAX_WORDS_LENGTH
 from domain.connections import Connection
 from domain.recognitions import policy_of
 from domain.redemptions import find
-from domain.slack import EnvelopeKind, KeptEnvelope
+from domain.slack import EnvelopeKind, KeptEnvelope, MessageKind, Outgoing
 from domain.slack_users import Apart, SlackUser
-from storage import celebrations, configurations, connections, nominations, redemptions, slack_users
+from domain.time import Clock
+from storage import celebrations, configurations, connections, nominations, redemptions, slack_messages, slack_users
 from storage.database import Database
 from storage.keyring import Keyring
 
@@ -34,10 +35,11 @@ Body = Mapping[str, Any]
 class Modals:
     """Opens what a command, a shortcut or a button asks for; most ask for none."""
 
-    def __init__(self, database: Database, keyring: Keyring, slacks: Slacks) -> None:
+    def __init__(self, database: Database, keyring: Keyring, slacks: Slacks, clock: Clock) -> None:
         self._database = database
         self._keyring = keyring
         self._slacks = slacks
+        self._clock = clock
 
     async def open(self, kept: KeptEnvelope) -> None:
         """Open and fill the window that was asked for; what Slack refuses is logged."""
@@ -54,6 +56,18 @@ class Modals:
             await self._show(connection, kept, forms.skeleton(title(texts), texts), fill, user, texts)
         except OutsideError as error:
             log.warning("a window was not shown", envelope=kept.key, error=str(error))
+            await self._apologise(kept, user_id, texts)
+
+    async def _apologise(self, kept: KeptEnvelope, user_id: str, texts: Texts) -> None:
+        """Who asked reads where they did that no window came, as soon as Slack takes anything."""
+        content = {"text": texts.say("This cannot be shown just now. Please try again in a minute.")}
+        kind = MessageKind.POST
+        if url := kept.body.get("response_url"):
+            content |= {"response_url": url, "response_type": "ephemeral"}
+            kind = MessageKind.RESPOND
+        message = Outgoing(f"{kept.key}/window", kept.connection_id, user_id, content, kind)
+        async with self._database.begin() as session:
+            await slack_messages.send(session, kept.program_id, [message], now=self._clock())
 
     async def _show(
         self,

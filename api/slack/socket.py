@@ -27,7 +27,7 @@ async def app(settings: Settings, wakeups: Wakeups, clock: Clock) -> AsyncIterat
     keyring = Keyring.from_setting(settings.laurel_secret_keys)
     database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
     slacks, redis = Slacks(settings.slack_api_url), Redis.from_url(settings.redis_url)
-    modals, submissions = Modals(database, keyring, slacks), Submissions(database, keyring, slacks, redis, clock)
+    modals, submissions = Modals(database, keyring, slacks, clock), Submissions(database, keyring, slacks, redis, clock)
     try:
         yield SlackApp(database, modals, submissions, clock)
     finally:

@@ -93,7 +93,8 @@ def test_every_fault_of_every_file_is_told_with_line_and_column(tmp_path: Path) 
         "boolean, timestamp, date",
         "b.yaml:6:1: rule: unknown section rule: known are event_types, aggregates, rules, milestones, rewards, "
         "catalog, units, "
-        "conversions, groups, streaks, challenges, tiers, badges, boards, sources",
+        "conversions, groups, streaks, challenges, tiers, badges, boards, recognition, sources, nominations, "
+        "notifications",
     ]
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
@@ -76,6 +77,7 @@ async def test_what_people_press_and_fill_in_is_known_by_what_it_is(
     for payload in (
         {"type": "shortcut", "callback_id": "laurel.thanks", "trigger_id": "t1", **who},
         {"type": "block_actions", "actions": [action], "trigger_id": "t2", **who},
+        {"type": "block_actions", "actions": [action], "trigger_id": "t3", **who},
         {"type": "view_submission", "view": view, **who},
         {"type": "view_submission", "view": other, **who},
         {"type": "view_submission", "view": other, **who},
@@ -83,6 +85,18 @@ async def test_what_people_press_and_fill_in_is_known_by_what_it_is(
         assert (await send_payload(anyone, payload)).status_code == 200
 
     assert [kind for kind, _ in await kept(engine)] == ["shortcut", "action", "view", "view"]
+
+
+async def test_an_event_in_a_shared_channel_is_of_the_workspace_that_has_the_app(
+    anyone: httpx.AsyncClient, program_id: str, engine: AsyncEngine
+) -> None:
+    whose = {"team_id": "T0OTHERS", "authorizations": [{"team_id": TEAM, "is_bot": True}]}
+    body = orjson.dumps({"type": "event_callback", "event_id": "Ev1", "event": HOME_OPENED, **whose})
+
+    answer = await anyone.post("/slack/events", content=body, headers=signed(body, "application/json"))
+
+    assert answer.status_code == 200
+    assert await kept(engine) == [("event", "event:Ev1")]
 
 
 async def test_messages_that_thank_nobody_are_not_kept(

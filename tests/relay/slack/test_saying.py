@@ -138,8 +138,12 @@ async def test_the_wait_that_slack_asks_for_is_kept_and_nothing_is_lost(company:
     assert said(company) == ["one"]
 
 
-async def test_a_channel_that_takes_nothing_is_recorded_and_told_once(company: Company) -> None:
-    company.slack.workspace.conversation("general").is_archived = True
+@pytest.mark.parametrize("how", ["archived", "without_the_app"])
+async def test_a_channel_that_takes_nothing_is_recorded_and_told_once(company: Company, how: str) -> None:
+    if how == "archived":
+        company.slack.workspace.conversation("general").is_archived = True
+    else:
+        await company.slack.kick("general")
     await send(company, ("1", "one"), ("2", "two"))
     await company.work()
     await send(company, ("3", "three"))
