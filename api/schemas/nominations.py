@@ -24,7 +24,8 @@ from domain.nominations import (
 Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT), BeforeValidator(whole)]
 Words = Annotated[str, StringConstraints(max_length=MAX_REASON, pattern=TEXT_PATTERN)]
 Said = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON, pattern=TEXT_PATTERN)]
-Link = Annotated[str, StringConstraints(max_length=MAX_EVIDENCE, pattern=r"^https://[^\s]+$")]
+# What else makes a link is said by the domain: dialects of patterns do not agree on what a space is.
+Link = Annotated[str, StringConstraints(max_length=MAX_EVIDENCE, pattern=r"^https://[^\u0000]+$")]
 Who = Annotated[
     MemberId | None, Field(description="The member who does it; without one it is done as an administrator.")
 ]
