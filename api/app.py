@@ -30,8 +30,6 @@ from api.requests import Requests
 from api.routes import ROUTERS
 from api.routes.health import VERSION
 from api.slack.bolt import SlackApp
-from api.slack.modals import Modals
-from api.slack.submissions import Submissions
 from api.writer import Writer
 from connectors.slack.web import Slacks
 from domain.member_tokens import TokenSigner
@@ -146,11 +144,7 @@ def _lifespan(
             LongAnswers(),
             slacks,
         )
-        modals, submissions = (
-            Modals(database, keyring, slacks, clock),
-            Submissions(database, keyring, slacks, redis, clock),
-        )
-        app.state.slack = SlackApp(database, modals, submissions, clock)
+        app.state.slack = SlackApp(database, keyring, slacks, redis, clock)
         loops = wakeups.send(), changes.send(), live.hear(), live.feed()
         beside = [asyncio.create_task(loop) for loop in loops]
         try:

@@ -175,8 +175,7 @@ class Relay:
         done = [answer.row.id for answer in answers if answer.error is None]
         away = [answer.row.id for answer in answers if answer.is_outage]
         # When others were answered, the system is there: these must not be tried first for ever.
-        by_themselves = bool(answers) and answers[0].row.lane in OF_MANY_SYSTEMS
-        again_at = now if len(away) == len(answers) and not by_themselves else now + DEFERRED
+        again_at = now if _outage(answers) else now + DEFERRED
         await outbox.done(session, done, now=now)
         await outbox.release(session, away, available_at=again_at)
         refused = [answer for answer in answers if answer.error and not answer.is_outage]

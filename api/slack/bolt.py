@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import structlog
+from redis.asyncio import Redis
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
@@ -20,11 +21,13 @@ from api.slack.modals import Modals
 from api.slack.submissions import Submissions
 from connectors.slack import requests
 from connectors.slack.texts import Texts
+from connectors.slack.web import Slacks
 from domain.slack import Envelope, EnvelopeKind, KeptEnvelope
 from domain.time import Clock
 from storage import slack_envelopes
 from storage.database import Database
 from storage.failures import retry
+from storage.keyring import Keyring
 
 KEEP_SECONDS = 2.0
 ANY = re.compile("")
@@ -38,10 +41,10 @@ log = structlog.get_logger()
 class SlackApp:
     """Takes Slack's requests, each once, however often and by whichever way it comes."""
 
-    def __init__(self, database: Database, modals: Modals, submissions: Submissions, clock: Clock) -> None:
+    def __init__(self, database: Database, keyring: Keyring, slacks: Slacks, redis: Redis, clock: Clock) -> None:
         self._database = database
-        self._modals = modals
-        self._submissions = submissions
+        self._modals = Modals(database, keyring, slacks, clock)
+        self._submissions = Submissions(database, keyring, slacks, redis, clock)
         self._clock = clock
         # Verified before Bolt sees it, by our clock; whose it is, the envelope's workspace says.
         self.bolt = AsyncApp(authorize=_anybody, request_verification_enabled=False)

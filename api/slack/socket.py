@@ -11,8 +11,6 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from api.slack.bolt import SlackApp
-from api.slack.modals import Modals
-from api.slack.submissions import Submissions
 from connectors.slack.web import Slacks
 from domain.time import Clock
 from settings import Settings
@@ -27,9 +25,8 @@ async def app(settings: Settings, wakeups: Wakeups, clock: Clock) -> AsyncIterat
     keyring = Keyring.from_setting(settings.laurel_secret_keys)
     database = Database(settings.database_url, pool_size=settings.database_pool_size, ring=wakeups.ring)
     slacks, redis = Slacks(settings.slack_api_url), Redis.from_url(settings.redis_url)
-    modals, submissions = Modals(database, keyring, slacks, clock), Submissions(database, keyring, slacks, redis, clock)
     try:
-        yield SlackApp(database, modals, submissions, clock)
+        yield SlackApp(database, keyring, slacks, redis, clock)
     finally:
         await slacks.aclose()
         await redis.aclose()

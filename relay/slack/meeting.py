@@ -48,15 +48,15 @@ class Meeting:
     async def _find_unmet(self, program_id: str, notification_id: str) -> tuple[str, list[Connection]]:
         """The address of a member who is in none of the program's workspaces as far as is known, and those."""
         async with self._database.begin() as session:
+            workspaces = await slack_workspaces.list_of(session, program_id)
+            installed = [one.connection_id for one in workspaces if one.state is WorkspaceState.INSTALLED]
+            if not installed:  # a program without Slack pays for no more
+                return "", []
             member_id = (await notifications.get(session, program_id, notification_id)).member_id
             if member_id is None or await slack_users.list_of_member(session, program_id, member_id):
                 return "", []
             email = (await members.get(session, program_id, member_id)).email or ""
-            there = [
-                await connections.get(session, self._keyring, program_id, one.connection_id)
-                for one in await slack_workspaces.list_of(session, program_id)
-                if one.state is WorkspaceState.INSTALLED
-            ]
+            there = [await connections.get(session, self._keyring, program_id, one) for one in installed]
         return email, there
 
     def _was_missed(self, connection: Connection, email: str) -> bool:
