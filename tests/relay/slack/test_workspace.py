@@ -1,10 +1,16 @@
-"""What happens to a workspace and its people is followed: an app that goes, an account that ends."""
+"""What happens to a workspace and its people is followed: an app that goes, an account that ends or is renamed."""
 
+from collections.abc import Awaitable, Callable
+
+import pytest
 from sqlalchemy import select
 
-from domain.slack_workspaces import WorkspaceState
+from domain.slack_users import SlackUser
+from domain.slack_workspaces import Workspace, WorkspaceState
+from sandbox.slack.driver import Driver
 from storage import slack_users, slack_workspaces
 from storage.tables import notifications
+from tests.programs import make_member
 from tests.relay.slack.conftest import Company
 
 
@@ -15,15 +21,39 @@ async def kinds(company: Company) -> list[str]:
         return list((await session.execute(own)).scalars())
 
 
-async def test_an_app_that_is_uninstalled_is_forgotten_and_administrators_are_told_once(company: Company) -> None:
-    await company.slack.uninstall()
+async def workspace(company: Company) -> Workspace:
+    async with company.database.begin() as session:
+        found = await slack_workspaces.find(session, company.workspace.team_id)
+    assert found is not None
+    return found
+
+
+async def account(company: Company, user: str) -> SlackUser:
+    user_id = company.slack.workspace.user(user).id
+    async with company.database.begin() as session:
+        found = await slack_users.find(session, company.program_id, company.workspace.connection_id, user_id)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("go", [Driver.uninstall, Driver.revoke])
+async def test_an_app_that_is_uninstalled_or_has_its_token_revoked_is_forgotten_and_administrators_are_told_once(
+    company: Company, go: Callable[[Driver], Awaitable[None]]
+) -> None:
+    await go(company.slack)
     await company.work()
 
-    async with company.database.begin() as session:
-        workspace = await slack_workspaces.find(session, company.workspace.team_id)
-    assert workspace is not None
-    assert workspace.state is WorkspaceState.REMOVED
+    assert (await workspace(company)).state is WorkspaceState.REMOVED
     assert (await kinds(company)).count("slack_removed") == 1
+
+
+async def test_a_token_of_somebody_that_is_revoked_leaves_the_app_where_it_is(company: Company) -> None:
+    tokens = {"oauth": [company.slack.workspace.user("owen").id], "bot": []}
+    company.slack.workspace.tell({"type": "tokens_revoked", "tokens": tokens})
+    await company.slack.webhook.changed()
+    await company.work()
+
+    assert (await workspace(company)).state is WorkspaceState.INSTALLED
 
 
 async def test_an_account_that_is_deactivated_is_followed_and_told(company: Company) -> None:
@@ -32,9 +62,17 @@ async def test_an_account_that_is_deactivated_is_followed_and_told(company: Comp
     await company.slack.change("owen", deleted=True)
     await company.work()
 
-    user_id = company.slack.workspace.user("owen").id
-    async with company.database.begin() as session:
-        user = await slack_users.find(session, company.program_id, company.workspace.connection_id, user_id)
-    assert user is not None
-    assert user.deleted
+    assert (await account(company, "owen")).deleted
     assert (await kinds(company)).count("slack_user_deactivated") == 1
+
+
+async def test_whoever_was_unknown_is_a_member_once_their_account_has_the_members_address(company: Company) -> None:
+    await company.slack.join("zoe", "zoe@elsewhere.example")
+    async with company.database.begin() as session:
+        zoe = await make_member(session, company.program_id, "zoe")
+    await company.work()
+    before = await account(company, "zoe")
+    await company.slack.change("zoe", email="zoe@example.com")
+    await company.work()
+
+    assert (before.member_id, (await account(company, "zoe")).member_id) == (None, zoe)
