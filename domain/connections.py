@@ -42,6 +42,7 @@ class ConnectionKind:
     secrets: tuple[ConnectionField, ...] = ()
 
 
+HRIS = frozenset({"bamboohr"})  # kinds that say who works here
 BASE_URL = ConnectionField("base_url", "Where its API is reached, if not at its usual address.", required=False)
 
 KINDS = {
@@ -121,7 +122,8 @@ KINDS = {
                 ConnectionField(
                     "deactivation",
                     "What it means that somebody's account is deactivated: `leave`, that the member has left, or "
-                    "`ignore`, that administrators are told. `ignore` if not given.",
+                    "`ignore`, that administrators are told. If not given, `ignore` where an HRIS is connected, else "
+                    "`leave`.",
                     required=False,
                 ),
             ),

@@ -5,11 +5,12 @@ shared channels, are members only where the program lets them take part; and of 
 nothing, since another company's workspace says it. Bots are nobody.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from domain.connections import Connection
+from domain.connections import HRIS, Connection
 from domain.events import Identity
 from domain.members import EMAIL
 
@@ -38,9 +39,10 @@ class Deactivation(StrEnum):
     LEAVE = "leave"  # the member has left, until the account is active again
 
     @classmethod
-    def of(cls, connection: Connection) -> "Deactivation":
-        """What the connection says."""
-        return cls(connection.config.get("deactivation", cls.IGNORE))
+    def of(cls, connection: Connection, kinds: Collection[str]) -> "Deactivation":
+        """What the connection says; else what is usual in a program that has connections of these kinds."""
+        usual = cls.LEAVE if HRIS.isdisjoint(kinds) else cls.IGNORE
+        return cls(connection.config.get("deactivation", usual))
 
 
 @dataclass(frozen=True, slots=True)

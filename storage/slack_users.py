@@ -125,7 +125,8 @@ async def _link(
 async def _follow(
     session: AsyncSession, connection: Connection, facts: UserFacts, member: Member, now: datetime
 ) -> None:
-    if Deactivation.of(connection) is Deactivation.IGNORE:
+    own = select(connections.c.kind).where(connections.c.program_id == connection.program_id)
+    if Deactivation.of(connection, (await session.scalars(own)).all()) is Deactivation.IGNORE:
         if facts.deleted and member.status is not MemberStatus.LEFT:
             await _tell(session, connection, facts, member, now)
     elif facts.deleted:

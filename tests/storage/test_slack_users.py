@@ -19,6 +19,7 @@ from storage import (
     members,
     merges,
     notifications,
+    programs,
     slack_users,
     slack_workspaces,
 )
@@ -148,9 +149,12 @@ async def test_what_is_older_than_what_is_known_changes_nothing(
     assert await status(session, connection, ada) is MemberStatus.ACTIVE
 
 
-async def test_who_is_deactivated_stays_a_member_and_administrators_are_told_once(
+async def test_where_an_hris_says_who_works_here_who_is_deactivated_stays_and_administrators_are_told_once(
     session: AsyncSession, connection: Connection, ada: str
 ) -> None:
+    program = await programs.get(session, connection.program_id)
+    hris = {"kind": "bamboohr", "name": "hris", "config": {"company": "acme"}, "secrets": {"api_key": "k"}}
+    await connections.insert(session, KEYRING, program, **hris, now=NOW)
     await keep(session, connection)
 
     for seconds in (1, 2):
@@ -164,10 +168,9 @@ async def test_who_is_deactivated_stays_a_member_and_administrators_are_told_onc
     assert await slack_users.list_of_member(session, connection.program_id, ada) == []
 
 
-async def test_where_slack_says_who_works_here_a_deactivated_member_has_left_until_they_are_back(
+async def test_where_nothing_else_says_who_works_here_a_deactivated_member_has_left_until_they_are_back(
     session: AsyncSession, connection: Connection, ada: str
 ) -> None:
-    connection = await follow(session, connection, "leave")
     await keep(session, connection)
 
     await keep(session, connection, deleted=True, updated_at=NOW + SECOND)
