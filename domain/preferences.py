@@ -28,11 +28,12 @@ class Topic(StrEnum):
     CHALLENGES = "challenges"
     REWARDS = "rewards"
     POINTS = "points"
-    CELEBRATIONS = "celebrations"  # of oneself
+    BIRTHDAYS = "birthdays"  # one's own, as the next
+    ANNIVERSARIES = "anniversaries"
     DIGEST = "digest"
 
 
-# The first word of a kind of notification says what it is about; of others, nobody can do without.
+# A kind of notification, or its first word, says what it is about; of others, nobody can do without.
 _TOPICS = {
     "recognition": Topic.RECOGNITION,
     "nomination": Topic.NOMINATIONS,
@@ -44,7 +45,8 @@ _TOPICS = {
     "expiry": Topic.POINTS,
     "tier": Topic.POINTS,
     "badge": Topic.POINTS,
-    "celebration": Topic.CELEBRATIONS,
+    "celebration_birthday": Topic.BIRTHDAYS,
+    "celebration_anniversary": Topic.ANNIVERSARIES,
     "weekly": Topic.DIGEST,
 }
 # What somebody waits for: decisions of nominations, and what became of an order.
@@ -62,12 +64,12 @@ OWED = frozenset(
 # What is lost unless it is seen in time.
 URGENT = OWED | {"reward_reminder", "streak_at_risk"}
 # Told by the morning, whatever else was told on that day.
-_UNCOUNTED = frozenset({Topic.CELEBRATIONS, Topic.DIGEST})
+_UNCOUNTED = frozenset({Topic.BIRTHDAYS, Topic.ANNIVERSARIES, Topic.DIGEST})
 
 
 def topic_of(kind: str) -> Topic | None:
     """What a notification of this kind is about."""
-    return _TOPICS.get(kind.partition("_")[0])
+    return _TOPICS.get(kind) or _TOPICS.get(kind.partition("_")[0])
 
 
 @dataclass(frozen=True, slots=True)

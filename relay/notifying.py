@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from connectors import console
 from connectors.slack import cards
 from connectors.slack.texts import Texts
+from domain.celebrations import KINDS as CELEBRATIONS
 from domain.celebrations import Occasion
 from domain.dispatches import Dispatch, DispatchState, Place, message_key, turn_of
 from domain.members import Member
@@ -191,7 +192,7 @@ async def _find_place(session: AsyncSession, told: Notification, policy: Notific
     if told.member_id is None and told.kind in CHALLENGE_STEPS:
         channel = policy.challenges.channel or channel
     if told.member_id is not None:
-        channel = policy.celebrations.channel if topic_of(told.kind) is Topic.CELEBRATIONS else ""
+        channel = policy.celebrations.channel if told.kind in CELEBRATIONS else ""
     if channel:
         return await dispatches.find_place(session, told.program_id, policy.workspace, channel)
     return await _find_person(session, told.program_id, told.member_id) if told.member_id else None
@@ -210,7 +211,7 @@ async def _when(
     if member is None:
         return Now()
     wishes = await preferences.wishes_of(session, told.program_id, member.id, policy)
-    if topic_of(told.kind) is Topic.CELEBRATIONS and policy.celebrations.channel:
+    if told.kind in CELEBRATIONS and policy.celebrations.channel:
         wishes = replace(wishes, quiet=AT_ANY_HOUR)
     since = day_began(now, member.time_zone)
     return when(
@@ -234,7 +235,7 @@ async def _asked_at(session: AsyncSession, told: Notification) -> datetime | Non
 def _hour_of(told: Notification, member: Member, policy: NotificationPolicy, wishes: Wishes) -> datetime | None:
     """The hour that celebrations and the week's digest have, from when they were found on."""
     match topic_of(told.kind):
-        case Topic.CELEBRATIONS:
+        case Topic.BIRTHDAYS | Topic.ANNIVERSARIES:
             day, clock = Occasion.read(told.reference).on, time(policy.celebrations.hour)
         case Topic.DIGEST:
             day, clock = date.fromisoformat(told.reference.partition("/")[2]), wishes.digest_at

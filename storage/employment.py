@@ -39,7 +39,7 @@ _ENDED = "ON CONFLICT (member_id, type, name, n) DO UPDATE SET state = excluded.
 
 @dataclass(frozen=True, slots=True)
 class Employed:
-    """What a member's dates say; no birthday of who does without celebrations."""
+    """What a member's dates say; no birthday of who does without theirs."""
 
     id: str
     time_zone: str
@@ -163,11 +163,11 @@ def _date(name: str) -> ColumnElement[date]:
 
 
 def _birthday() -> ColumnElement[str | None]:
-    """The member's, unless they do without celebrations."""
+    """The member's, unless they do without it."""
     without = exists().where(
         preferences.c.program_id == members.c.program_id,
         preferences.c.member_id == members.c.id,
-        preferences.c.opted_out.contains([Topic.CELEBRATIONS]),
+        preferences.c.opted_out.contains([Topic.BIRTHDAYS]),
     )
     return case((~without, members.c.birthday))
 

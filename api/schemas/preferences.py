@@ -10,7 +10,17 @@ from domain.preferences import MAX_DAILY_LIMIT, Preferences, Topic, Wishes
 
 Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Without = Literal["recognition", "nominations", "streaks", "challenges", "rewards", "points", "celebrations", "digest"]
+Without = Literal[
+    "recognition",
+    "nominations",
+    "streaks",
+    "challenges",
+    "rewards",
+    "points",
+    "birthdays",
+    "anniversaries",
+    "digest",
+]
 Days = Annotated[list[Day], Field(max_length=6)]
 Limit = Annotated[int, Field(ge=0, le=MAX_DAILY_LIMIT), BeforeValidator(whole)]
 

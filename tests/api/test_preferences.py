@@ -10,7 +10,7 @@ from tests.api.conftest import MakeClient
 
 WEEKEND = {"since": "20:00", "until": "08:00"}
 SAID = {
-    "opted_out": ["celebrations", "digest"],
+    "opted_out": ["anniversaries", "digest"],
     "quiet_hours": {"since": "00:00", "until": "06:15"},
     "quiet_days": ["sun"],
     "daily_limit": 0,

@@ -65,7 +65,9 @@ def without(*topics: Topic, quiet: Quiet = WISHES.quiet) -> Wishes:
         ("weekly_digest", WISHES, 10, NOON, Now()),
         ("weekly_digest", without(Topic.DIGEST), 0, NOON, Never()),
         ("celebration_birthday", WISHES, 10, NOON, Now()),
-        ("celebration_birthday", without(Topic.CELEBRATIONS), 0, NOON, Never()),
+        ("celebration_birthday", without(Topic.BIRTHDAYS), 0, NOON, Never()),
+        ("celebration_birthday", without(Topic.ANNIVERSARIES), 0, NOON, Now()),
+        ("celebration_anniversary", without(Topic.ANNIVERSARIES), 0, NOON, Never()),
         ("something_new", without(*Topic), 0, NOON, Now()),
     ],
 )

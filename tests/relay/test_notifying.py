@@ -318,12 +318,12 @@ async def test_a_birthday_is_celebrated_in_the_morning_with_what_it_brought_and_
     assert own_words == "All the best, Ada"
 
 
-async def test_who_does_without_celebrations_has_no_birthday_and_loses_nothing(acme: Acme) -> None:
+async def test_who_does_without_birthdays_has_none_and_loses_nothing(acme: Acme) -> None:
     async with acme.database.begin() as session:
         own = update(members).where(members.c.program_id == acme.program_id)
         await session.execute(own.values(birthday="03-04", created_at=NOW - timedelta(days=400)))
         first = await employment.settle_page(session, acme.program_id, after="", as_of=NOW)
-    await acme.prefer(opted_out=frozenset({Topic.CELEBRATIONS}))
+    await acme.prefer(opted_out=frozenset({Topic.BIRTHDAYS}))
     async with acme.database.begin() as session:
         then = await employment.settle_page(session, acme.program_id, after="", as_of=NOW)
         in_a_year = await employment.settle_page(session, acme.program_id, after="", as_of=NOW + timedelta(days=365))
