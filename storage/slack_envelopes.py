@@ -79,11 +79,11 @@ async def lock(session: AsyncSession, program_id: str, envelope_id: int) -> Kept
 async def handle(
     session: AsyncSession, kept: KeptEnvelope, answer: Mapping[str, Any] | None = None, *, now: datetime
 ) -> KeptEnvelope:
-    """Nothing is left to do for it; `answer` is what its redelivery is told."""
+    """Nothing is left to do for it; it comes back with its answer as a redelivery is told it, to the byte."""
     own = slack_envelopes.c.program_id == kept.program_id, slack_envelopes.c.id == kept.id
     done = update(slack_envelopes).where(*own).values(state="handled", handled_at=now, answer=answer)
-    await session.execute(done)
-    return replace(kept, handled_at=now, answer=answer)
+    said = (await session.execute(done.returning(slack_envelopes.c.answer))).scalar_one()
+    return replace(kept, handled_at=now, answer=said)
 
 
 async def purge(session: AsyncSession, before: datetime, limit: int) -> int:

@@ -1,7 +1,6 @@
 """Points become a reward without leaving Slack: through the app's own ways, and once."""
 
 from functools import partial
-from typing import Any
 
 from connectors.slack import redeem
 from domain.commands import Earn
@@ -46,10 +45,11 @@ async def test_points_are_redeemed_from_the_list_to_the_order_once(company: Comp
 
     await company.slack.submit("owen", {redeem.SELECT: "mug|500"})
     confirming = words(company, "owen")
-    await company.slack.submit("owen", {"email": "owen@home.example"})
-    await company.slack.send_again()
+    answer = await company.slack.submit("owen", {"email": "owen@home.example"})
+    again = await company.slack.send_again()
 
     [order] = await placed(company)
+    assert again.content == answer.content
     assert "You have 600 points, and 100 points afterwards." in confirming
     assert "Somebody has to approve it first." in words(company, "owen")
     assert (order.member_id, order.price_points, order.recipient_email) == (
@@ -83,10 +83,12 @@ async def test_too_few_points_and_a_bad_address_order_nothing(company: Company) 
     await company.slack.close("owen")
 
     await company.slack.submit("owen", {redeem.SELECT: "mug|500"})
-    answer: Any = await company.slack.submit("owen", {"email": "owen@home"})
+    answer = await company.slack.submit("owen", {"email": "owen@home"})
+    again = await company.slack.send_again()
 
     assert "You lack 2,000 points for this." in lacking
     assert list(answer.json["errors"]) == ["email"]
+    assert again.content == answer.content
     assert await placed(company) == []
 
 
