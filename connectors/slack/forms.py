@@ -8,7 +8,7 @@ from connectors.slack import blocks
 from connectors.slack.blocks import View
 from connectors.slack.texts import Texts, later
 from domain.asks import Thanks
-from domain.nominations import MAX_EVIDENCE, MAX_REASON, Nomination, NominationCategory, Proposal, Refusal
+from domain.nominations import MAX_EVIDENCE, MAX_REASON, Nomination, NominationCategory, Proposal, Refusal, is_link
 
 # What a member does, as Slack names it to us. Buttons and shortcuts that open a form:
 OPEN_NOMINATION = "laurel.nominations.open"
@@ -145,15 +145,18 @@ _DECIDED: Mapping[Refusal, str] = {
     Refusal.ALREADY_DECIDED: later("You, or somebody who stands in, have decided already: nothing was changed."),
     Refusal.NOT_APPROVER: later("It is not yours to decide: nothing was changed."),
     Refusal.AMOUNT_ABOVE_MAXIMUM: later("That is more than the category gives."),
+    Refusal.INVALID_NOMINATION: later("Say why not: who has nominated reads it."),
 }
 
 
-def nomination_fault(code: Refusal, category: NominationCategory | None, texts: Texts) -> tuple[str, str]:
+def nomination_fault(
+    code: Refusal, category: NominationCategory | None, texts: Texts, *, evidence: str | None = None
+) -> tuple[str, str]:
     """Beside which field it is said why the nomination is not taken, and what."""
     if code is Refusal.INVALID_NOMINATION:
-        least = category.min_reason if category else 0
-        said = texts.say("Write at least {least} characters, and give links that begin with https://.", least=least)
-        return "reason", said
+        if evidence is not None and not is_link(evidence):
+            return "evidence", texts.say("Give a link that begins with https://.")
+        return "reason", texts.say("Write at least {least} characters.", least=category.min_reason if category else 0)
     field, message = _REFUSALS.get(code, ("reason", later("That cannot be taken just now. Please try again later.")))
     return field, texts.say(message)
 

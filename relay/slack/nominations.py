@@ -28,7 +28,8 @@ async def propose(session: AsyncSession, context: Context, view: Mapping[str, An
         nomination = await nomination_commands.nominate(session, context.program_id, proposal, now=context.as_of)
     except NominationRefused as refused:
         active = await configurations.read_active(session, context.program_id)
-        return errors(*forms.nomination_fault(refused.code, active.nominations.get(proposal.category), texts))
+        category, evidence = active.nominations.get(proposal.category), proposal.evidence
+        return errors(*forms.nomination_fault(refused.code, category, texts, evidence=evidence))
     category = await nominations.get_category(session, nomination)
     return said(context, texts.say("Your nomination for {category} is on its way.", category=category.title))
 
