@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from domain.answers import Places
 from domain.challenges import ChallengeState
 from domain.configuration import Unit
 from domain.grace import GraceState
-from domain.nominations import NominationState, Verdict
+from domain.nominations import Because, NominationState, Verdict
 from domain.rewards import RewardState
 
 # Kinds of notifications whose messages change with what they are about.
-APPROVALS = ("nomination_to_approve", "nomination_reminder", "nomination_escalated")
+REMINDER, ESCALATED = "nomination_reminder", "nomination_escalated"
+APPROVALS = ("nomination_to_approve", REMINDER, ESCALATED)
 OFFERS = ("reward_offered", "reward_reminder")
 AT_RISK = "streak_at_risk"
 
@@ -41,8 +42,14 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A nomination before one of its approvers; `is_open` while this one can still decide."""
+    """A nomination before one of its approvers; `is_open` while this one can still decide.
 
+    `kind` is what is told: that they are asked, are reminded, or are asked because others have not decided. It has
+    `waited` so long for the decision, until which there is time. `in_place_of` names who should decide and does not,
+    and `because` says why.
+    """
+
+    kind: str
     nomination_id: str
     category: str
     nominator: str
@@ -52,6 +59,11 @@ class Approval:
     amount: int
     state: NominationState
     is_open: bool
+    waited: timedelta
+    until: datetime
+    time_zone: str
+    because: Because = Because.NAMED
+    in_place_of: str = ""
     decided: Sequence[Decided] = ()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.cards import APPROVALS, AT_RISK, OFFERS, Approval, AtRisk, Card, Decided, Offer, Plain
 from domain.celebrations import KINDS as CELEBRATIONS
 from domain.members import Member
-from domain.nominations import Decision, NominationState
+from domain.nominations import Approver, Because, Decision, Nomination, NominationState, due
 from domain.notifications import CHALLENGE_STEPS, WEEKLY_DIGEST, Notification
 from domain.recognitions import RECEIVED
 from storage import celebrations, challenge_steps, configurations, findings, grace, nominations, rewards, weeks
@@ -33,18 +33,22 @@ async def read(
 
 
 async def _approval(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    assert member is not None, "an approver is a member"
     nomination = await nominations.get(session, told.program_id, told.about)
     decisions = await nominations.list_decisions(session, nomination)
+    level, asked = await _asked(session, nomination, told)
     involved = [
         nomination.nominator_id,
         nomination.nominee_id,
+        asked.approver_id,
         *(one.decided_by for one in decisions if one.decided_by),
     ]
     people = await nominations.find_people(session, told.program_id, involved)
-    level = int(told.reference.split("/")[1])
+    category = await nominations.get_category(session, nomination)
     return Approval(
+        kind=told.kind,
         nomination_id=nomination.id,
-        category=(await nominations.get_category(session, nomination)).title,
+        category=category.title,
         nominator=people[nomination.nominator_id].name,
         nominee=people[nomination.nominee_id].name,
         reason=nomination.reason,
@@ -53,9 +57,21 @@ async def _approval(session: AsyncSession, told: Notification, member: Member | 
         state=nomination.state,
         is_open=nomination.state is NominationState.PENDING
         and nomination.level == level
-        and not any(member and one.decided_by == member.id and one.level == level for one in decisions),
+        and not any(one.decided_by == member.id and one.level == level for one in decisions),
+        waited=now - nomination.level_since,
+        until=due(nomination, category.levels[nomination.level - 1]).expire_at,
+        time_zone=member.time_zone,
+        because=asked.because,
+        in_place_of="" if asked.because is Because.NAMED else people[asked.approver_id].name,
         decided=[_decided(one, people) for one in decisions],
     )
+
+
+async def _asked(session: AsyncSession, nomination: Nomination, told: Notification) -> tuple[int, Approver]:
+    """The level on which this asks, and for whom."""
+    _, level, member_id = told.reference.split("/")
+    approvers = await nominations.list_approvers(session, nomination, int(level))
+    return int(level), next(one for one in approvers if one.member_id == member_id and one.asked_at is not None)
 
 
 def _decided(decision: Decision, people: Mapping[str, Member]) -> Decided:

@@ -13,10 +13,23 @@ from connectors.slack.forms import CHANGE_AMOUNT, DECLINE
 from connectors.slack.markup import Markup, bold, joined, lines, link, name, quote
 from connectors.slack.redeem import CHOOSE
 from connectors.slack.texts import Texts, later
-from domain.cards import Approval, AtRisk, Card, Celebration, ChallengeStep, Decided, Offer, Plain, Week, Winner
+from domain.cards import (
+    ESCALATED,
+    REMINDER,
+    Approval,
+    AtRisk,
+    Card,
+    Celebration,
+    ChallengeStep,
+    Decided,
+    Offer,
+    Plain,
+    Week,
+    Winner,
+)
 from domain.challenges import ChallengeState
 from domain.grace import GraceState
-from domain.nominations import NominationState, Verdict
+from domain.nominations import Because, NominationState, Verdict
 from domain.notifications import CHALLENGE_OPENED, CHALLENGE_SETTLED, Notification
 from domain.rewards import RewardState
 
@@ -84,19 +97,44 @@ def digest(gathered: Sequence[Notification], texts: Texts) -> dict[str, Any]:
 # -- Nominations ---------------------------------------------------------------------------------------------------
 
 
+# What is told of a nomination that is told of again, while it waits.
+_AGAIN: Mapping[str, str] = {
+    REMINDER: later("A reminder: {what}"),
+    ESCALATED: later("Not decided yet, and now asked of you: {what}"),
+}
+# Why somebody is asked whom the level does not name; who has not decided has had {time}.
+_BECAUSE: Mapping[Because, str] = {
+    Because.ESCALATION: later("{name} has not decided in {time}, so you are asked as well."),
+    Because.ABSENCE: later("{name} is away, so you are asked instead."),
+    Because.CONFLICT: later("{name} cannot decide on this one, so you are asked instead."),
+}
+
+
 def _approval(card: Approval, texts: Texts) -> dict[str, Any]:
     who = {"nominator": name(card.nominator), "nominee": name(card.nominee)}
     told = texts.say("{nominator} nominates {nominee} for {category}.", **who, category=bold(card.category))
+    if card.is_open and card.kind in _AGAIN:
+        told = texts.say(_AGAIN[card.kind], what=told)
     parts = [told, quote(card.reason), texts.say("Proposed: {points}.", points=texts.points(card.amount))]
     if card.evidence:
         parts.append(link(texts.say("Evidence"), card.evidence))
     blocks: list[Block] = [section(lines(parts))]
     blocks += [context(_decided(one, texts)) for one in card.decided]
     if card.is_open:
-        blocks.append(decisions(card.nomination_id, texts))
+        blocks += [context(joined(" ", _waits(card, texts))), decisions(card.nomination_id, texts)]
     elif card.state in _OVER:
         blocks.append(context(texts.say(_OVER[card.state])))
     return message(told, blocks)
+
+
+def _waits(card: Approval, texts: Texts) -> Iterator[str]:
+    """Why it is asked of this one, how long it has waited, and until when it can be decided."""
+    waited = texts.duration(card.waited)
+    if card.because in _BECAUSE:
+        yield texts.say(_BECAUSE[card.because], name=name(card.in_place_of), time=waited)
+    if card.kind == REMINDER:
+        yield texts.say("It has waited for {time}.", time=waited)
+    yield texts.say("It can be decided until {when}.", when=texts.instant(card.until, card.time_zone))
 
 
 def decisions(nomination_id: str, texts: Texts) -> Block:

@@ -1,7 +1,7 @@
 """Cards: Slack takes each of them in every language, at every length; a button is there while it does something."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -9,12 +9,26 @@ import pytest
 from connectors.slack import cards
 from connectors.slack.texts import TRANSLATED, Texts
 from domain.answers import Line, Places
-from domain.cards import Approval, AtRisk, Card, Celebration, ChallengeStep, Decided, Offer, Plain, Week, Winner, Words
+from domain.cards import (
+    ESCALATED,
+    REMINDER,
+    Approval,
+    AtRisk,
+    Card,
+    Celebration,
+    ChallengeStep,
+    Decided,
+    Offer,
+    Plain,
+    Week,
+    Winner,
+    Words,
+)
 from domain.challenges import ChallengeState
 from domain.configuration import POINTS
 from domain.grace import GraceState
 from domain.leaderboards import BUILT_IN
-from domain.nominations import NominationState, Verdict
+from domain.nominations import Because, NominationState, Verdict
 from domain.notifications import Notification
 from domain.rewards import RewardState
 from tests.connectors.slack_judge import judge_blocks, judge_view
@@ -24,8 +38,22 @@ ENGLISH = Texts.of("en-US")
 APPROVED = Decided("Mia", Verdict.APPROVED, 150, "well deserved")
 DECLINED = Decided("Leo", Verdict.DECLINED, None, "too early")
 APPROVAL = Approval(
-    "nom_1", "Team spirit", "Ben", "Ada", "She stayed late", "https://example.com", 200, NominationState.PENDING, True
+    "nomination_to_approve",
+    "nom_1",
+    "Team spirit",
+    "Ben",
+    "Ada",
+    "She stayed late",
+    "https://example.com",
+    200,
+    NominationState.PENDING,
+    is_open=True,
+    waited=timedelta(days=3),
+    until=NOW,
+    time_zone="Europe/Berlin",
 )
+REMINDED = replace(APPROVAL, kind=REMINDER)
+ASKED_AS_WELL = replace(APPROVAL, kind=ESCALATED, because=Because.ESCALATION, in_place_of="Ruth")
 OFFER = Offer("rwd_1", "A coffee", RewardState.OFFERED, NOW, 100, "Europe/Berlin")
 AT_RISK = AtRisk("Daily learning", 12, NOW, GraceState.OPEN, "Europe/Berlin")
 BIRTHDAY = Celebration("ntf_1", "Ada", None, [(POINTS, 25)], "evt_1", is_public=True)
@@ -57,6 +85,9 @@ EVERY: list[Card] = [
     Plain("A badge", "Closer", "evt_1"),
     Plain("A badge", "Closer"),
     APPROVAL,
+    REMINDED,
+    ASKED_AS_WELL,
+    *(replace(APPROVAL, because=because, in_place_of="Ruth") for because in Because),
     replace(APPROVAL, evidence=None, state=NominationState.GIVEN, is_open=False, decided=[APPROVED, DECLINED]),
     *(replace(OFFER, state=state) for state in RewardState),
     *(replace(AT_RISK, state=state) for state in GraceState),
@@ -99,7 +130,10 @@ def test_slack_takes_the_longest_and_nothing_that_was_typed_is_read_as_markup() 
     many = [Words(long, long)] * 20
     told = Notification("ntf_1", "prg_1", "mem_1", "badge", long, long, "r", NOW)
     made = [
-        cards.render(replace(APPROVAL, nominee=long, category=long, reason=long, decided=[APPROVED] * 20), ENGLISH),
+        cards.render(
+            replace(ASKED_AS_WELL, nominee=long, category=long, reason=long, in_place_of=long, decided=[APPROVED] * 20),
+            ENGLISH,
+        ),
         cards.render(replace(OFFER, title=long), ENGLISH),
         cards.render(replace(AT_RISK, title=long), ENGLISH),
         cards.render(replace(BIRTHDAY, name=long, words=many, more=30), ENGLISH),
@@ -126,6 +160,27 @@ def test_an_approver_decides_by_buttons_until_it_is_decided_and_then_reads_who_d
     assert pressed(decided) == []
     assert "Mia has approved 150 points. well deserved" in read(decided)
     assert "This nomination was approved." in read(decided)
+
+
+def test_a_reminder_says_that_it_is_one_how_long_it_has_waited_and_until_when_there_is_time() -> None:
+    message = cards.render(REMINDED, ENGLISH)
+
+    assert message["text"] == "A reminder: Ben nominates Ada for *Team spirit*."
+    assert "It has waited for 3 days. It can be decided until Wed, Mar 4, 1:00" in read(message)
+
+
+def test_who_is_asked_for_somebody_else_reads_why() -> None:
+    message = cards.render(ASKED_AS_WELL, ENGLISH)
+
+    assert message["text"] == "Not decided yet, and now asked of you: Ben nominates Ada for *Team spirit*."
+    assert "Ruth has not decided in 3 days, so you are asked as well." in read(message)
+
+
+def test_nobody_is_reminded_of_what_is_decided() -> None:
+    message = cards.render(replace(REMINDED, state=NominationState.GIVEN, is_open=False), ENGLISH)
+
+    assert message["text"] == "Ben nominates Ada for *Team spirit*."
+    assert "waited" not in read(message)
 
 
 def test_a_level_that_has_passed_has_no_buttons_while_the_next_one_waits() -> None:

@@ -17,7 +17,9 @@ async def test_who_did_without_celebrations_does_without_each_kind_of_them(sessi
     member_id = await make_member(session, program_id, "ada")
     other_id = await make_member(session, program_id, "ben")
     await preferences.put(session, program_id, other_id, Preferences(frozenset({Topic.DIGEST})), now=NOW)
-    before = text("INSERT INTO preferences (program_id, member_id, opted_out, updated_at) VALUES (:p, :m, :without, :at)")
+    before = text(
+        "INSERT INTO preferences (program_id, member_id, opted_out, updated_at) VALUES (:p, :m, :without, :at)"
+    )
     without = '["celebrations", "digest"]'
     await session.execute(before, {"p": program_id, "m": member_id, "without": without, "at": NOW})
 
