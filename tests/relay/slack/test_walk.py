@@ -1,14 +1,11 @@
 """From Slack to points and back: what people do there, through the app's own ways."""
 
 import random
-from functools import partial
 from typing import Any
 
-from connectors.slack import forms
 from domain.outbox import Lane
 from sandbox.slack.faults import Fault
-from storage import members, nominations
-from tests.eventually import eventually
+from storage import members
 from tests.programs import NOW
 from tests.relay.slack.conftest import Company
 
@@ -133,27 +130,6 @@ async def test_a_home_shows_what_somebody_has(company: Company) -> None:
     await company.work()
 
     assert "20" in str(company.slack.view("maya")["blocks"])
-
-
-async def test_a_nomination_is_written_in_a_form_that_opens_at_once(company: Company) -> None:
-    slack = company.slack
-    await slack.shortcut("owen", forms.OPEN_NOMINATION)
-    await eventually(partial(has_form, company, "owen"))
-    maya = slack.workspace.user("maya").id
-    short = await slack.submit("owen", {"nominee": slack.workspace.user("owen").id, "reason": "Because. " * 5})
-    done = await slack.submit("owen", {"nominee": maya, "reason": "Because she held the line all night long."})
-    await company.work()
-
-    assert "nominee" in short.json["errors"]
-    assert done.json == {}
-    async with company.database.begin() as session:
-        [nomination] = await nominations.list_page(session, company.program_id)
-    assert (nomination.nominee_id, nomination.amount) == (company.members["maya"], 50)
-    assert "on its way" in told(company, "owen")[0]
-
-
-async def has_form(company: Company, user: str) -> None:
-    assert company.slack.view(user)["callback_id"] == forms.NOMINATE
 
 
 async def test_a_storm_of_reactions_spends_exactly_what_stands(company: Company) -> None:
