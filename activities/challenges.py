@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
-from domain.challenges import ChallengeEvent, ChallengeState, Checkpoint, Standing, checkpoints, ordinal, settles_at
+from domain.challenges import ChallengeEvent, ChallengeState, Checkpoint, Standing, checkpoints, settles_at
 from domain.notifications import CHALLENGE_SETTLED, Telling
+from domain.sentences import Moment, Sentence, points, sentence
 from domain.time import Clock
 from storage import challenges, configurations, notifications, programs, settlements
 from storage.challenges import StoredChallenge
@@ -16,8 +17,8 @@ from storage.database import Database
 TOLD_AT_ONCE = 500  # people, in one transaction
 MAX_TOLD = 1_000_000  # people, the first: more than the programs that Laurel is measured with have
 
-NOBODY_YET = "Nobody has completed anything yet."
-NOBODY = "Nobody has completed anything."
+NOBODY_YET = sentence("Nobody has completed anything yet.")
+NOBODY = sentence("Nobody has completed anything.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ class ChallengeActivities:
             stored = await challenges.lock(session, at.program_id, at.challenge_id)
             if stored.state is ChallengeState.SCHEDULED and stored.definition.starts_at <= self._now(at):
                 stored = await challenges.move(session, stored, ChallengeEvent.BEGIN, now=self._now(at))
-                body = f"It runs until {stored.definition.until:%Y-%m-%d %H:%M} UTC."
-                await _tell_administrators(session, stored, "challenge_opened", f"{_title(stored)} has begun", body, at)
+                subject = sentence("{title} has begun", title=_title(stored))
+                body = sentence("It runs until {when} UTC.", when=Moment(stored.definition.until, "UTC"))
+                await _tell_administrators(session, stored, "challenge_opened", subject, body, at)
             return await _status(session, stored)
 
     @activity.defn
@@ -81,8 +83,7 @@ class ChallengeActivities:
         async with self._database.begin() as session:
             stored = await challenges.get(session, at.program_id, at.challenge_id)
         if stored.state is ChallengeState.OPEN:
-            told = "has come half way" if name is Checkpoint.HALF_TIME else "ends in a day"
-            await self._tell_everybody(stored, f"challenge_{name}", told, NOBODY_YET, at)
+            await self._tell_everybody(stored, f"challenge_{name}", _come_to(stored, name), NOBODY_YET, at)
         return await self.read_challenge(at)
 
     @activity.defn
@@ -112,17 +113,17 @@ class ChallengeActivities:
         async with self._database.begin() as session:
             stored = await challenges.get(session, at.program_id, at.challenge_id)
         assert stored.state is ChallengeState.SETTLED, "final standings are told"
-        await self._tell_everybody(stored, CHALLENGE_SETTLED, "is settled", NOBODY, at)
+        subject = sentence("{title} is settled", title=_title(stored))
+        await self._tell_everybody(stored, CHALLENGE_SETTLED, subject, NOBODY, at)
         return await self.read_challenge(at)
 
     async def _tell_everybody(
-        self, stored: StoredChallenge, kind: str, told: str, nobody: str, at: ChallengeAt
+        self, stored: StoredChallenge, kind: str, subject: Sentence, nobody: Sentence, at: ChallengeAt
     ) -> None:
         """Whoever has a place learns it, page by page; administrators come last: that they know says that all do.
 
         What is left undone is done by the next try, which tells nobody twice.
         """
-        subject = f"{_title(stored)} {told}"
         async with self._database.begin() as session:
             if await notifications.was_told(session, stored.program_id, kind, stored.id):
                 return
@@ -156,7 +157,7 @@ async def _status(session: AsyncSession, stored: StoredChallenge) -> ChallengeSt
 
 
 async def _tell_administrators(
-    session: AsyncSession, stored: StoredChallenge, kind: str, subject: str, body: str, at: ChallengeAt
+    session: AsyncSession, stored: StoredChallenge, kind: str, subject: Sentence, body: Sentence, at: ChallengeAt
 ) -> None:
     await notifications.tell(
         session,
@@ -174,9 +175,20 @@ def _title(stored: StoredChallenge) -> str:
     return stored.definition.title or stored.key
 
 
-def _leads(first: Standing) -> str:
-    return f"{first.member_id} is first with {first.amount}."
+def _come_to(stored: StoredChallenge, name: Checkpoint) -> Sentence:
+    if name is Checkpoint.HALF_TIME:
+        return sentence("{title} has come half way", title=_title(stored))
+    return sentence("{title} ends in a day", title=_title(stored))
 
 
-def _place(one: Standing) -> str:
-    return f"You are {ordinal(one.rank)} with {one.amount}, and have {one.points} points of it."
+def _leads(first: Standing) -> Sentence:
+    return sentence("{member} is first with {amount}.", member=first.member_id or "", amount=first.amount)
+
+
+def _place(one: Standing) -> Sentence:
+    return sentence(
+        "Your place is {rank}, with {amount}. You have {points} of it.",
+        rank=one.rank,
+        amount=one.amount,
+        points=points(one.points),
+    )

@@ -16,6 +16,7 @@ from activities import failpoints
 from activities.outside import retried
 from connectors.errors import Ambiguous, FundsMissing, Rejected, Unauthorized
 from connectors.vendors import Vendor, Vendors
+from domain.notifications import Telling
 from domain.orders import (
     ARROWS,
     MAX_SAME_ADDRESS,
@@ -34,6 +35,7 @@ from domain.orders import (
 )
 from domain.programs import ProgramKind
 from domain.rewards import RewardEvent, RewardState
+from domain.sentences import Sentence, sentence
 from domain.time import Clock
 from domain.vendors import DeliveryMethod, VendorOrder
 from storage import notifications, orders, rewards
@@ -381,7 +383,7 @@ class OrderActivities:
         now = self._now(at)
         async with self._database.begin() as session:
             order = await orders.get(session, at.program_id, at.order_id)
-            await _send(session, order, None, _VENDOR_AWAY, _daily(order, now), now)
+            await _send(session, order, _vendor_away(order), _daily(order, now), now)
             return status(order)
 
     # -- Common to the steps ---------------------------------------------------------------------------------------
@@ -487,49 +489,88 @@ async def _reopen_reward(session: AsyncSession, order: Order, now: datetime) -> 
 
 # -- Telling people ------------------------------------------------------------------------------------------------
 
-_TO_MEMBER = {
-    OrderState.DELIVERED: ("order_delivered", "Your {title} is there", "It has been delivered."),
-    OrderState.REFUNDED: ("order_refunded", "Your {title} was cancelled", "What it cost you is back on your balance."),
-    OrderState.FAILED: (
-        "order_failed",
-        "Your {title} could not be ordered",
-        "The vendor refused it ({reason}). What it cost you is back on your balance.",
-    ),
-}
-_BOUNCED = (
-    "delivery_bounced",
-    "Your {title} could not be delivered",
-    "The address did not take it. Give another address, or cancel the order.",
-)
-_VENDOR_AWAY = (
-    "vendor_unavailable",
-    "A vendor does not answer",
-    "Orders wait for it, {id} ({title}) among them, and go on by themselves as soon as it answers.",
-)
-_TO_ADMINISTRATORS = {
-    OrderState.AWAITING_FUNDS: (
-        "funds_missing",
-        "Orders wait for money at the vendor",
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What is told of an order, and to whom: its member, or the program's administrators."""
+
+    kind: str
+    subject: Sentence
+    body: Sentence
+    is_for_member: bool = False
+
+
+def _news_of(order: Order) -> _News | None:
+    """What must be known of how the order now stands."""
+    if order.state is OrderState.SENT and order.delivery is Delivery.BOUNCED:
+        return _bounced(order)
+    by_state = {
+        OrderState.DELIVERED: _delivered,
+        OrderState.REFUNDED: _refunded,
+        OrderState.FAILED: _failed,
+        OrderState.AWAITING_FUNDS: _lacks_funds,
+        OrderState.IN_REVIEW: _needs_a_decision,
+    }
+    says = by_state.get(order.state)
+    return says(order) if says else None
+
+
+def _delivered(order: Order) -> _News:
+    subject = sentence("Your {title} is there", title=order.title)
+    return _News("order_delivered", subject, sentence("It has been delivered."), is_for_member=True)
+
+
+def _refunded(order: Order) -> _News:
+    subject = sentence("Your {title} was cancelled", title=order.title)
+    return _News("order_refunded", subject, sentence("What it cost you is back on your balance."), is_for_member=True)
+
+
+def _failed(order: Order) -> _News:
+    subject = sentence("Your {title} could not be ordered", title=order.title)
+    body = sentence("The vendor refused it. What it cost you is back on your balance.")
+    return _News("order_failed", subject, body, is_for_member=True)
+
+
+def _bounced(order: Order) -> _News:
+    subject = sentence("Your {title} could not be delivered", title=order.title)
+    body = sentence("The address did not take it. Give another address, or cancel the order.")
+    return _News("delivery_bounced", subject, body, is_for_member=True)
+
+
+def _lacks_funds(order: Order) -> _News:
+    body = sentence(
         "Order {id} ({title}) is kept and goes on by itself as soon as the vendor's account is funded.",
-    ),
-    OrderState.IN_REVIEW: (
-        "order_in_review",
-        "Order {id} needs a decision",
+        id=order.id,
+        title=order.title,
+    )
+    return _News("funds_missing", sentence("Orders wait for money at the vendor"), body)
+
+
+def _needs_a_decision(order: Order) -> _News:
+    body = sentence(
         "{title}: {reason}. See `laurel orders review`, then `laurel orders resolve {id}`.",
-    ),
-}
+        id=order.id,
+        title=order.title,
+        reason=order.reason or "",
+    )
+    return _News("order_in_review", sentence("Order {id} needs a decision", id=order.id), body)
+
+
+def _vendor_away(order: Order) -> _News:
+    body = sentence(
+        "Orders wait for it, {id} ({title}) among them, and go on by themselves as soon as it answers.",
+        id=order.id,
+        title=order.title,
+    )
+    return _News("vendor_unavailable", sentence("A vendor does not answer"), body)
 
 
 async def _tell(session: AsyncSession, order: Order, now: datetime) -> None:
     """Tell those who must know how the order now stands."""
-    if order.state is OrderState.SENT and order.delivery is Delivery.BOUNCED:
-        await _send(session, order, order.member_id, _BOUNCED, f"{order.id}/{now.isoformat()}", now)
-    elif order.state in _TO_MEMBER:
-        await _send(session, order, order.member_id, _TO_MEMBER[order.state], f"{order.id}/{now.isoformat()}", now)
-    elif order.state is OrderState.AWAITING_FUNDS:
-        await _send(session, order, None, _TO_ADMINISTRATORS[order.state], _daily(order, now), now)
-    elif order.state is OrderState.IN_REVIEW:
-        await _send(session, order, None, _TO_ADMINISTRATORS[order.state], f"{order.id}/{now.isoformat()}", now)
+    news = _news_of(order)
+    if news is not None:
+        daily = order.state is OrderState.AWAITING_FUNDS
+        await _send(session, order, news, _daily(order, now) if daily else f"{order.id}/{now.isoformat()}", now)
 
 
 def _daily(order: Order, now: datetime) -> str:
@@ -537,23 +578,6 @@ def _daily(order: Order, now: datetime) -> str:
     return f"{order.connection_id}/{now.date().isoformat()}"
 
 
-async def _send(
-    session: AsyncSession,
-    order: Order,
-    member_id: str | None,
-    words: tuple[str, str, str],
-    reference: str,
-    now: datetime,
-) -> None:
-    kind, subject, body = words
-    filled = {"id": order.id, "title": order.title, "reason": order.reason}
-    await notifications.tell(
-        session,
-        order.program_id,
-        member_id=member_id,
-        kind=kind,
-        subject=subject.format_map(filled),
-        body=body.format_map(filled),
-        reference=reference,
-        now=now,
-    )
+async def _send(session: AsyncSession, order: Order, news: _News, reference: str, now: datetime) -> None:
+    told = Telling(order.member_id if news.is_for_member else None, news.subject, news.body, reference)
+    await notifications.tell_all(session, order.program_id, news.kind, [told], now=now)

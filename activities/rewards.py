@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
@@ -11,6 +11,7 @@ from connectors.vendors import REQUEST_BODIES
 from domain.configuration import Reward
 from domain.orders import OrderRefused, Refusal
 from domain.rewards import PASSING, GivenReward, RewardEvent, RewardState, items_of, main_reason, remind_at
+from domain.sentences import Sentence, sentence
 from domain.time import Clock
 from storage import configurations, notifications, rewards
 from storage.database import Database
@@ -119,10 +120,9 @@ class RewardActivities:
             given = await rewards.lock(session, at.program_id, at.reward_id)
             definition = await rewards.get_definition(session, given)
             if given.state is RewardState.OFFERED:
-                body = f"Choose before {_day(given)}, or it expires."
-                await _tell_member(
-                    session, given, "reward_reminder", f"{definition.title} waits for you", body, at.as_of
-                )
+                subject = sentence("{title} waits for you", title=definition.title)
+                body = sentence("Choose before {day}, or it expires.", day=_day(given))
+                await _tell_member(session, given, "reward_reminder", subject, body, at.as_of)
             return status(given, definition)
 
     @activity.defn
@@ -134,8 +134,9 @@ class RewardActivities:
             now = self._now(at)
             if given.state is RewardState.OFFERED and given.expires_at is not None and given.expires_at <= now:
                 given = await rewards.move(session, given, RewardEvent.EXPIRE, now=now)
-                subject = f"{definition.title} has expired"
-                await _tell_member(session, given, "reward_expired", subject, "Nothing was chosen in time.", now)
+                subject = sentence("{title} has expired", title=definition.title)
+                body = sentence("Nothing was chosen in time.")
+                await _tell_member(session, given, "reward_expired", subject, body, now)
             return status(given, definition)
 
     def _now(self, at: RewardAt) -> datetime:
@@ -147,18 +148,19 @@ async def _offer(
     session: AsyncSession, given: GivenReward, definition: Reward, now: datetime, reason: str | None = None
 ) -> GivenReward:
     offered = await rewards.offer(session, given, definition, now=now, reason=reason)
-    body = f"Choose what you would like before {_day(offered)}."
-    await _tell_member(session, offered, "reward_offered", f"{definition.title}: your choice", body, now)
+    subject = sentence("{title}: your choice", title=definition.title)
+    body = sentence("Choose what you would like before {day}.", day=_day(offered))
+    await _tell_member(session, offered, "reward_offered", subject, body, now)
     return offered
 
 
-def _day(given: GivenReward) -> str:
+def _day(given: GivenReward) -> date:
     assert given.expires_at is not None, "only an offer has a last day"
-    return given.expires_at.date().isoformat()
+    return given.expires_at.date()
 
 
 async def _tell_member(
-    session: AsyncSession, given: GivenReward, kind: str, subject: str, body: str, now: datetime
+    session: AsyncSession, given: GivenReward, kind: str, subject: Sentence, body: Sentence, now: datetime
 ) -> None:
     """Tell the member, once per offer."""
     await notifications.tell(
@@ -182,8 +184,8 @@ async def _tell_administrators(
         given.program_id,
         member_id=None,
         kind="reward_not_ordered",
-        subject=f"{definition.title} could not be ordered",
-        body=f"Reward {given.id} of {given.member_id}: {reason}.",
+        subject=sentence("{title} could not be ordered", title=definition.title),
+        body=sentence("Reward {id} of {member}: {reason}.", id=given.id, member=given.member_id, reason=reason),
         reference=f"{given.id}/{reason}",
         now=now,
     )

@@ -18,6 +18,7 @@ from connectors.slack import home
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slack, Slacks
 from domain.connections import Connection
+from domain.sentences import sentence
 from domain.slack import THREAD_OF, Delivery, Message, MessageKind, MessageState, is_person, place_of
 from domain.time import Clock
 from storage import connections, homes, notifications, slack_messages, slack_users
@@ -147,9 +148,14 @@ class SlackActivities:
             delivery.program_id,
             member_id=None,
             kind=CONVERSATION_CLOSED,
-            subject="Slack takes nothing from us any more" if of_all else f"Slack takes nothing for {target} any more",
-            body=f"Slack answers: {refused.code}. What was to be said there is kept as failed."
-            + (" `laurel slack doctor` says what to do." if of_all else ""),
+            subject=sentence("Slack takes nothing from us any more")
+            if of_all
+            else sentence("Slack takes nothing for {conversation} any more", conversation=target),
+            body=sentence(
+                "Slack answers: {code}. What was to be said there is kept as failed. `laurel slack doctor` says what "
+                "may be done.",
+                code=refused.code,
+            ),
             reference=f"{delivery.connection_id if of_all else delivery.conversation_id}/{refused.code}",
             now=self._clock(),
         )

@@ -10,6 +10,7 @@ from domain.configuration import Unit
 from domain.grace import GraceState
 from domain.nominations import Because, NominationState, Verdict
 from domain.rewards import RewardState
+from domain.sentences import Sentence
 
 # Kinds of notifications whose messages change with what they are about.
 REMINDER, ESCALATED = "nomination_reminder", "nomination_escalated"
@@ -23,10 +24,10 @@ MAX_WORDS_SHOWN = 20  # of colleagues, beneath one celebration
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """What was written when it was told; `event_id` is what was decided, if it tells an award."""
+    """What was told, as it was told; `event_id` is what was decided, if it tells an award."""
 
-    subject: str
-    body: str
+    subject: Sentence
+    body: Sentence
     event_id: str | None = None
 
 

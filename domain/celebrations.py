@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from domain import derived
 from domain.employment import Telling, TellingState
 from domain.notifications import Celebrations
+from domain.sentences import Sentence, counted, sentence
 
 ANNIVERSARY, BIRTHDAY = "celebration_anniversary", "celebration_birthday"
 KINDS = (ANNIVERSARY, BIRTHDAY)
@@ -57,11 +58,11 @@ class Occasion:
         return _KINDS[self.type]
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Sentence:
         """In a few words, for who is told by the API."""
         if self.type == derived.MEMBER_BIRTHDAY:
-            return "Happy birthday"
-        return f"{self.name} years of work" if self.name != "1" else "A year of work"
+            return sentence("Happy birthday")
+        return counted("A year of work", "{n} years of work", int(self.name))
 
 
 def is_celebrated(telling: Telling, known: Iterable[Telling], declared: Celebrations, today: date) -> bool:

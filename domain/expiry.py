@@ -13,8 +13,9 @@ from itertools import groupby
 
 from domain.commands import Command, Confirm, Earn, Release
 from domain.configuration import Calendar, Configuration, ExpiryPolicy, Unit
+from domain.sentences import Amount, Sentence, sentence
 from domain.time import zone
-from domain.units import begins_at, period_of, shown
+from domain.units import begins_at, period_of
 
 ACTOR = "laurel"  # who orders what time does
 # References of commands that nobody else may use.
@@ -181,9 +182,12 @@ def stages(configuration: Configuration) -> Iterator[Stage]:
             yield Stage(unit, days)
 
 
-def warning(stage: Stage, lapsing: Lapsing, amounts: Mapping[datetime, int]) -> tuple[str, str]:
+def warning(stage: Stage, lapsing: Lapsing, amounts: Mapping[datetime, int]) -> tuple[Sentence, Sentence]:
     """Subject and body of a warning; `amounts` says how much lapses at which instants."""
     days = sorted(at.astimezone(zone(lapsing.time_zone)).date() for at in amounts)
-    amount = shown(stage.unit, sum(amounts.values()))
-    when = f"on {days[0]}" if days[0] == days[-1] else f"between {days[0]} and {days[-1]}"
-    return f"{amount} will expire", f"{amount} expire {when}. Use them before."
+    amount, first, last = Amount(sum(amounts.values()), stage.unit), days[0], days[-1]
+    subject = sentence("{amount} will expire", amount=amount)
+    if first == last:
+        return subject, sentence("{amount} expire on {day}. Use them before.", amount=amount, day=first)
+    between = {"first": first, "last": last}
+    return subject, sentence("{amount} expire between {first} and {last}. Use them before.", amount=amount, **between)

@@ -1,10 +1,13 @@
 """Notifications: something to tell a person, whatever the channel that carries it, and how a program tells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
+from typing import Any
 
 from domain.configuration import Configuration
 from domain.preferences import Quiet, Wishes
+from domain.sentences import Sentence, alone, read_sentence
 
 WEEKLY_DIGEST = "weekly_digest"
 # What administrators are told of a challenge when everybody who took part has been told how it ended.
@@ -78,14 +81,18 @@ class Telling:
     """What is to be told to a member (None: the program's administrators), once for each reference."""
 
     member_id: str | None
-    subject: str
-    body: str
+    subject: Sentence
+    body: Sentence
     reference: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a member is told (None: the program's administrators); `reference` is the row that it is about."""
+    """What a member is told (None: the program's administrators); `reference` is the row that it is about.
+
+    `subject` and `body` are in English. `sentences` has both as they are told in any language; what is missing there,
+    because it is older or was erased, is told as it stands here.
+    """
 
     id: str
     program_id: str
@@ -96,8 +103,18 @@ class Notification:
     reference: str
     created_at: datetime
     read_at: datetime | None = None
+    sentences: Mapping[str, Any] | None = None
 
     @property
     def about(self) -> str:
         """The row that it is about: what follows in the reference says which of its occasions."""
         return self.reference.partition("/")[0]
+
+    @property
+    def said(self) -> tuple[Sentence, Sentence]:
+        """Subject and body for every language."""
+        return self._said("subject", self.subject), self._said("body", self.body)
+
+    def _said(self, part: str, written: str) -> Sentence:
+        known = (self.sentences or {}).get(part)
+        return read_sentence(known) if known else alone(written)

@@ -20,6 +20,7 @@ from domain.derived import MAX_THANKS, RECOGNITION_GIVEN, RECOGNITION_RECEIVED
 from domain.events import Event
 from domain.expiry import OWN_REFERENCES
 from domain.notifications import Telling
+from domain.sentences import Amount, Value, sentence
 from domain.time import ALWAYS, period_on
 from domain.units import begins_at, shown
 
@@ -328,7 +329,10 @@ def recognition(
 
 def telling(found: Recognition, giver_name: str, unit: Unit) -> Telling:
     """What the receiver is told; once for the event that they can ask about."""
-    value = f" for {found.value}" if found.value else ""
-    words = f": {found.reason}" if found.reason else "."
-    body = f"{shown(unit, found.amount)}{value}{words}"
-    return Telling(found.receiver_id, f"{giver_name} thanked you", body, f"{found.event_id}/{found.id}")
+    what: Value = Amount(found.amount, unit)
+    if found.value:
+        what = sentence("{amount} for {value}", amount=what, value=found.value)
+    subject, body = sentence("{name} thanked you", name=giver_name), sentence("{what}.", what=what)
+    if found.reason:
+        body = sentence("{what}: {reason}", what=what, reason=found.reason)
+    return Telling(found.receiver_id, subject, body, f"{found.event_id}/{found.id}")

@@ -17,6 +17,7 @@ from domain.badges import Badges, EarnedBadge, counter_of
 from domain.configuration import Configuration
 from domain.game import Badge
 from domain.notifications import Telling
+from domain.sentences import alone, sentence
 from domain.time import LIFETIME_ON
 from storage import notifications, outbox, sets
 from storage.game_tables import member_badges
@@ -77,9 +78,9 @@ def _rows(configuration: Configuration, changed: Collection[EarnedBadge], as_of:
 
 
 def _telling(badge: Badge, one: EarnedBadge) -> Telling:
-    title = badge.title or badge.key
-    body = badge.description or "Well done."
-    return Telling(one.member_id, f"You have earned {title}", body, f"{one.badge}/{one.member_id}/{one.n}")
+    subject = sentence("You have earned {badge}", badge=badge.title or badge.key)
+    body = alone(badge.description) if badge.description else sentence("Well done.")
+    return Telling(one.member_id, subject, body, f"{one.badge}/{one.member_id}/{one.n}")
 
 
 # -- Introducing badges --------------------------------------------------------------------------------------------

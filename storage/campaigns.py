@@ -12,6 +12,7 @@ from domain.challenges import Campaign, following, next_due
 from domain.configuration import Configuration
 from domain.definitions import definitions_of
 from domain.game import Challenge
+from domain.sentences import alone, sentence
 from storage import challenges, configurations, notifications
 from storage.challenge_commands import InvalidChallenge, including, require_fit
 from storage.game_tables import challenges as rows
@@ -75,8 +76,11 @@ async def _tell_misfit(
         program_id,
         member_id=None,
         kind="campaign_interrupted",
-        subject=f"{challenge.title or challenge.key} was not made again: it does not fit the configuration any more",
-        body=str(misfit),
+        subject=sentence(
+            "{title} was not made again: it does not fit the configuration any more",
+            title=challenge.title or challenge.key,
+        ),
+        body=alone(str(misfit)),
         reference=challenge.key,
         now=now,
     )

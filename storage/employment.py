@@ -22,6 +22,7 @@ from domain.members import MemberStatus
 from domain.notifications import policy_of
 from domain.outbox import OutboxRow
 from domain.preferences import Topic
+from domain.sentences import alone
 from storage import configurations, notifications, outbox, sets
 from storage.game_tables import employment_facts
 from storage.preference_tables import preferences
@@ -227,7 +228,7 @@ async def _celebrate(
             if not celebrations.is_celebrated(telling, known.get(member_id, ()), declared, today):
                 continue
             occasion = Occasion.of(telling)
-            told = [notice.Telling(member_id, occasion.subject, f"{occasion.on}", occasion.reference)]
+            told = [notice.Telling(member_id, occasion.subject, alone(occasion.on), occasion.reference)]
             await notifications.tell_all(session, program_id, occasion.kind, told, now=as_of)
 
 

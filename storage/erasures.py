@@ -31,7 +31,7 @@ _BLANK = (
 _ADJUSTMENTS = f"""UPDATE adjustments SET reason = '', proposed_by = '', decided_by = '{ERASED}'
     WHERE {_OURS.format("transaction_id")}"""
 # What receivers were told has the giver's words as well.
-_TOLD = """UPDATE notifications n SET body = '' FROM recognitions r
+_TOLD = """UPDATE notifications n SET body = '', sentences = n.sentences - 'body' FROM recognitions r
     WHERE r.program_id = %(program_id)s AND r.id = ANY(CAST(%(ids)s AS text[]))
         AND n.program_id = r.program_id AND n.kind = 'recognition_received'
         AND n.reference = r.event_id || '/' || r.id"""

@@ -19,9 +19,9 @@ from domain.game import StreakPolicy
 from domain.grace import GRACE_ARROWS, GraceEvent, GraceState, GraceWindow
 from domain.notifications import Telling
 from domain.outbox import Kind, Lane, OutboxRow
+from domain.sentences import Moment, Sentence, sentence
 from domain.streak_book import Folded, StreakKey, Streaks
 from domain.streaks import Streak
-from domain.time import zone
 from storage import dispatches, notifications, sets
 from storage.game_tables import grace_windows
 from storage.hot_path import run
@@ -126,8 +126,9 @@ class _Moves:
         state = GRACE_ARROWS[window.state, event]
         self.windows.append(replace(window, state=state, closed_at=window.closed_at or self.as_of))
         if event is GraceEvent.RESTORE:
-            body = f"What has come since makes it whole: {after.current} in a row."
-            self._tell(RESTORED, window, person, f"{_title(policy)}: your streak is restored", body)
+            subject = sentence("{title}: your streak is restored", title=_title(policy))
+            body = sentence("What has come since makes it whole: {n} in a row.", n=after.current)
+            self._tell(RESTORED, window, person, subject, body)
             return
         if event is GraceEvent.BREAK:
             self._tell_broken(window, policy, person)
@@ -168,10 +169,11 @@ class _Moves:
         )
 
     def _tell_broken(self, window: GraceWindow, policy: StreakPolicy, person: Person) -> None:
-        body = "What is told late, such as an absence, may still restore it."
-        self._tell(BROKEN, window, person, f"{_title(policy)}: your streak of {window.length} has ended", body)
+        subject = sentence("{title}: your streak of {n} has ended", title=_title(policy), n=window.length)
+        body = sentence("What is told late, such as an absence, may still restore it.")
+        self._tell(BROKEN, window, person, subject, body)
 
-    def _tell(self, kind: str, window: GraceWindow, person: Person, subject: str, body: str) -> None:
+    def _tell(self, kind: str, window: GraceWindow, person: Person, subject: Sentence, body: Sentence) -> None:
         if not person.has_left:
             self.told[kind].append(Telling(window.member_id, subject, body, window.id))
 
@@ -205,14 +207,13 @@ async def remind(
     session: AsyncSession, window: GraceWindow, policy: StreakPolicy, time_zone: str, *, as_of: datetime
 ) -> None:
     """The member of the locked window is told, once, how long there is time."""
-    until = f"{window.ends_at.astimezone(zone(time_zone)):%Y-%m-%d %H:%M}"
     await notifications.tell(
         session,
         window.program_id,
         member_id=window.member_id,
         kind=AT_RISK,
-        subject=f"{_title(policy)}: your streak of {window.length} is at risk",
-        body=f"It goes on if you keep it before {until}.",
+        subject=sentence("{title}: your streak of {n} is at risk", title=_title(policy), n=window.length),
+        body=sentence("It goes on if you keep it before {when}.", when=Moment(window.ends_at, time_zone)),
         reference=window.id,
         now=as_of,
     )

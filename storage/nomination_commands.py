@@ -34,6 +34,7 @@ from domain.nominations import (
     check_ruling,
     weigh,
 )
+from domain.sentences import sentence
 from domain.time import period_on, zone
 from storage import configurations, intake, nominations, people
 from storage.hot_path import savepoint
@@ -255,10 +256,11 @@ async def _decline(
     parties = await nominations.find_people(
         session, nomination.program_id, [nomination.nominator_id, nomination.nominee_id]
     )
-    subject = f"Your nomination of {parties[nomination.nominee_id].name} was declined"
+    subject = sentence("Your nomination of {nominee} was declined", nominee=parties[nomination.nominee_id].name)
+    body = sentence("{category}: {comment}", category=category.title, comment=comment)
     await nominations.tell(
         session, declined, "nomination_declined", {"": parties[nomination.nominator_id]},
-        subject=subject, body=f"{category.title}: {comment}", now=now,
+        subject=subject, body=body, now=now,
     )  # fmt: skip
     await nominations.wake(session, declined, now=now)
     return declined

@@ -36,6 +36,7 @@ from domain.nominations import (
     needed,
     stand_in,
 )
+from domain.sentences import Sentence, alone, lines, points, sentence
 from domain.time import zone
 from storage import members, nominations
 from storage.game_tables import absences
@@ -65,14 +66,20 @@ class _Asking:
         return {one.id for one in self.people.values()}
 
     @property
-    def title(self) -> str:
-        names = [self.people[one].name for one in (self.nomination.nominator_id, self.nomination.nominee_id)]
-        return f"{names[0]} nominates {names[1]}: {self.category.title}"
+    def title(self) -> Sentence:
+        who = (self.nomination.nominator_id, self.nomination.nominee_id)
+        nominator, nominee = (self.people[one].name for one in who)
+        category = self.category.title
+        return sentence(
+            "{nominator} nominates {nominee}: {category}", nominator=nominator, nominee=nominee, category=category
+        )
 
     @property
-    def text(self) -> str:
-        evidence = [f"Evidence: {self.nomination.evidence}"] if self.nomination.evidence else []
-        return "\n".join([self.nomination.reason, f"Proposed: {self.nomination.amount}", *evidence])
+    def text(self) -> Sentence:
+        parts = [alone(self.nomination.reason), sentence("Proposed: {points}.", points=points(self.nomination.amount))]
+        if self.nomination.evidence:
+            parts.append(sentence("Evidence: {link}", link=self.nomination.evidence))
+        return lines(*parts)
 
 
 async def _open(session: AsyncSession, nomination: Nomination, now: datetime) -> _Asking:
@@ -264,7 +271,7 @@ async def remind(session: AsyncSession, program_id: str, nomination_id: str, *, 
     waiting = [one.member_id for one in await _list_waiting(session, asking)]
     people = await nominations.find_people(session, program_id, waiting)
     whom = {f"{nomination.level}/{one}": people[one] for one in waiting}
-    subject = f"Still to decide: {asking.title}"
+    subject = sentence("Still to decide: {what}", what=asking.title)
     await nominations.tell(session, nomination, "nomination_reminder", whom, subject=subject, body=asking.text, now=now)
     return await nominations.note(session, nomination, reminded_at=now)
 
@@ -285,7 +292,7 @@ async def escalate(session: AsyncSession, program_id: str, nomination_id: str, *
     await nominations.add_approvers(session, nomination, found)
     people = await nominations.find_people(session, program_id, [one.member_id for one in found])
     whom: dict[str, Member | None] = {f"{nomination.level}/{one}": member for one, member in people.items()}
-    subject = f"Not decided yet, and asked of you now: {asking.title}"
+    subject = sentence("Not decided yet, and now asked of you: {what}", what=asking.title)
     await nominations.tell(
         session, nomination, "nomination_escalated", whom or {f"{nomination.level}": None},
         subject=subject, body=asking.text, now=now,
@@ -300,8 +307,9 @@ async def expire(session: AsyncSession, program_id: str, nomination_id: str, *, 
     if not _is_pending(nomination) or due(nomination, asking.level).expire_at > now:
         return nomination
     nominator = asking.people[nomination.nominator_id]
-    subject = f"Your nomination of {asking.people[nomination.nominee_id].name} has expired"
-    body = f"{asking.category.title}: nobody has decided in time. You may nominate again."
+    nominee = asking.people[nomination.nominee_id]
+    subject = sentence("Your nomination of {nominee} has expired", nominee=nominee.name)
+    body = sentence("{category}: nobody has decided in time. You may nominate again.", category=asking.category.title)
     await nominations.tell(
         session, nomination, "nomination_expired", {"": nominator}, subject=subject, body=body, now=now
     )
@@ -316,8 +324,8 @@ async def give(session: AsyncSession, program_id: str, nomination_id: str, *, no
     asking = await _open(session, nomination, now)
     own = events.c.program_id == program_id, events.c.id == nomination.event_id
     if await session.scalar(select(events.c.state).where(*own)) != DECIDED:
-        subject = f"Approved, and not given: {asking.category.title}"
-        body = f"Event {nomination.event_id} could not be decided: decide it again."
+        subject = sentence("Approved, and not given: {category}", category=asking.category.title)
+        body = sentence("Event {id} could not be decided: decide it again.", id=nomination.event_id or "")
         await nominations.tell(
             session, nomination, "nomination_not_given", {"": None}, subject=subject, body=body, now=now
         )
@@ -349,10 +357,11 @@ async def _tell_asked(session: AsyncSession, asking: _Asking, member_ids: Sequen
 
 
 async def _tell_administrators(session: AsyncSession, asking: _Asking) -> None:
-    subject = f"Nobody can decide on a nomination: {asking.category.title}"
-    body = (
-        f"Level {asking.nomination.level} of {asking.nomination.id} finds too few who may approve: see to a manager, or"
-        " decide it as an administrator."
+    subject = sentence("Nobody can decide on a nomination: {category}", category=asking.category.title)
+    body = sentence(
+        "Level {level} of {id} finds too few who may approve: see to a manager, or decide it as an administrator.",
+        level=asking.nomination.level,
+        id=asking.nomination.id,
     )
     await nominations.tell(
         session, asking.nomination, "nomination_stuck", {f"{asking.nomination.level}": None},
@@ -364,12 +373,13 @@ async def _tell_given(session: AsyncSession, asking: _Asking) -> None:
     """The nominee learns by whom and what for; the nominator that it was approved."""
     nomination, category = asking.nomination, asking.category
     nominator, nominee = asking.people[nomination.nominator_id], asking.people[nomination.nominee_id]
+    given = sentence("{name} nominated you: {category}", name=nominator.name, category=category.title)
+    approved = sentence("Your nomination of {nominee} was approved", nominee=nominee.name)
+    amount = sentence("{category}: {amount}.", category=category.title, amount=points(nomination.amount))
     await nominations.tell(
         session, nomination, "nomination_given", {"": nominee},
-        subject=f"{nominator.name} nominated you: {category.title}", body=nomination.reason, now=asking.now,
+        subject=given, body=alone(nomination.reason), now=asking.now,
     )  # fmt: skip
     await nominations.tell(
-        session, nomination, "nomination_approved", {"": nominator},
-        subject=f"Your nomination of {nominee.name} was approved",
-        body=f"{category.title}, amount {nomination.amount}.", now=asking.now,
-    )  # fmt: skip
+        session, nomination, "nomination_approved", {"": nominator}, subject=approved, body=amount, now=asking.now
+    )

@@ -30,6 +30,7 @@ from domain.nominations import (
 )
 from domain.notifications import Telling
 from domain.outbox import Kind, Lane, OutboxRow
+from domain.sentences import Sentence, sentence
 from storage import configurations, dispatches, members, notifications, outbox
 from storage.nomination_tables import nomination_approvers, nomination_decisions, nominations
 from storage.tables import members as members_table
@@ -250,8 +251,8 @@ async def tell(
     kind: str,
     whom: Mapping[str, Member | None],
     *,
-    subject: str,
-    body: str,
+    subject: Sentence,
+    body: Sentence,
     now: datetime,
 ) -> None:
     """Tell each member once (None: the administrators), by what follows the nomination's id in the reference.
@@ -286,8 +287,8 @@ async def withdraw(
     if because is not None:
         concerned[nomination.nominator_id] = people[nomination.nominator_id]
     title = (await get_category(session, nomination)).title
-    subject = f"The nomination of {people[nomination.nominee_id].name} was withdrawn"
-    body = f"{title}: nothing is to be decided any more."
+    subject = sentence("The nomination of {nominee} was withdrawn", nominee=people[nomination.nominee_id].name)
+    body = sentence("{category}: nothing is to be decided any more.", category=title)
     await tell(session, withdrawn, "nomination_withdrawn", concerned, subject=subject, body=body, now=now)
     await wake(session, withdrawn, now=now)
     return withdrawn

@@ -1,13 +1,18 @@
-"""Notifications: something to tell a person, as a row, whatever the channel; each occasion is told once."""
+"""Notifications: something to tell a person, as a row, whatever the channel; each occasion is told once.
+
+A row has it in English, for who reads it as it is, and its sentences, for who reads it in another language.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notifications import Notification, Telling
 from domain.outbox import Kind, Lane, OutboxRow
+from domain.sentences import Sentence, english, write
 from storage import outbox, sets
 from storage.hot_path import run
 from storage.ids import new_id
@@ -27,8 +32,8 @@ async def tell(
     *,
     member_id: str | None,
     kind: str,
-    subject: str,
-    body: str,
+    subject: Sentence,
+    body: Sentence,
     reference: str,
     now: datetime,
 ) -> None:
@@ -40,13 +45,18 @@ async def tell_all(
     session: AsyncSession, program_id: str, kind: str, tellings: Sequence[Telling], *, now: datetime
 ) -> int:
     """Tell each of what was not told under this kind and reference already; how many those were."""
-    columns = ("id", "member_id", "subject", "body", "reference")
-    rows = [(new_id("ntf"), one.member_id, one.subject, one.body, one.reference) for one in tellings]
+    columns = ("id", "member_id", "subject", "body", "sentences", "reference")
+    rows = [(new_id("ntf"), one.member_id, *_said(one), one.reference) for one in tellings]
     fixed = {"program_id": program_id, "kind": kind, "created_at": now}
     told = await sets.insert(session, Rows(notifications, columns, rows, "ON CONFLICT DO NOTHING RETURNING id", fixed))
     effects = [OutboxRow(program_id, Lane.NOTIFY, Kind.NOTIFICATION, {"notification_id": id}) for (id,) in told]
     await outbox.add(session, effects, now=now)
     return len(told)
+
+
+def _said(one: Telling) -> tuple[str, str, dict[str, Any]]:
+    sentences = {"subject": write(one.subject), "body": write(one.body)}
+    return english(one.subject), english(one.body), sentences
 
 
 async def was_told(session: AsyncSession, program_id: str, kind: str, reference: str) -> bool:

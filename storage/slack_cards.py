@@ -26,7 +26,7 @@ async def read(
     if member is None and told.kind in CHALLENGE_STEPS:
         return await challenge_steps.read(session, told)
     reader = _READERS.get(told.kind) if member else None
-    return await reader(session, told, member, now) if reader else Plain(told.subject, told.body)
+    return await reader(session, told, member, now) if reader else Plain(*told.said)
 
 
 # -- Nominations ---------------------------------------------------------------------------------------------------
@@ -81,18 +81,18 @@ def _decided(decision: Decision, people: Mapping[str, Member]) -> Decided:
 
 async def _given(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
     nomination = await nominations.get(session, told.program_id, told.about)
-    return Plain(told.subject, told.body, nomination.event_id)
+    return Plain(*told.said, nomination.event_id)
 
 
 # -- Awards --------------------------------------------------------------------------------------------------------
 
 
 async def _received(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
-    return Plain(told.subject, told.body, told.about)
+    return Plain(*told.said, told.about)
 
 
 async def _achieved(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
-    return Plain(told.subject, told.body, await findings.find_event(session, told))
+    return Plain(*told.said, await findings.find_event(session, told))
 
 
 # -- Rewards and streaks -------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from domain.events import Identity
 from domain.member_changes import read
 from domain.members import Member, MemberStatus
 from domain.recognitions import policy_of
+from domain.sentences import sentence
 from domain.slack_users import Apart, Deactivation, SlackUser, UserFacts, UserKind, may_take_part, names_of
 from domain.slack_workspaces import WorkspaceState
 from storage import configurations, member_changes, members, notifications
@@ -146,9 +147,13 @@ async def _tell(session: AsyncSession, connection: Connection, facts: UserFacts,
         connection.program_id,
         member_id=None,
         kind=DEACTIVATED,
-        subject=f"{member.name}'s Slack account was deactivated",
-        body=f"{member.name} ({member.external_id}) still works here by what your HR system says, and nothing was "
-        "changed. If they have left, say so there.",
+        subject=sentence("{name}'s Slack account was deactivated", name=member.name),
+        body=sentence(
+            "{name} ({id}) still works here by what your HR system says, and nothing was changed. If they have left, "
+            "say so there.",
+            name=member.name,
+            id=member.external_id,
+        ),
         reference=f"{connection.id}/{facts.user_id}@{facts.updated_at.isoformat()}",
         now=now,
     )

@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.connections import Connection
+from domain.notifications import Telling
+from domain.sentences import Sentence, sentence
 from domain.slack_workspaces import (
     BelongsToAnother,
     Installation,
@@ -57,8 +59,10 @@ async def install(
     row = {name: getattr(workspace, name) for name in Workspace.__dataclass_fields__}
     kept = insert(slack_workspaces).values(row)
     await session.execute(kept.on_conflict_do_update(index_elements=["team_id"], set_=row))
-    subject = f"The Slack workspace {workspace.name} was connected"
-    body = f"{link.actor} let it in. Whoever there has the e-mail address of a member is that member."
+    subject = sentence("The Slack workspace {workspace} was connected", workspace=workspace.name)
+    body = sentence(
+        "{name} let it in. Whoever there has the e-mail address of a member is that member.", name=link.actor
+    )
     await _tell(session, workspace, INSTALLED, subject, body, now)
     return workspace
 
@@ -94,8 +98,8 @@ async def remove(
     await session.execute(gone.values(state=WorkspaceState.REMOVED, removed_at=now))
     connection = await connections.get(session, keyring, workspace.program_id, workspace.connection_id)
     await connections.forget_secrets(session, keyring, connection, now=now)
-    subject = f"Laurel was removed from the Slack workspace {workspace.name}"
-    body = "Nobody there can use Laurel, and nothing is told there. Points stay. Connect it again to go on."
+    subject = sentence("Laurel was removed from the Slack workspace {workspace}", workspace=workspace.name)
+    body = sentence("Nobody there can use Laurel, and nothing is told there. Points stay. Connect it again to go on.")
     await _tell(session, workspace, REMOVED, subject, body, now)
     await slack_messages.close_all(session, workspace.program_id, workspace.connection_id, REMOVED, now=now)
     return workspace
@@ -125,11 +129,12 @@ async def _take_turn(session: AsyncSession, team_id: str) -> None:
     await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-async def _tell(session: AsyncSession, workspace: Workspace, kind: str, subject: str, body: str, now: datetime) -> None:
+async def _tell(
+    session: AsyncSession, workspace: Workspace, kind: str, subject: Sentence, body: Sentence, now: datetime
+) -> None:
     """Administrators hear of it, once for each time that it was installed."""
-    reference = f"{workspace.team_id}@{workspace.installed_at.isoformat()}"
-    told = {"kind": kind, "subject": subject, "body": body, "reference": reference}
-    await notifications.tell(session, workspace.program_id, member_id=None, **told, now=now)
+    told = Telling(None, subject, body, f"{workspace.team_id}@{workspace.installed_at.isoformat()}")
+    await notifications.tell_all(session, workspace.program_id, kind, [told], now=now)
 
 
 def _select() -> Select[Any]:

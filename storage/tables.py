@@ -1050,6 +1050,7 @@ notifications = Table(
     Column("reference", Text(collation="C"), nullable=False),  # begins with the row that it is about
     Column("created_at", Instant, nullable=False),
     Column("read_at", Instant),
+    Column("sentences", JSONB),  # subject and body for every language; what is not in it is told as it stands
     PrimaryKeyConstraint("id"),
     UniqueConstraint("program_id", "kind", "reference"),
     _belongs_to("members", "member_id"),

@@ -17,6 +17,7 @@ from domain.configuration import Configuration
 from domain.game import TierLadder
 from domain.ledger import Book, Gain, member_account, member_of, unit_of
 from domain.notifications import Telling
+from domain.sentences import sentence
 from domain.tiers import Rise, Tier, TierChange, climb, event_of, first_day, settle
 from domain.time import zone
 from storage import notifications, outbox, sets
@@ -262,4 +263,5 @@ def _telling(change: TierChange) -> Telling:
     level = next(one for one in change.ladder.levels if one.key == change.tier.key)
     reference = f"{change.ladder.key}/{change.member_id}/{change.tier.n}"
     title = level.title or level.key
-    return Telling(change.member_id, f"You are {title}", f"You have reached {title}. Well done.", reference)
+    body = sentence("You have reached {level}. Well done.", level=title)
+    return Telling(change.member_id, sentence("You are {level}", level=title), body, reference)

@@ -15,6 +15,7 @@ from domain.configuration import Configuration, Unit, UnitKind
 from domain.ledger import member_account
 from domain.members import Member
 from domain.notifications import WEEKLY_DIGEST, Notification, Telling
+from domain.sentences import Amount, Listed, Sentence, sentence
 from domain.time import zone
 from storage import asks, challenges, configurations, notifications, streaks
 from storage.hot_path import run
@@ -75,7 +76,7 @@ async def tell_page(session: AsyncSession, program_id: str, *, after: str, now: 
     units = (await configurations.read_active(session, program_id)).every_unit
     brought = await _earned(session, program_id, page, units)
     tellings = [
-        Telling(one.member_id, "Your week", _listed(brought[one.member_id]), one.reference)
+        Telling(one.member_id, sentence("Your week"), _brought(brought[one.member_id]), one.reference)
         for one in page
         if one.member_id in brought
     ]
@@ -83,8 +84,8 @@ async def tell_page(session: AsyncSession, program_id: str, *, after: str, now: 
     return page[-1].member_id if len(page) == PAGE else None
 
 
-def _listed(earned: Sequence[tuple[Unit, int]]) -> str:
-    return "Earned: " + ", ".join(f"{amount} {unit.title or unit.key}" for unit, amount in earned)
+def _brought(earned: Sequence[tuple[Unit, int]]) -> Sentence:
+    return sentence("You earned {earned}.", earned=Listed([Amount(amount, unit) for unit, amount in earned]))
 
 
 async def read(session: AsyncSession, told: Notification, member: Member, *, now: datetime, boards: Redis) -> Week:

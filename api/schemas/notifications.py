@@ -28,5 +28,4 @@ class NotificationQuery(PageQuery):
 
 def notification_document(notification: Notification) -> dict[str, Any]:
     """A notification as NotificationDocument."""
-    names = (name for name in Notification.__dataclass_fields__ if name != "program_id")
-    return {name: getattr(notification, name) for name in names}
+    return {name: getattr(notification, name) for name in NotificationDocument.model_fields}

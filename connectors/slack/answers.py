@@ -8,7 +8,7 @@ from connectors.slack import guide, reasons
 from connectors.slack.blocks import Block, actions, button, context, divider, message, section
 from connectors.slack.markup import Markup, bold, joined, lines, name
 from connectors.slack.redeem import CHOOSE, OPEN, SELECT, priced, selection_value
-from connectors.slack.texts import Texts, Value, later
+from connectors.slack.texts import Texts, later
 from domain.answers import (
     Answer,
     Balances,
@@ -31,6 +31,7 @@ from domain.configuration import POINTS, UnitKind
 from domain.game import Board, Cadence, Window
 from domain.leaderboards import BUILT_IN, PARTS
 from domain.redemptions import Selection
+from domain.sentences import Value
 from domain.slack_users import Apart
 from domain.streaks import StreakState
 
@@ -115,24 +116,24 @@ def holding_details(holding: Holding, time_zone: str, texts: Texts) -> Iterator[
     """What is worth knowing of an amount beside what can be spent."""
     has = holding.balance
     if has.next_expiry_at is not None:
-        amount = reasons.amount(has.next_expiry_amount, holding.unit, texts)
+        amount = texts.amount(has.next_expiry_amount, holding.unit)
         yield texts.say(
             "{amount} will lapse on {when}.", amount=amount, when=texts.instant(has.next_expiry_at, time_zone)
         )
     if has.held:
-        amount = reasons.amount(has.held, holding.unit, texts)
+        amount = texts.amount(has.held, holding.unit)
         yield texts.say("Set aside for what you ordered: {amount}.", amount=amount)
     if has.pending:
-        amount = reasons.amount(has.pending, holding.unit, texts)
+        amount = texts.amount(has.pending, holding.unit)
         yield texts.say("Promised, and not yours to spend yet: {amount}.", amount=amount)
     if has.debt:
-        amount = reasons.amount(has.debt, holding.unit, texts)
+        amount = texts.amount(has.debt, holding.unit)
         yield texts.say("You owe {amount}: what you earn next pays that back first.", amount=amount)
 
 
 def holding_lines(holding: Holding, time_zone: str, texts: Texts) -> Iterator[str]:
     """An amount that is not points, or what can be given away."""
-    amount = reasons.amount(holding.balance.available, holding.unit, texts)
+    amount = texts.amount(holding.balance.available, holding.unit)
     if holding.unit.kind is not UnitKind.ALLOWANCE:
         yield bold(amount)
         yield from holding_details(holding, time_zone, texts)
@@ -233,7 +234,7 @@ def _line(line: Line, answer: Places, texts: Texts) -> Markup:
     amount = (
         texts.say("{n} a working day", n=texts.number(Decimal(line.amount) / PARTS))
         if per_day
-        else reasons.amount(line.amount, answer.unit, texts)
+        else texts.amount(line.amount, answer.unit)
     )
     who = joined(" ", [name(line.name), texts.say("(you)")]) if line.is_own else name(line.name)
     told = joined("  ", [f"{texts.number(line.rank)}." if line.rank else "·", who, amount])

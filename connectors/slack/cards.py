@@ -7,7 +7,7 @@ server looks up again.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.slack import answers, reasons
+from connectors.slack import answers
 from connectors.slack.blocks import Block, actions, button, context, header, input, message, modal, section, text_input
 from connectors.slack.forms import CHANGE_AMOUNT, DECLINE
 from connectors.slack.markup import Markup, bold, joined, lines, link, name, quote
@@ -75,10 +75,11 @@ def render(card: Card, texts: Texts) -> dict[str, Any]:
 
 
 def _plain(card: Plain, texts: Texts) -> dict[str, Any]:
-    blocks: list[Block] = [section(lines([bold(card.subject), card.body]))]
+    subject, body = texts.written(card.subject), texts.written(card.body)
+    blocks: list[Block] = [section(lines([bold(subject), body]))]
     if card.event_id:
         blocks.append(actions(_why(card.event_id, texts)))
-    return message(card.subject, blocks)
+    return message(subject, blocks)
 
 
 def _why(award_id: str, texts: Texts) -> dict[str, Any]:
@@ -88,10 +89,15 @@ def _why(award_id: str, texts: Texts) -> dict[str, Any]:
 def digest(gathered: Sequence[Notification], texts: Texts) -> dict[str, Any]:
     """What was beyond a day's limit, a line each."""
     told = texts.count("{n} thing that happened since", "{n} things that happened since", len(gathered))
-    shown = [joined(" ", [bold(one.subject), one.body]) for one in gathered[:MAX_LINES]]
+    shown = [_line(one, texts) for one in gathered[:MAX_LINES]]
     left = len(gathered) - len(shown)
     more = [context(texts.say("and {n} more", n=left))] if left else []
     return message(told, [header(told), *(section(line) for line in shown), *more])
+
+
+def _line(told: Notification, texts: Texts) -> Markup:
+    subject, body = (texts.written(one) for one in told.said)
+    return joined(" ", [bold(subject), body])
 
 
 # -- Nominations ---------------------------------------------------------------------------------------------------
@@ -249,7 +255,7 @@ def _celebration(card: Celebration, texts: Texts) -> dict[str, Any]:
         told = texts.count("{name}: a year of work today!", "{name}: {n} years of work today!", card.years, name=who)
     blocks: list[Block] = [section(bold(told))]
     if card.earned:
-        earned = texts.listed(reasons.amount(n, unit, texts) for unit, n in card.earned)
+        earned = texts.listed(texts.amount(n, unit) for unit, n in card.earned)
         blocks.append(section(texts.say("The day has brought {earned}.", earned=earned)))
     blocks += [section(lines([quote(one.words), name(one.name)])) for one in card.words]
     if card.more:
@@ -288,7 +294,7 @@ def _week(card: Week, texts: Texts) -> dict[str, Any]:
     told = texts.say("Your week")
     parts: list[str] = []
     if card.earned:
-        earned = texts.listed(reasons.amount(n, unit, texts) for unit, n in card.earned)
+        earned = texts.listed(texts.amount(n, unit) for unit, n in card.earned)
         parts.append(texts.say("You earned {earned}.", earned=earned))
     parts += [texts.say("{title}: {n} in a row", title=bold(title), n=n) for title, n in card.streaks]
     for title, ends_at in card.ending:

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from connectors.slack.markup import Markup, bold, joined
-from connectors.slack.texts import Texts, Value, later
+from connectors.slack.texts import Texts, later
 from domain.answers import Reasons
 from domain.challenges import Refusal
-from domain.configuration import POINTS, Period, RuleState, Unit
+from domain.configuration import POINTS, Period, RuleState
 from domain.explanations import CapExplained, ChallengeExplained, DecisionExplained, RuleExplained
 from domain.intake import DECIDED, QUARANTINED
 from domain.rules import AUDIENCE, OUTSIDE
+from domain.sentences import Value
 
 MAX_RULES = 3  # that the paragraph tells of, of each sort
 
@@ -37,13 +38,6 @@ def paragraph(reasons: Reasons, texts: Texts) -> Markup:
     return joined(" ", [_opening(reasons, texts), *_sentences(reasons, texts)])
 
 
-def amount(n: int, unit: Unit, texts: Texts) -> str:
-    """An amount with the name of what is counted."""
-    if unit.key == POINTS.key:
-        return texts.points(n)
-    return texts.amount(n, unit) if unit.currency else f"{texts.amount(n, unit)} {unit.title or unit.key}"
-
-
 def _opening(reasons: Reasons, texts: Texts) -> str:
     what = bold(reasons.description.rstrip(".") or reasons.event_type)
     when = texts.instant(reasons.occurred_at, reasons.time_zone)
@@ -51,7 +45,7 @@ def _opening(reasons: Reasons, texts: Texts) -> str:
         return texts.say("On {when} this was taken back: {what}.", when=when, what=what)
     if not reasons.earned and not reasons.rewards:
         return texts.say("{what}, on {when}, earned you nothing.", what=what, when=when)
-    earned = [amount(n, unit, texts) for unit, n in reasons.earned]
+    earned = [texts.amount(n, unit) for unit, n in reasons.earned]
     earned += [texts.say("the reward “{reward}”", reward=title) for title in reasons.rewards]
     return texts.say("{what}, on {when}, earned you {earned}.", what=what, when=when, earned=texts.listed(earned))
 
@@ -59,7 +53,7 @@ def _opening(reasons: Reasons, texts: Texts) -> str:
 def _sentences(reasons: Reasons, texts: Texts) -> Iterator[str]:
     decision = reasons.decision
     if reasons.takes_back:
-        lost = [amount(-n, unit, texts) for unit, n in reasons.earned if n < 0]
+        lost = [texts.amount(-n, unit) for unit, n in reasons.earned if n < 0]
         if lost:
             yield texts.say("With it went {amount}, which it had earned.", amount=texts.listed(lost))
     elif reasons.state == QUARANTINED:

@@ -20,7 +20,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
 
 from connectors.slack.markup import Markup, markup
-from domain.configuration import Unit
+from domain.configuration import POINTS, Unit
+from domain.sentences import Amount, Listed, Moment, Sentence, Value
 from domain.time import zone
 
 LOCALES = Path(__file__).parent / "locales"
@@ -28,8 +29,6 @@ DOMAIN = "slack"
 TRANSLATED = ("de", "fr")
 _ENGLISH = Locale("en", "US")
 _MAX_LOCALES = 200  # kept: Slack has some forty
-
-Value = str | int | date
 
 
 def later(message: str) -> str:
@@ -60,6 +59,24 @@ class Texts:
         """One of the messages, as n asks for in this language; {n} is the number."""
         return self._filled(self._translations.ngettext(singular, plural, n), values | {"n": n})
 
+    def written(self, value: Value) -> str:
+        """A value, or a sentence of values, in this language; texts stand as they are."""
+        match value:
+            case str():
+                return value
+            case int():
+                return self.number(value)
+            case Moment(at, time_zone):
+                return self.instant(at, time_zone)
+            case date():
+                return self.date(value)
+            case Amount(n, unit):
+                return self.amount(n, unit)
+            case Listed(values):
+                return self.listed(self.written(one) for one in values)
+            case Sentence(text, values, plural, n):
+                return self.count(text, plural, n, **values) if plural else self.say(text, **values)
+
     def number(self, n: float | Decimal) -> str:
         """1,234 or 1.234."""
         return format_decimal(n, locale=self.locale)
@@ -73,11 +90,13 @@ class Texts:
         return self.count("{n} point", "{n} points", n)
 
     def amount(self, n: int, unit: Unit) -> str:
-        """An amount of the unit, which is counted in its smallest part: money with its currency, else a number."""
+        """An amount of the unit, which is counted in its smallest part, with the name of what is counted."""
+        if unit.key == POINTS.key:
+            return self.points(n)
         whole = Decimal(n).scaleb(-unit.exponent)
         if unit.currency:
             return format_currency(whole, unit.currency, locale=self.locale)
-        return format_decimal(whole, locale=self.locale)
+        return f"{format_decimal(whole, locale=self.locale)} {unit.title or unit.key}"
 
     def date(self, day: date) -> str:
         """Nov 22, 2026 or 22.11.2026."""
@@ -98,19 +117,10 @@ class Texts:
         return Markup(format_list([markup(text) for text in texts], locale=self.locale))
 
     def _filled(self, message: str, values: dict[str, Value]) -> str:
-        written = {key: self._written(value) for key, value in values.items()}
+        written = {name: self.written(value) for name, value in values.items()}
         if any(isinstance(value, Markup) for value in written.values()):
             return Markup(markup(message).format(**{key: markup(value) for key, value in written.items()}))
         return message.format(**written)
-
-    def _written(self, value: Value) -> str:
-        match value:
-            case str():
-                return value
-            case int():
-                return self.number(value)
-            case date():
-                return self.date(value)
 
 
 @lru_cache(maxsize=_MAX_LOCALES)

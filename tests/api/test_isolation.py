@@ -9,8 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.routes import ROUTERS
+from domain.notifications import Telling
 from domain.proposals import Proposal
 from domain.rewards import RewardEvent
+from domain.sentences import alone
 from storage import notifications, programs, publishing, rewards
 from storage.tables import metadata
 from storage.tables import notifications as notification_rows
@@ -135,9 +137,8 @@ async def theirs(make_client: MakeClient, engine: AsyncEngine) -> Theirs:
         given = await rewards.lock(session, client.program_id, reward_id)
         definition = await rewards.get_definition(session, given)
         await rewards.offer(session, given, definition, RewardEvent.OFFER, now=NOW)
-        await notifications.tell(
-            session, client.program_id, member_id=member_id, kind="test", subject="s", body="b", reference="r", now=NOW
-        )
+        telling = Telling(member_id, alone("s"), alone("b"), "r")
+        await notifications.tell_all(session, client.program_id, "test", [telling], now=NOW)
         told = (await session.execute(select(notification_rows.c.id))).scalar_one()
         await programs.set_publishing(session, client.program_id, second_person=True)
         proposal = await publishing.submit(session, client.program_id, definitions(), actor="somebody", at=NOW)

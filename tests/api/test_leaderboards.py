@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.app import create_app
+from domain.sentences import alone
 from settings import Settings
 from storage import board_builds, board_snapshots, leaderboards, notifications, standings
 from tests.api.conftest import Client, MakeClient
@@ -170,8 +171,8 @@ async def test_a_notification_is_read_once(client: Client, engine: AsyncEngine) 
                 member_id=told,
                 kind="test",
                 reference=reference,
-                subject="Well done",
-                body="You won a deal.",
+                subject=alone("Well done"),
+                body=alone("You won a deal."),
                 now=NOW,
             )
     (mine,) = (await client.get(f"/v1/members/{member_id}/notifications", unread=True)).json()["items"]

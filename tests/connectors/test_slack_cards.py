@@ -31,6 +31,7 @@ from domain.leaderboards import BUILT_IN
 from domain.nominations import Because, NominationState, Verdict
 from domain.notifications import Notification
 from domain.rewards import RewardState
+from domain.sentences import alone
 from tests.connectors.slack_judge import judge_blocks, judge_view
 from tests.programs import NOW
 
@@ -82,8 +83,8 @@ OPENED = ChallengeStep(
 )
 SETTLED = replace(OPENED, kind="challenge_settled", state=ChallengeState.SETTLED, people=4, first=[Winner(1, "Ada", 7)])
 EVERY: list[Card] = [
-    Plain("A badge", "Closer", "evt_1"),
-    Plain("A badge", "Closer"),
+    Plain(alone("A badge"), alone("Closer"), "evt_1"),
+    Plain(alone("A badge"), alone("Closer")),
     APPROVAL,
     REMINDED,
     ASKED_AS_WELL,
@@ -140,7 +141,7 @@ def test_slack_takes_the_longest_and_nothing_that_was_typed_is_read_as_markup() 
         cards.render(replace(WEEK, streaks=[(long, 1)] * 5, ending=[(long, NOW)] * 5), ENGLISH),
         cards.render(replace(OPENED, title=long, description=long, counts=[long] * 100), ENGLISH),
         cards.render(replace(SETTLED, title=long, first=[Winner(n, long, n) for n in range(3)]), ENGLISH),
-        cards.render(Plain(long, long, "evt_1"), ENGLISH),
+        cards.render(Plain(alone(long), alone(long), "evt_1"), ENGLISH),
         cards.digest([told] * 100, ENGLISH),
     ]
 
@@ -197,7 +198,9 @@ def test_an_offer_has_its_button_while_there_is_something_to_choose() -> None:
 
 
 def test_an_award_says_why_and_a_celebration_takes_words_where_others_read_it() -> None:
-    assert pressed(cards.render(Plain("Thanks", "from Ben", "evt_1"), ENGLISH)) == [("laurel.awards.why", "evt_1")]
+    assert pressed(cards.render(Plain(alone("Thanks"), alone("from Ben"), "evt_1"), ENGLISH)) == [
+        ("laurel.awards.why", "evt_1")
+    ]
     assert pressed(cards.render(BIRTHDAY, ENGLISH)) == [("laurel.celebrations.write", "ntf_1")]
     assert pressed(cards.render(replace(BIRTHDAY, is_public=False), ENGLISH)) == [("laurel.awards.why", "evt_1")]
 

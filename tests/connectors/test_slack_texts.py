@@ -51,7 +51,8 @@ def test_amounts_are_written_as_their_unit_is_counted():
 
     assert Texts.of("en-US").amount(1_250, cash) == "€12.50"
     assert Texts.of("de-DE").amount(1_250, cash) == "12,50\N{NO-BREAK SPACE}€"
-    assert Texts.of("en-US").amount(1_250, POINTS) == "1,250"
+    assert Texts.of("en-US").amount(1_250, POINTS) == "1,250 points"
+    assert Texts.of("de-DE").amount(1_250, Unit("kudos", 0, "Kudos")) == "1.250 Kudos"
 
 
 def test_what_people_typed_is_shown_as_they_typed_it():

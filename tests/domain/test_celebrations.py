@@ -15,6 +15,7 @@ from domain.celebrations import (
 from domain.derived import MEMBER_BIRTHDAY, PROBATION_ENDED, WORK_ANNIVERSARY
 from domain.employment import Telling, TellingState, facts_of_birthday
 from domain.notifications import Celebrations
+from domain.sentences import english
 
 TODAY = date(2026, 3, 10)
 WITHDRAWN, CLOSED = TellingState.WITHDRAWN, TellingState.CLOSED
@@ -55,7 +56,7 @@ def test_an_occasion_is_read_as_it_was_written() -> None:
     occasion = Occasion.of(telling("2026-03-10"))
 
     assert Occasion.read(occasion.reference) == occasion
-    assert (occasion.kind, occasion.subject) == ("celebration_anniversary", "5 years of work")
+    assert (occasion.kind, english(occasion.subject)) == ("celebration_anniversary", "5 years of work")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from connectors.vendors import REQUEST_BODIES
 from domain.orders import OrderRequest, OrderState
+from domain.sentences import alone
 from relay.relay import LEASE
 from sandbox.slack.faults import Fault
 from settings import Settings
@@ -168,8 +169,8 @@ async def tell(workplace: Workplace, name: str, subject: str) -> None:
             workplace.program_id,
             member_id=workplace.members[name],
             kind="tests_told",
-            subject=subject,
-            body="As it is.",
+            subject=alone(subject),
+            body=alone("As it is."),
             reference=f"{name}/{subject}",
             now=workplace.clock(),
         )

@@ -21,6 +21,7 @@ from api.server import Server
 from cli.embedded.ports import free_port
 from domain.rewards import RewardEvent
 from domain.scopes import Scope
+from domain.sentences import alone
 from settings import Settings
 from storage import api_keys, notifications, programs, rewards
 from storage.tables import notifications as notification_rows
@@ -162,8 +163,8 @@ async def make_ids(engine: AsyncEngine, url: str, program_id: str, key: str) -> 
             program_id,
             member_id=done["member_id"],
             kind="test",
-            subject="s",
-            body="b",
+            subject=alone("s"),
+            body=alone("b"),
             reference="r",
             now=now,
         )

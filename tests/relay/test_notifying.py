@@ -20,6 +20,7 @@ from domain.notifications import Notification, Telling
 from domain.outbox import Kind
 from domain.preferences import Preferences, Topic
 from domain.rewards import GivenReward, RewardEvent
+from domain.sentences import alone, sentence
 from domain.slack_users import UserFacts, UserKind
 from domain.slack_workspaces import Installation, InstallLink
 from relay.notifying import NotifyLane, _dispatch
@@ -70,7 +71,7 @@ class Acme:
 
     async def tell(self, reference: str, kind: str = "expiry", to: str | None = "ada", body: str = "Well done") -> None:
         async with self.database.begin() as session:
-            told = Telling(self.ada if to else None, reference, body, reference)
+            told = Telling(self.ada if to else None, alone(reference), alone(body), reference)
             await notifications.tell_all(session, self.program_id, kind, [told], now=self.now)
         await self.work()
 
@@ -213,7 +214,7 @@ async def offer(acme: Acme) -> tuple[GivenReward, Notification]:
         definition = await rewards.get_definition(session, given)
         given = await rewards.offer(session, given, definition, now=NOW)
         reference = f"{given.id}/{NOW.isoformat()}"
-        telling = Telling(acme.ada, reference, "Well done", reference)
+        telling = Telling(acme.ada, alone(reference), alone("Well done"), reference)
         await notifications.tell_all(session, acme.program_id, "reward_offered", [telling], now=NOW)
         [told] = await notifications.list_page(session, acme.program_id, member_id=acme.ada, limit=1)
     return given, told
@@ -335,7 +336,8 @@ async def test_who_does_without_birthdays_has_none_and_loses_nothing(acme: Acme)
 
 async def test_words_are_those_of_a_celebration_and_so_many(acme: Acme) -> None:
     async with acme.database.begin() as session:
-        told = Telling(acme.ada, "Happy birthday", "2026-03-04", f"{acme.ada}:member.birthday:2026/2026-03-04")
+        day = sentence("Happy birthday"), alone("2026-03-04")
+        told = Telling(acme.ada, *day, f"{acme.ada}:member.birthday:2026/2026-03-04")
         await notifications.tell_all(session, acme.program_id, "celebration_birthday", [told], now=NOW)
         await notifications.tell_all(session, acme.program_id, "badge", [told], now=NOW)
         badge, birthday = await notifications.list_page(session, acme.program_id, member_id=acme.ada, limit=10)

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notifications import Notification
+from domain.sentences import alone
 from storage import notifications, tables
 from tests.programs import NOW, make_member, make_program
 
@@ -19,8 +20,8 @@ class Program:
         self.ada = ada
 
     async def tell(self, reference: str, **values: Any) -> None:
-        told = {"member_id": self.ada, "kind": "reward_offered", "subject": "A reward", "body": "Choose it", **values}
-        await notifications.tell(self.session, self.id, reference=reference, now=NOW, **told)
+        told = {"member_id": self.ada, "kind": "reward_offered", "subject": alone("A reward"), **values}
+        await notifications.tell(self.session, self.id, body=alone("Choose it"), reference=reference, now=NOW, **told)
 
     async def unread(self, limit: int = 10, **values: Any) -> list[Notification]:
         asked = {"member_id": self.ada, "unread": True, **values}

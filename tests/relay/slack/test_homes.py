@@ -1,5 +1,6 @@
 """A Home that was opened once follows what changes about its member."""
 
+from domain.sentences import alone
 from storage import notifications
 from tests.programs import NOW
 from tests.relay.slack.conftest import Company
@@ -28,8 +29,8 @@ async def test_a_notification_shows_the_homes_that_were_opened_and_no_others(com
                 company.program_id,
                 member_id=company.members[name],
                 kind="tier_reached",
-                subject="Gold",
-                body="You are gold now.",
+                subject=alone("Gold"),
+                body=alone("You are gold now."),
                 reference="gold",
                 now=NOW,
             )
