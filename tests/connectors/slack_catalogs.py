@@ -4,6 +4,7 @@
 what nothing says any more is gone.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +15,16 @@ from babel.messages.pofile import read_po, write_po
 from connectors.slack.texts import DOMAIN, LOCALES, TRANSLATED
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ("connectors", "activities", "workflows", "relay", "api")  # that may speak
-KEYWORDS = {"say": None, "later": None, "count": (1, 2)}
+LAYERS = ("domain", "storage", "connectors", "activities", "workflows", "relay", "api")  # that may speak
+KEYWORDS = {"say": None, "later": None, "count": (1, 2), "sentence": None, "counted": (1, 2)}
+_SPEAKS = re.compile(r"^from (connectors\.slack\.texts|domain\.sentences) import ", re.MULTILINE)
 
 
 def sources() -> Iterator[Path]:
-    """Every file that says something to Slack's users."""
+    """Every file that says something to Slack's users, itself or by what they are notified of."""
     for folder in LAYERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if "slack" in path.parts or "connectors.slack.texts" in path.read_text():
+            if "slack" in path.parts or _SPEAKS.search(path.read_text()):
                 yield path
 
 
