@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import select
+from sqlalchemy import func, select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 import activities.slack
-from activities.slack import HISTORY_LIMIT, SlackActivities
+from activities.slack import CONVERSATION_CLOSED, HISTORY_LIMIT, SlackActivities
 from connectors.slack.web import Slacks
 from domain.outbox import Lane
-from domain.slack import MessageKind, Outgoing
+from domain.slack import THREAD_OF, MessageKind, Outgoing
 from sandbox.slack.faults import Fault
 from storage import slack_messages, unfinished
 from storage.keyring import CannotOpen, Keyring
@@ -66,6 +66,23 @@ async def test_a_message_whose_answer_was_lost_is_looked_up_and_not_said_again(c
     assert lost == {"1": "sending", "2": "open"}
     assert said(company) == ["one", "two"]
     assert await states(company) == {"1": "sent", "2": "sent"}
+
+
+async def test_a_reply_whose_answer_was_lost_is_looked_up_beneath_its_message(company: Company) -> None:
+    await send(company, ("opening", "it begins"))
+    await company.work()
+    company.slack.faults.append(Fault(kind="lost", method="chat.postMessage"))
+    place = company.slack.workspace.conversation("general")
+    reply = Outgoing("step", company.workspace.connection_id, place.id, {"text": "half time", THREAD_OF: "opening"})
+    async with company.database.begin() as session:
+        await slack_messages.send(session, company.program_id, [reply], now=NOW)
+    with pytest.raises(ApplicationError):
+        await company.work()
+    await company.work_again()
+
+    opening, said_once = place.messages.values()
+    assert said_once["thread_ts"] == opening["ts"]
+    assert await states(company) == {"opening": "sent", "step": "sent"}
 
 
 async def chat(company: Company, messages: int) -> None:
@@ -150,9 +167,14 @@ async def test_a_channel_that_takes_nothing_is_recorded_and_told_once(company: C
     await company.work()
 
     assert await states(company) == {"1": "failed", "2": "failed", "3": "failed"}
+    assert await times_told(company) == 1
+
+
+async def times_told(company: Company) -> int:
+    """How often administrators were told that a conversation is closed."""
+    told = select(func.count()).where(notifications.c.kind == CONVERSATION_CLOSED, notifications.c.member_id.is_(None))
     async with company.database.begin() as session:
-        told = select(notifications.c.id).where(notifications.c.kind == "slack_conversation_closed")
-        assert len((await session.execute(told)).all()) == 1
+        return int((await session.execute(told)).scalar_one())
 
 
 @pytest.mark.parametrize("kind", [MessageKind.HOME, MessageKind.RESPOND])
@@ -170,16 +192,21 @@ async def test_what_is_refused_of_a_home_or_an_answer_stops_no_direct_message(
     assert await states(company) == {"1": "failed", "2": "sent"}
 
 
-async def test_a_person_who_takes_no_direct_message_is_answered_all_the_same(company: Company) -> None:
+async def test_a_person_who_takes_no_direct_message_is_answered_and_administrators_are_told_once(
+    company: Company,
+) -> None:
     await company.slack.command("owen", "general", "/laurel", "balance")
     user = company.slack.workspace.user("owen").id
-    company.slack.faults.append(Fault(kind="refused", method="chat.postMessage", error="messages_tab_disabled"))
-    async with company.database.begin() as session:
-        hello = [Outgoing(key, company.workspace.connection_id, user, {"text": "hello"}) for key in ("1", "2")]
-        await slack_messages.send(session, company.program_id, hello, now=NOW)
-    await company.work()
+    closed = Fault(kind="refused", method="chat.postMessage", error="messages_tab_disabled", times=2)
+    company.slack.faults.append(closed)
+    for keys in (("1", "2"), ("3",)):
+        async with company.database.begin() as session:
+            hello = [Outgoing(key, company.workspace.connection_id, user, {"text": "hello"}) for key in keys]
+            await slack_messages.send(session, company.program_id, hello, now=NOW)
+        await company.work()
 
-    assert sorted((await states(company)).values()) == ["failed", "failed", "sent"]
+    assert sorted((await states(company)).values()) == ["failed", "failed", "failed", "sent"]
+    assert await times_told(company) == 1
 
 
 async def test_an_answer_does_not_wait_for_direct_messages_that_slack_puts_off(company: Company) -> None:
