@@ -126,26 +126,27 @@ def test_slack_takes_every_card(locale: str) -> None:
         assert message["text"]
 
 
-def test_slack_takes_the_longest_and_nothing_that_was_typed_is_read_as_markup() -> None:
+def longest(texts: Texts) -> list[dict[str, Any]]:
+    """As much as there can be of each, in words that are too long and try to be markup."""
     long = "<!channel> & " * 500
     many = [Words(long, long)] * 20
     told = Notification("ntf_1", "prg_1", "mem_1", "badge", long, long, "r", NOW)
-    made = [
-        cards.render(
-            replace(ASKED_AS_WELL, nominee=long, category=long, reason=long, in_place_of=long, decided=[APPROVED] * 20),
-            ENGLISH,
-        ),
-        cards.render(replace(OFFER, title=long), ENGLISH),
-        cards.render(replace(AT_RISK, title=long), ENGLISH),
-        cards.render(replace(BIRTHDAY, name=long, words=many, more=30), ENGLISH),
-        cards.render(replace(WEEK, streaks=[(long, 1)] * 5, ending=[(long, NOW)] * 5), ENGLISH),
-        cards.render(replace(OPENED, title=long, description=long, counts=[long] * 100), ENGLISH),
-        cards.render(replace(SETTLED, title=long, first=[Winner(n, long, n) for n in range(3)]), ENGLISH),
-        cards.render(Plain(alone(long), alone(long), "evt_1"), ENGLISH),
-        cards.digest([told] * 100, ENGLISH),
+    asked = replace(ASKED_AS_WELL, nominee=long, category=long, reason=long, in_place_of=long, decided=[APPROVED] * 20)
+    much: list[Card] = [
+        asked,
+        replace(OFFER, title=long),
+        replace(AT_RISK, title=long),
+        replace(BIRTHDAY, name=long, words=many, more=30),
+        replace(WEEK, streaks=[(long, 1)] * 5, ending=[(long, NOW)] * 5),
+        replace(OPENED, title=long, description=long, counts=[long] * 100),
+        replace(SETTLED, title=long, first=[Winner(n, long, n) for n in range(3)]),
+        Plain(alone(long), alone(long), "evt_1"),
     ]
+    return [*(cards.render(card, texts) for card in much), cards.digest([told] * 100, texts)]
 
-    for message in made:
+
+def test_slack_takes_the_longest_and_nothing_that_was_typed_is_read_as_markup() -> None:
+    for message in longest(ENGLISH):
         judge_blocks(message["blocks"])
         assert "<!" not in read(message) + message["text"]
 

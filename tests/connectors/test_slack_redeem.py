@@ -1,12 +1,14 @@
 """The modal in which members redeem: what there is, one thing confirmed, and what came of it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from connectors.slack import redeem
+from connectors.slack.blocks import View
 from connectors.slack.redeem import confirm_view, mistakes, outcome_view, read_choice, read_step, shop_view, told
 from connectors.slack.texts import Texts
 from domain.answers import Offer, Shop
@@ -61,18 +63,23 @@ def huge() -> Shop:
 # -- What there is -------------------------------------------------------------------------------------------------
 
 
+def steps(of: Shop, texts: Texts, keys: Sequence[str]) -> list[View]:
+    """Every step of a shop: what there is, of an offer too, and each of these things confirmed."""
+    selections = [Selection(key, None if key == "grocer" else 1_000) for key in keys]
+    selected = [one for one in (find(of, selection) for selection in selections) if one is not None]
+    assert len(selected) == len(keys)
+    shown = [shop_view(of, texts, reward_id=reward) for reward in (None, "rwd_1")]
+    return [*shown, *(confirm_view(of, one, texts) for one in selected)]
+
+
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_slack_takes_every_step(locale: str):
     texts = Texts.of(locale)
-    views = [shop_view(one, texts, reward_id=reward) for one in (shop(), huge()) for reward in (None, "rwd_1")]
-    views += [shop_view(huge(), texts, search=LONG), shop_view(shop(listings=()), texts)]
-    for one, key in ((shop(), "coffee"), (shop(), "grocer"), (shop(0), "coffee"), (huge(), "item-7")):
-        minor = None if key == "grocer" else 1_000
-        selected = find(one, Selection(key, minor))
-        assert selected is not None
-        views.append(confirm_view(one, selected, texts))
+    views = steps(shop(), texts, ["coffee", "grocer"]) + steps(shop(0), texts, ["coffee"])
+    views += [*steps(huge(), texts, ["item-7"]), shop_view(huge(), texts, search=LONG)]
+    views += [shop_view(shop(listings=()), texts), *(outcome_view(outcome, texts) for outcome in OUTCOMES)]
 
-    for view in [*views, *(outcome_view(outcome, texts) for outcome in OUTCOMES)]:
+    for view in views:
         judge_view(view)
 
 
