@@ -94,19 +94,41 @@ def decline(
     _decide(program, nomination_id, Ruling(Verdict.DECLINED, None, user(), comment=comment), json)
 
 
+@app.command()
+def withdraw(nomination_id: Id, program: InProgram = None, json: Json = False) -> None:
+    """Withdraw a nomination that waits, as an administrator."""
+
+    async def take_back(session: AsyncSession, of: Program) -> Nomination:
+        return await nomination_commands.withdraw(session, of.id, nomination_id, member_id=None, now=now())
+
+    _change(program, nomination_id, take_back, json)
+
+
 def _decide(program: str | None, nomination_id: str, said: Ruling, json: bool) -> None:
     async def decide(session: AsyncSession, of: Program) -> Nomination:
+        return await nomination_commands.decide(session, of.id, nomination_id, said, now=now())
+
+    _change(program, nomination_id, decide, json)
+
+
+def _change(
+    program: str | None,
+    nomination_id: str,
+    change: Callable[[AsyncSession, Program], Awaitable[Nomination]],
+    json: bool,
+) -> None:
+    async def do(session: AsyncSession, of: Program) -> Nomination:
         await _get(session, of, nomination_id)
         try:
-            return await nomination_commands.decide(session, of.id, nomination_id, said, now=now())
+            return await change(session, of)
         except NominationRefused as refused:
             raise CommandFailed(str(refused)) from None
 
-    decided = asyncio.run(_read(program, decide))
+    changed = asyncio.run(_read(program, do))
     if json:
-        answer_json(_shown(decided))
+        answer_json(_shown(changed))
     else:
-        typer.echo(f"Nomination {decided.id} is {decided.state}, level {decided.level}, amount {decided.amount}.")
+        typer.echo(f"Nomination {changed.id} is {changed.state}, level {changed.level}, amount {changed.amount}.")
 
 
 async def _read(wanted: str | None, read: Callable[[AsyncSession, Program], Awaitable[Any]]) -> Any:

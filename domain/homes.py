@@ -6,8 +6,10 @@ from datetime import datetime
 from domain.account_statements import Category
 from domain.answers import Balances, NoPlaces, OpenChallenges, Places, Shop, Streaks
 from domain.configuration import UnitKind
+from domain.nominations import NominationState
 
 MAX_APPROVALS = 5
+MAX_PROPOSED = 5
 MAX_CHALLENGES = 5
 MAX_ACTIVITY = 10
 
@@ -25,6 +27,17 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposed:
+    """A nomination that the member has made, which they can take back while it is pending."""
+
+    nomination_id: str
+    category: str
+    amount: int
+    nominee: str
+    state: NominationState = NominationState.PENDING
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """Points that came or went, by one transaction; `about` says for what, in the company's words, if it is known."""
 
@@ -36,7 +49,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """All that one member's home shows, as of one instant; `more_approvals` wait that are not among these."""
+    """All that one member's home shows, as of one instant; `more_approvals` wait that are not among these.
+
+    Of what the member has `proposed` it shows what waits.
+    """
 
     name: str
     time_zone: str
@@ -47,9 +63,11 @@ class Home:
     challenges: OpenChallenges
     board: Places | NoPlaces
     activity: tuple[Activity, ...]
+    proposed: tuple[Proposed, ...] = ()
     has_recognition: bool = False
     has_nominations: bool = False
     more_approvals: bool = False
+    more_proposed: bool = False
 
     @property
     def is_new(self) -> bool:

@@ -41,6 +41,7 @@ from domain.preferences import (
 from domain.slack import THREAD_OF, MessageKind, Outgoing
 from domain.time import Clock
 from relay.outages import is_outage
+from relay.slack import nominators
 from storage import (
     configurations,
     dispatches,
@@ -103,6 +104,7 @@ class NotifyLane:
         async with self._database.begin() as session:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
             in_slack = await _dispatch(session, told, self._clock(), self._redis)
+            await _say_ended(session, told, self._clock())
             await _show_home(session, told, self._clock())
         if not in_slack:
             console.tell(told)
@@ -160,6 +162,13 @@ async def _show_home(session: AsyncSession, told: Notification, now: datetime) -
     if told.member_id is not None:
         homes = await slack_homes.find_all(session, told.program_id, [told.member_id])
         await slack_messages.send(session, told.program_id, homes, now=now)
+
+
+async def _say_ended(session: AsyncSession, told: Notification, now: datetime) -> None:
+    """Who hears how their nomination has ended, cannot take it back any more."""
+    if told.kind in nominators.ENDINGS:
+        ended = await nominators.say_ended(session, told.program_id, told.about)
+        await slack_messages.send(session, told.program_id, ended, now=now)
 
 
 def _texts(place: Place) -> Texts:

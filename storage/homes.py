@@ -9,9 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import asks
 from domain.account_statements import category_of
 from domain.configuration import Configuration
-from domain.homes import MAX_ACTIVITY, MAX_APPROVALS, MAX_CHALLENGES, Activity, Approval, Home
+from domain.homes import (
+    MAX_ACTIVITY,
+    MAX_APPROVALS,
+    MAX_CHALLENGES,
+    MAX_PROPOSED,
+    Activity,
+    Approval,
+    Home,
+    Proposed,
+)
 from domain.members import HistoryItem, Member
-from domain.nominations import Nomination
+from domain.nominations import Nomination, NominationState
 from storage import configurations, members, nominations, redemptions
 from storage.asks import read_balances, read_board, read_challenges, read_streaks
 
@@ -21,6 +30,9 @@ async def read(session: AsyncSession, program_id: str, member_id: str, as_of: da
     member = await members.get(session, program_id, member_id)
     active = await configurations.read_active(session, program_id)
     waiting = await nominations.list_page(session, program_id, approver_id=member_id, limit=MAX_APPROVALS + 1)
+    made = await nominations.list_page(
+        session, program_id, nominator_id=member_id, state=NominationState.PENDING, limit=MAX_PROPOSED + 1
+    )
     history = await members.history(session, program_id, member_id, MAX_ACTIVITY)
     return Home(
         name=member.name,
@@ -32,10 +44,23 @@ async def read(session: AsyncSession, program_id: str, member_id: str, as_of: da
         challenges=await read_challenges(session, member, as_of, most=MAX_CHALLENGES),
         board=await read_board(session, member, asks.Board(), as_of, boards),
         activity=tuple(_activity(item, active) for item in history),
+        proposed=await read_proposed(session, program_id, made[:MAX_PROPOSED]),
         has_recognition=bool(active.recognition),
         has_nominations=bool(active.nominations),
         more_approvals=len(waiting) > MAX_APPROVALS,
+        more_proposed=len(made) > MAX_PROPOSED,
     )
+
+
+async def read_proposed(session: AsyncSession, program_id: str, made: Sequence[Nomination]) -> tuple[Proposed, ...]:
+    """Nominations as their nominator sees them."""
+    people = await nominations.find_people(session, program_id, {one.nominee_id for one in made})
+    return tuple([await _proposed(session, one, people[one.nominee_id].name) for one in made])
+
+
+async def _proposed(session: AsyncSession, one: Nomination, nominee: str) -> Proposed:
+    category = await nominations.get_category(session, one)
+    return Proposed(one.id, category.title, one.amount, nominee, one.state)
 
 
 async def _approvals(session: AsyncSession, member: Member, waiting: Sequence[Nomination]) -> tuple[Approval, ...]:

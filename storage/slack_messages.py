@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.dispatches import Place
 from domain.outbox import Kind, Lane, OutboxRow
-from domain.slack import THREAD_OF, Delivery, Message, MessageKind, MessageState, Outgoing
+from domain.slack import THREAD_OF, Delivery, Message, MessageKind, MessageState, Outgoing, place_of
 from storage import outbox, sets
 from storage.hot_path import run
 from storage.ids import new_id
@@ -202,6 +203,17 @@ async def find(session: AsyncSession, program_id: str, key: str) -> tuple[Messag
     )
     row = (await session.execute(own)).one_or_none()
     return (MessageState(row[0]), row[1], row[2]) if row else None
+
+
+async def find_place(session: AsyncSession, program_id: str, key: str) -> Place | None:
+    """Where the message of this key is said, if there is one."""
+    own = (
+        select(slack_conversations.c.connection_id, slack_conversations.c.target)
+        .join(slack_messages, slack_messages.c.conversation_id == slack_conversations.c.id)
+        .where(slack_messages.c.program_id == program_id, slack_messages.c.key == key)
+    )
+    row = (await session.execute(own)).one_or_none()
+    return Place(row.connection_id, place_of(row.target)) if row else None
 
 
 _FORGET = """UPDATE slack_messages SET content = '{}' WHERE id IN (

@@ -26,6 +26,9 @@ PLACEHOLDER = 150
 LABEL = 2_000
 HINT = 2_000
 TITLE = 24  # of a modal, and of its two buttons
+DIALOG_TITLE = 100
+DIALOG = 300
+DIALOG_BUTTON = 30
 METADATA = 3_000
 FALLBACK = 4_000
 INPUT = 3_000
@@ -78,9 +81,29 @@ def input(
 # -- Elements ------------------------------------------------------------------------------------------------------
 
 
-def button(text: str, action: str, *, value: str | None = None, style: str | None = None) -> Element:
-    """A button that asks us; `value` carries ids only, `style` is None, "primary" or "danger"."""
-    return _element("button", action, text=_plain(text, BUTTON), value=_short(value, VALUE), style=style)
+def button(
+    text: str, action: str, *, value: str | None = None, style: str | None = None, confirm: Element | None = None
+) -> Element:
+    """A button that asks us; `value` carries ids only, `style` is None, "primary" or "danger".
+
+    With `confirm` Slack asks first whether it is meant.
+    """
+    return _element(
+        "button", action, text=_plain(text, BUTTON), value=_short(value, VALUE), style=style, confirm=confirm
+    )
+
+
+def dialog(title: str, text: str, *, confirm: str, deny: str, style: str | None = None) -> Element:
+    """What Slack asks before it passes on that a button was pressed."""
+    return _given(
+        {
+            "title": _plain(title, DIALOG_TITLE),
+            "text": _plain(text, DIALOG),
+            "confirm": _plain(confirm, DIALOG_BUTTON),
+            "deny": _plain(deny, DIALOG_BUTTON),
+            "style": style,
+        }
+    )
 
 
 def option(text: str, value: str, *, description: str | None = None) -> Element:
@@ -112,6 +135,11 @@ def grouped_select(action: str, groups: Sequence[tuple[str, Sequence[Element]]],
 def checkboxes(action: str, options: Sequence[Element], *, initial: Sequence[Element] = ()) -> Element:
     """Any of up to ten, all in sight."""
     return _element("checkboxes", action, options=list(options[:10]), initial_options=list(initial) or None)
+
+
+def time_picker(action: str, *, initial: str) -> Element:
+    """A time of the day, written 20:00."""
+    return _element("timepicker", action, initial_time=initial)
 
 
 def user_select(action: str, *, placeholder: str, initial: str | None = None) -> Element:

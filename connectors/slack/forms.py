@@ -144,6 +144,7 @@ _DECIDED: Mapping[Refusal, str] = {
     Refusal.NOT_PENDING: later("It has been decided already: nothing was changed."),
     Refusal.ALREADY_DECIDED: later("You, or somebody who stands in, have decided already: nothing was changed."),
     Refusal.NOT_APPROVER: later("It is not yours to decide: nothing was changed."),
+    Refusal.NOT_NOMINATOR: later("Somebody else has made this nomination: nothing was changed."),
     Refusal.AMOUNT_ABOVE_MAXIMUM: later("That is more than the category gives."),
     Refusal.INVALID_NOMINATION: later("Say why not: who has nominated reads it."),
 }
@@ -162,7 +163,7 @@ def nomination_fault(
 
 
 def decision_fault(code: Refusal, texts: Texts) -> str:
-    """Why a decision was not taken."""
+    """Why a decision, or a withdrawal, was not taken."""
     return texts.say(_DECIDED.get(code, later("That cannot be taken just now. Please try again later.")))
 
 

@@ -5,7 +5,7 @@ What asks something of the member comes first. It says the same of each thing as
 
 from collections.abc import Iterable, Iterator
 
-from connectors.slack import answers, cards
+from connectors.slack import answers, cards, nominations
 from connectors.slack.blocks import Block, Element, View, actions, button, context, divider, header, home, section
 from connectors.slack.forms import OPEN_NOMINATION, OPEN_THANKS
 from connectors.slack.markup import Markup, bold, clip, joined, lines, name, quote
@@ -52,6 +52,7 @@ def render(shown: Home, texts: Texts) -> View:
             *_greeting(shown, texts),
             *_offers(shown.shop, texts),
             *_approvals(shown, texts),
+            *nominations.in_home(shown, texts),
             *_streaks(shown, texts),
             *_challenges(shown, texts),
             *_board(shown, texts),

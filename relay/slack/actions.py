@@ -6,12 +6,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.slack import answers, blocks, cards
+from connectors.slack import nominations as own_nominations
 from domain.asks import Why
 from domain.slack import MessageKind, Outgoing
 from relay.slack import nominations
 from relay.slack.answers import direct, home
 from relay.slack.context import Context
-from storage import asks
+from storage import asks, slack_homes
 
 
 async def act(session: AsyncSession, context: Context, body: Mapping[str, Any]) -> Sequence[Outgoing]:
@@ -22,8 +23,11 @@ async def act(session: AsyncSession, context: Context, body: Mapping[str, Any]) 
         messages = [reply(context, body, blocks.message(context.excuse))]
     else:
         messages = await _do(session, context, pressed["action_id"], pressed.get("value", ""), body)
-    in_home = body.get("view", {}).get("type") == "home"
-    return [*messages, home(context)] if in_home else messages
+    return [*messages, home(context)] if _is_home(body) else messages
+
+
+def _is_home(body: Mapping[str, Any]) -> bool:
+    return bool(body.get("view", {}).get("type") == "home")
 
 
 async def _do(
@@ -32,6 +36,8 @@ async def _do(
     match action:
         case cards.APPROVE:
             return (await nominations.approve(session, context, value)).messages
+        case own_nominations.WITHDRAW:
+            return await _withdraw(session, context, value, body)
         case cards.WHY:
             assert context.member_id is not None, "asked before"
             answer = await asks.answer(
@@ -39,6 +45,17 @@ async def _do(
             )
             return [reply(context, body, answers.render(answer, context.texts))]
     return []
+
+
+async def _withdraw(
+    session: AsyncSession, context: Context, nomination_id: str, body: Mapping[str, Any]
+) -> Sequence[Outgoing]:
+    """Who takes it back sees that it is gone; a refusal is said in words."""
+    assert context.member_id is not None, "asked before"
+    answered = await nominations.withdraw(session, context, nomination_id)
+    told = [reply(context, body, blocks.message(answered.refusal))] if answered.refusal else []
+    shown = [] if _is_home(body) else await slack_homes.find_all(session, context.program_id, [context.member_id])
+    return [*told, *answered.messages, *shown]
 
 
 def reply(context: Context, body: Mapping[str, Any], content: Mapping[str, Any]) -> Outgoing:

@@ -1,4 +1,4 @@
-"""Nominations in Slack: proposed and decided in a form, approved by a button."""
+"""Nominations in Slack: proposed and decided in a form, approved and taken back by a button."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.slack import forms
+from connectors.slack.nominations import ended
 from domain.nominations import NominationRefused, Refusal, Ruling, Verdict
+from relay.slack import nominators
 from relay.slack.answers import Answered, errors, said
 from relay.slack.context import Context
 from storage import configurations, nomination_commands, nominations
@@ -30,8 +32,24 @@ async def propose(session: AsyncSession, context: Context, view: Mapping[str, An
         active = await configurations.read_active(session, context.program_id)
         category, evidence = active.nominations.get(proposal.category), proposal.evidence
         return errors(*forms.nomination_fault(refused.code, category, texts, evidence=evidence))
-    category = await nominations.get_category(session, nomination)
-    return said(context, texts.say("Your nomination for {category} is on its way.", category=category.title))
+    return Answered(await nominators.confirm(session, context, nomination))
+
+
+async def withdraw(session: AsyncSession, context: Context, nomination_id: str) -> Answered:
+    """Taken back while nobody has decided, or it is said why not; what confirmed it says what became of it."""
+    texts, refusal = context.texts, None
+    try:
+        await nomination_commands.withdraw(
+            session, context.program_id, nomination_id, member_id=context.member_id, now=context.as_of
+        )
+    except NominationRefused as refused:
+        if refused.code is not Refusal.NOT_PENDING:
+            return Answered(refusal=forms.decision_fault(refused.code, texts))
+        nomination = await nominations.get(session, context.program_id, nomination_id)
+        refusal = ended(nomination.state, texts)
+    except LookupError:
+        return Answered(refusal=forms.decision_fault(Refusal.NOT_NOMINATOR, texts))
+    return Answered(await nominators.say_ended(session, context.program_id, nomination_id), refusal=refusal)
 
 
 async def approve(session: AsyncSession, context: Context, nomination_id: str) -> Answered:

@@ -36,7 +36,7 @@ def action(blocks: Sequence[Json], action_id: str, value: Any, ts: str, nth: int
     block, element = found[nth]
     taken = {"type": element["type"], "action_id": action_id, "block_id": block["block_id"], "action_ts": ts}
     if element["type"] == "button":
-        return taken | {name: element[name] for name in ("text", "value", "style") if name in element}
+        return taken | {name: element[name] for name in ("text", "value", "style", "confirm") if name in element}
     return taken | _chosen(element, value)
 
 

@@ -85,7 +85,15 @@ def _emoji(text: str) -> str:
 
 
 def _button(element: Json, names: Names) -> str:
-    return f"<span class='button {escape(element.get('style', ''))}'>{plain(element['text']['text'])}</span>"
+    shown = f"<span class='button {escape(element.get('style', ''))}'>{plain(element['text']['text'])}</span>"
+    return f"{shown}{_dialog(element['confirm'], names)}" if "confirm" in element else shown
+
+
+def _dialog(confirm: Json, names: Names) -> str:
+    """What Slack asks when the button is pressed, to be unfolded."""
+    answers = " / ".join(plain(confirm[name]["text"]) for name in ("confirm", "deny"))
+    title, text = plain(confirm["title"]["text"]), text_object(confirm["text"], names)
+    return f"<details><summary>{title}</summary><p>{text}</p><small>{answers}</small></details>"
 
 
 def _select(element: Json, names: Names) -> str:

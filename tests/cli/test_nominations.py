@@ -49,3 +49,11 @@ def test_what_is_declined_is_not_decided_again(laurel: Laurel, nominated: str) -
     assert [type(one) for one in refused] == [CommandFailed, CommandFailed]
     assert [str(one) for one in refused] == ["the nomination is declined", "no nomination nom_1"]
     assert orjson.loads(laurel("nominations", "list", "--json").stdout)["items"][0]["for"] == "carl"
+
+
+def test_an_administrator_withdraws_what_waits_and_nothing_else(laurel: Laurel, nominated: str) -> None:
+    withdrawn = orjson.loads(laurel("nominations", "withdraw", nominated, "--json").stdout)
+    again = laurel("nominations", "withdraw", nominated).exception
+
+    assert withdrawn["state"] == "withdrawn"
+    assert str(again) == "the nomination is withdrawn"

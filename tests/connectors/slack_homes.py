@@ -6,7 +6,16 @@ from typing import Any
 from domain.account_statements import Category
 from domain.answers import Balances, Holding, Line, NoPlaces, OpenChallenges, Places, Progress, Shop, Streaks, Unplaced
 from domain.configuration import POINTS, Calendar
-from domain.homes import MAX_ACTIVITY, MAX_APPROVALS, MAX_CHALLENGES, Activity, Approval, Home
+from domain.homes import (
+    MAX_ACTIVITY,
+    MAX_APPROVALS,
+    MAX_CHALLENGES,
+    MAX_PROPOSED,
+    Activity,
+    Approval,
+    Home,
+    Proposed,
+)
 from domain.leaderboards import BUILT_IN
 from domain.members import Balance
 from domain.streaks import StreakState
@@ -61,6 +70,7 @@ def ordinary() -> Home:
             Activity(Category.REVERSED, -50, AT, "A deal by its size"),
             Activity(Category.EXPIRED, -10, AT),
         ),
+        proposed=(Proposed("nom_2", "Team player", 50, "Cleo Cruz"),),
         has_recognition=True,
         has_nominations=True,
     )
@@ -84,6 +94,8 @@ def largest() -> Home:
         has_recognition=True,
         has_nominations=True,
         more_approvals=True,
+        proposed=tuple(Proposed(f"nom_own_{n}", LONG, MANY, LONG) for n in range(MAX_PROPOSED)),
+        more_proposed=True,
     )
 
 

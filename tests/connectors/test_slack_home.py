@@ -10,6 +10,7 @@ from connectors.slack import home
 from connectors.slack.blocks import View
 from connectors.slack.cards import APPROVE
 from connectors.slack.forms import CHANGE_AMOUNT, DECLINE
+from connectors.slack.nominations import WITHDRAW
 from connectors.slack.redeem import CHOOSE
 from connectors.slack.texts import Texts
 from domain.account_statements import Category
@@ -58,6 +59,7 @@ def test_what_waits_for_the_member_comes_with_its_buttons():
         (APPROVE, "nom_1"),
         (CHANGE_AMOUNT, "nom_1"),
         (DECLINE, "nom_1"),
+        (WITHDRAW, "nom_2"),
     ]
 
 

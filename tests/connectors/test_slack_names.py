@@ -6,7 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from connectors.slack import cards, forms, manifest, redeem
+from connectors.slack import cards, forms, manifest, nominations, redeem
 
 ROOT = Path(__file__).parents[2]
 NAME = re.compile(r'"(laurel\.[a-z_.]+)"')
@@ -20,7 +20,9 @@ def test_every_name_is_of_the_one_form_and_spelt_once() -> None:
         for file in (ROOT / layer).rglob("*.py")
         for name in NAME.findall(file.read_text())
     ]
-    constants = {value for module in (cards, forms, redeem) for value in vars(module).values() if _is_name(value)}
+    constants = {
+        value for module in (cards, forms, nominations, redeem) for value in vars(module).values() if _is_name(value)
+    }
 
     assert sorted(named) == [(name, "slack") for name in sorted(constants)]
     assert [name for name in constants if not re.fullmatch(r"laurel\.[a-z]+s\.[a-z]+", name)] == []
