@@ -29,7 +29,7 @@ PLACES_TAKEN = f"the {PLACES} places were taken"
 
 # What each person is told once in Slack, by words of it.
 TOLD = (
-    (NOMINATOR, "is on its way"),
+    (NOMINATOR, f"Your nomination of *{NOMINEE.capitalize()}*"),
     (APPROVER, f"{NOMINATOR.capitalize()} nominates {NOMINEE.capitalize()}"),
     (APPROVER, "Thank you: approved."),
     (NOMINEE, f"{NOMINATOR.capitalize()} nominated you"),

@@ -47,7 +47,7 @@ async def test_a_nomination_becomes_a_gift_card_although_the_manager_is_away(wor
     [order] = await workplace.orders()
     assert order.state is OrderState.DELIVERED
     assert workplace.told("owen") == [
-        "Your nomination for Teamwork is on its way.",
+        "Your nomination of *maya* for *Teamwork*",
         "Your nomination of maya was approved",
     ]
     assert workplace.told("ruth") == []

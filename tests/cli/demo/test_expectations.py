@@ -66,7 +66,7 @@ def seen() -> Record:
             THANKED_POINTS,
             THANKED_POINTS,
             told={
-                NOMINATOR: ["Your nomination for X is on its way.", "Your nomination of Grace was approved"],
+                NOMINATOR: ["Your nomination of *Grace* for X", "Your nomination of Grace was approved"],
                 APPROVER: ["Maya nominates Grace for X.", "Thank you: approved."],
                 NOMINEE: ["Maya nominated you: X", "Your week"],
             },
