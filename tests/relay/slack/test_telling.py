@@ -1,21 +1,27 @@
 """What people are told of in Slack: they ask there why, and add their words, by Slack's own ways."""
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from activities.challenges import ChallengeActivities, ChallengeAt, CheckpointAt
+from activities.grace import GraceActivities, GraceAt
 from connectors.slack import cards
 from domain.challenges import Checkpoint
 from domain.events import SourcePolicy
-from storage import board_opt_outs, challenges, employment, intake
+from storage import board_opt_outs, challenges, employment, intake, streaks
+from storage.game_tables import grace_windows
 from storage.tables import members
 from tests.challenges import days, sprint
 from tests.eventually import eventually
-from tests.programs import NOW, apply, deal
+from tests.programs import NOW, apply, course, deal
 from tests.relay.slack.conftest import COMPANY, Company
 from tests.relay.slack.test_walk import place, said
+from tests.storage.test_grace import LEARNING
+
+DAY = timedelta(days=1)
 
 
 async def test_whoever_is_thanked_asks_beneath_it_why(company: Company) -> None:
@@ -61,6 +67,39 @@ async def test_colleagues_add_their_words_in_a_form_and_the_post_has_them(compan
     assert len(said(company)) == 1
     shown = [str(block.get("text", {}).get("text")) for block in place(company, "general").messages[ts]["blocks"]]
     assert sum("All the best!" in text for text in shown) == 1
+
+
+async def learn(company: Company, *days_ago: int) -> None:
+    """Maya finishes a course on each of these days."""
+    courses = [course(n, "maya", occurred_at=NOW - n * DAY) for n in days_ago]
+    async with company.database.begin() as session:
+        await intake.record(session, company.program_id, courses, SourcePolicy(), as_of=NOW)
+
+
+async def endanger(company: Company) -> GraceAt:
+    """Maya has learnt for three days, and not yesterday."""
+    async with company.database.begin() as session:
+        await apply(session, company.program_id, COMPANY | {"streaks": {"learning": LEARNING}})
+    await learn(company, 4, 3, 2)
+    async with company.database.begin() as session:
+        await streaks.settle_page(session, company.program_id, "learning", as_of=NOW, limit=10)
+        grace_id = (await session.execute(select(grace_windows.c.id))).scalar_one()
+    return GraceAt(company.program_id, grace_id, NOW)
+
+
+async def test_a_streak_at_risk_is_told_and_the_message_says_when_it_is_kept(company: Company) -> None:
+    await company.slack.command("maya", "general", "/laurel", "streak")
+    at = await endanger(company)
+    await GraceActivities(company.database, lambda: NOW).remind_of_grace(at)
+    await company.work()
+    direct = company.slack.workspace.direct(company.slack.workspace.user("maya").id)
+    [asked] = [str(one["blocks"]) for one in direct.messages.values()]
+    await learn(company, 0)
+    await company.work()
+
+    [kept] = [str(one["blocks"]) for one in direct.messages.values()]
+    assert "your streak of 3 is at risk" in asked
+    assert "Well done: your streak goes on." in kept
 
 
 async def launch(company: Company) -> ChallengeAt:
