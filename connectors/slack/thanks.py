@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.slack import blocks
+from connectors.slack.guide import ENTRIES
 from connectors.slack.markup import bold, joined, person
 from connectors.slack.mentions import mentioned
 from connectors.slack.texts import Texts, later
+from domain.asks import Topic
 from domain.commands import Refused
 from domain.recognitions import MAX_REASON
 
@@ -100,7 +102,7 @@ def refusal(refused: Refused, texts: Texts) -> str:
 
 def lacking(texts: Texts) -> Mapping[str, Any]:
     """What a thanks without people or without a reason is answered."""
-    example = "/laurel thanks @anna +10 for the demo"
+    example = texts.say(ENTRIES[Topic.THANKS].example)
     return blocks.message(texts.say("Whom, and for what? For example: {example}", example=example))
 
 

@@ -76,15 +76,22 @@ def test_no_text_is_too_long_for_where_it_stands(language):
 
 
 def test_what_is_said_is_written_out_where_it_is_said():
-    """What is put together first is in no catalogue."""
+    """What is put together first is in no catalogue, nor is what is taken for somebody else's words."""
     together = [
         (path.name, call.lineno)
         for path in sources()
         for call in _calls(path.read_text(), SPEAKING)
         if any(isinstance(one, ast.JoinedStr | ast.BinOp) for one in call.args[:2])
     ]
+    ours = [
+        (path.name, call.lineno)
+        for path in sources()
+        for call in _calls(path.read_text(), ("alone",))
+        if isinstance(call.args[0], ast.JoinedStr | ast.Constant)
+    ]
 
     assert together == []
+    assert ours == []
 
 
 # -- What is said where --------------------------------------------------------------------------------------------

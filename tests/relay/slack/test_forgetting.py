@@ -16,6 +16,7 @@ from tests.relay.slack.conftest import Company
 WORDS = "burning the midnight oil"
 SECOND = timedelta(seconds=1)
 SAID = "SELECT content::text FROM slack_messages"
+TOLD = "SELECT body || sentences::text FROM notifications"
 ASKED = "SELECT body::text FROM slack_envelopes"
 
 
@@ -64,6 +65,7 @@ async def test_words_that_are_erased_are_gone_from_what_was_said_and_from_what_w
 ) -> None:
     await thank(company)
     await company.work()
+    before = await with_words(company, TOLD)
     owner = Database(owner_url)
     async with owner.begin() as session:
         ids = list((await session.execute(text("SELECT id FROM recognitions"))).scalars())
@@ -73,7 +75,7 @@ async def test_words_that_are_erased_are_gone_from_what_was_said_and_from_what_w
         await erasures.erase(session, company.program_id, ids, **why, now=NOW)
     await owner.dispose()
 
-    assert await with_words(company, SAID) == 0
+    assert (before, await with_words(company, TOLD), await with_words(company, SAID)) == (1, 0, 0)
     async with company.database.begin() as session:
         waiting = "SELECT count(*) FROM slack_messages WHERE state = 'open'"
         assert (await session.execute(text(waiting))).scalar_one() == 0
