@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.configuration import Configuration
 from domain.preferences import Quiet, Wishes
-from domain.sentences import Sentence, alone, read_sentence
+from domain.sentences import Sentence, alone, read_sentence, write
 
 WEEKLY_DIGEST = "weekly_digest"
 # What administrators are told of a challenge when everybody who took part has been told how it ended.
@@ -84,6 +84,11 @@ class Telling:
     subject: Sentence
     body: Sentence
     reference: str
+
+    @property
+    def sentences(self) -> dict[str, Any]:
+        """Both as they are kept."""
+        return {"subject": write(self.subject), "body": write(self.body)}
 
 
 @dataclass(frozen=True, slots=True)

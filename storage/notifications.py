@@ -5,14 +5,13 @@ A row has it in English, for who reads it as it is, and its sentences, for who r
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notifications import Notification, Telling
 from domain.outbox import Kind, Lane, OutboxRow
-from domain.sentences import Sentence, english, write
+from domain.sentences import Sentence, english
 from storage import outbox, sets
 from storage.hot_path import run
 from storage.ids import new_id
@@ -46,17 +45,15 @@ async def tell_all(
 ) -> int:
     """Tell each of what was not told under this kind and reference already; how many those were."""
     columns = ("id", "member_id", "subject", "body", "sentences", "reference")
-    rows = [(new_id("ntf"), one.member_id, *_said(one), one.reference) for one in tellings]
+    rows = [
+        (new_id("ntf"), one.member_id, english(one.subject), english(one.body), one.sentences, one.reference)
+        for one in tellings
+    ]
     fixed = {"program_id": program_id, "kind": kind, "created_at": now}
     told = await sets.insert(session, Rows(notifications, columns, rows, "ON CONFLICT DO NOTHING RETURNING id", fixed))
     effects = [OutboxRow(program_id, Lane.NOTIFY, Kind.NOTIFICATION, {"notification_id": id}) for (id,) in told]
     await outbox.add(session, effects, now=now)
     return len(told)
-
-
-def _said(one: Telling) -> tuple[str, str, dict[str, Any]]:
-    sentences = {"subject": write(one.subject), "body": write(one.body)}
-    return english(one.subject), english(one.body), sentences
 
 
 async def was_told(session: AsyncSession, program_id: str, kind: str, reference: str) -> bool:

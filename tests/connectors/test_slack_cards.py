@@ -1,13 +1,14 @@
 """Cards: Slack takes each of them in every language, at every length; a button is there while it does something."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from connectors.slack import cards
 from connectors.slack.texts import TRANSLATED, Texts
+from domain import recognitions
 from domain.answers import Line, Places
 from domain.cards import (
     ESCALATED,
@@ -25,17 +26,22 @@ from domain.cards import (
     Words,
 )
 from domain.challenges import ChallengeState
-from domain.configuration import POINTS
+from domain.configuration import POINTS, Unit
+from domain.expiry import Lapsing, Stage, warning
 from domain.grace import GraceState
 from domain.leaderboards import BUILT_IN
 from domain.nominations import Because, NominationState, Verdict
-from domain.notifications import Notification
+from domain.notifications import Notification, Telling
+from domain.recognitions import Recognition
 from domain.rewards import RewardState
 from domain.sentences import alone
 from tests.connectors.slack_judge import judge_blocks, judge_view
 from tests.programs import NOW
 
-ENGLISH = Texts.of("en-US")
+ENGLISH, GERMAN = Texts.of("en-US"), Texts.of("de-DE")
+THANKS = Recognition(
+    "rcg_1", "k", "mem_2", "mem_1", "kudos", 1_250, "Team", "You <b>saved</b> it", True, "txn_1", "evt_1", NOW
+)
 APPROVED = Decided("Mia", Verdict.APPROVED, 150, "well deserved")
 DECLINED = Decided("Leo", Verdict.DECLINED, None, "too early")
 APPROVAL = Approval(
@@ -237,3 +243,22 @@ def test_a_week_says_which_days_it_had_and_the_place_that_has_a_number() -> None
     assert "Feb 23, 2026 \N{EN DASH} Mar 1, 2026" in read(week)
     assert "Your place now: 7 (Company, of all time)." in read(week)
     assert "Your place" not in read(lower)
+
+
+def test_a_german_reads_german_and_what_people_wrote_as_they_wrote_it() -> None:
+    lapses_at = datetime(2026, 5, 10, 12, tzinfo=UTC)
+    lapsing = Lapsing.of("acc_1", "mem_1", "Europe/Berlin", lapses_at)
+    tellings = [
+        recognitions.telling(THANKS, "Ben", Unit("kudos", 0, "Kudos")),
+        Telling("mem_1", *warning(Stage(POINTS, 14), lapsing, {lapses_at: 1_250}), "r"),
+    ]
+    told = [Notification("ntf_1", "prg_1", "mem_1", "", "", "", "r", NOW, sentences=one.sentences) for one in tellings]
+
+    said = [
+        "*Ben dankt dir*\n1.250 Kudos für Team: You <b>saved</b> it",
+        "*Bald verfallen: 1.250 Punkte*\nAm 10.05.2026 verfallen: 1.250 Punkte. Nutze sie vorher.",
+    ]
+    said = [one.replace("<", "&lt;").replace(">", "&gt;") for one in said]
+    assert [cards.render(Plain(*one.said), GERMAN)["blocks"][0]["text"]["text"] for one in told] == said
+    digest = [block["text"]["text"] for block in cards.digest(told, GERMAN)["blocks"]]
+    assert digest == ["2 Sachen, die seitdem passiert sind", *(one.replace("\n", " ") for one in said)]
