@@ -12,16 +12,23 @@ from sqlalchemy import func, insert, select
 from temporalio.client import Client
 
 from connectors.checkpoints import CheckpointFile
+from connectors.slack import requests
 from domain import derived
 from domain.outbox import LANES, Kind, Lane, OutboxRow
+from domain.slack import Delivery, MessageKind, Outgoing
+from domain.slack_users import UserFacts, UserKind
 from relay.lanes import handlers
 from relay.relay import LEASE, Relay
-from storage import intake, leaderboards, outbox
+from settings import DEVELOPMENT_KEYS, SecretKeys
+from storage import connections, intake, leaderboards, outbox, slack_envelopes, slack_messages, slack_users
 from storage.database import Database
 from storage.ids import new_id
+from storage.keyring import Keyring
+from storage.slack_tables import slack_messages as slack_rows
 from storage.tables import checkpoints, decisions, events, notifications, transactions
 from storage.tables import outbox as rows
 from storage.wakeups import Wakeups
+from tests.api.slack.senders import CHANNEL, USER, install
 from tests.programs import deal, make_member, make_program
 from tests.relay.conftest import now
 from tests.relay.killed import slack_lane
@@ -32,7 +39,7 @@ BADGE = {"badge": "first-deal"}
 
 
 def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Kind, Mapping[str, Any]]:
-    """One row of every kind; two kinds of the lane "intake" concern the same parked events."""
+    """One row of every kind but those of Slack; two kinds of the lane "intake" concern the same parked events."""
     badge = derived.event(derived.BADGE_EARNED, "one", member_id, now(), BADGE)
     return {
         Kind.START_REWARD: {"reward_id": new_id("rwd")},
@@ -49,8 +56,6 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
         Kind.WAKE_CLOCK: {"policy": "weekly"},
         Kind.DERIVED: derived.outbox_row("", badge).payload,
         Kind.FETCH_OBJECT: {"connection_id": new_id("con"), "object_id": "1", "kind": "hubspot"},
-        Kind.SAY: {"connection_id": new_id("con"), "conversation_id": new_id("cnv"), "turn": 1},
-        Kind.SLACK_ENVELOPE: {"envelope_id": 1},
         Kind.SCORE: {"member_id": member_id},
         Kind.NOTIFICATION: {"notification_id": notification_id},
         Kind.RETELL: {"notification_id": notification_id},
@@ -80,6 +85,25 @@ async def write_rows(db: Database, program_id: str) -> dict[Kind, Mapping[str, A
     return effects
 
 
+async def write_slack(db: Database, program_id: str) -> str:
+    """What is to be said in a workspace, and what Bob has asked there; the id of what is to be said."""
+    keyring = Keyring.from_setting(SecretKeys.parse(DEVELOPMENT_KEYS))
+    workspace = await install(db, keyring, program_id)
+    asked = {"command": "/laurel", "text": "balance", "trigger_id": "1", "response_url": "https://hooks.slack.com/1"}
+    envelope = requests.envelope({**asked, "team_id": workspace.team_id, "user_id": USER})
+    assert envelope is not None
+    async with db.begin() as session:
+        connection = await connections.get(session, keyring, program_id, workspace.connection_id)
+        bob = UserFacts(USER, UserKind.PERSON, "bob", now(), "bob@example.com")
+        await slack_users.keep(session, connection, bob, outsiders=False, now=now())
+        await slack_envelopes.keep(session, envelope, now=now())
+        hello = Outgoing("hello", workspace.connection_id, CHANNEL, {"text": "hello"})
+        await slack_messages.send(session, program_id, [hello], now=now())
+        says = select(rows.c.payload).where(rows.c.kind == Kind.SAY)
+        delivery = Delivery(program_id, **(await session.execute(says)).scalar_one())
+    return delivery.activity_id
+
+
 async def run_until_killed(*arguments: str) -> int | None:
     """The exit code of a relay in a process of its own, which is killed once it has acted on every row."""
     command = [sys.executable, "-m", "tests.relay.killed", *arguments]
@@ -100,12 +124,14 @@ async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
     async with db.begin() as session:
         program_id = await make_program(session)
     effects = await write_rows(db, program_id)
+    said = await write_slack(db, program_id)
     written, kept = await count(db, rows.c.id.is_not(None)), tmp_path / "kept"
     servers = database_url, redis_url, temporal_address, client.namespace
 
     exit_code = await run_until_killed(*servers, str(kept), str(written))
     left = await count(db, rows.c.state == "open")
     first = {id: await _run_id(client, id) for id in _workflow_ids(effects)}
+    saying = await _activity_run_id(client, said)
     slack = slack_lane(db, redis)
     lanes = handlers(client, db, redis, clock=now, keepers=[CheckpointFile(kept)], slack=slack)
     relay = Relay(db, lanes, clock=lambda: now() + LEASE, wakeups=Wakeups(database_url))
@@ -116,6 +142,8 @@ async def test_every_kind_of_effect_survives_a_kill_and_a_redelivery(
     assert {answer.row.kind for answer in answers} == set(Kind)
     assert [answer.error for answer in answers if answer.error] == []
     assert {id: await _run_id(client, id) for id in first} == first
+    assert await _activity_run_id(client, said) == saying
+    assert await count(db, slack_rows.c.kind == MessageKind.RESPOND) == 1
     assert set(kept.read_text().split()) == {"laurel/one"}
     assert await _points(db, redis, program_id) == [100]
     assert await count(db, decisions.c.program_id == program_id) == 3  # the badge's event is one of them
@@ -136,3 +164,7 @@ def _workflow_ids(effects: dict[Kind, Mapping[str, Any]]) -> list[str]:
 
 async def _run_id(client: Client, workflow_id: str) -> str | None:
     return (await client.get_workflow_handle(workflow_id).describe()).run_id
+
+
+async def _activity_run_id(client: Client, activity_id: str) -> str | None:
+    return (await client.get_activity_handle(activity_id).describe()).activity_run_id
