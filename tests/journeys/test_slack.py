@@ -24,6 +24,7 @@ async def workplace(settings: Settings, temporal_client: Client, redis: object) 
 
 async def test_a_nomination_becomes_a_gift_card_although_the_manager_is_away(workplace: Workplace) -> None:
     slack = workplace.slack
+    slack.workspace.user("maya").locale = "de-DE"
     await workplace.send_away("ruth", 30)
     async with workplace.at_work():
         await slack.shortcut("owen", forms.OPEN_NOMINATION)
@@ -55,8 +56,8 @@ async def test_a_nomination_becomes_a_gift_card_although_the_manager_is_away(wor
     assert workplace.told("helen") == [asked, asked, "Thank you: approved."]
     assert [str(one["blocks"]).count(cards.APPROVE) for one in workplace.messages("helen")[:2]] == [0, 0]
     *news, arrived = workplace.told("maya")
-    assert sorted(news) == ["You unlocked a reward: *A card*", "owen nominated you: Teamwork"]
-    assert arrived.endswith("is there")
+    assert sorted(news) == ["Du hast eine Prämie freigeschaltet: *A card*", "owen hat dich vorgeschlagen: Teamwork"]
+    assert arrived.endswith("“ ist da")
     [email] = workplace.vendor.emails()
     assert email["token"] not in str(slack.workspace.records)
 

@@ -44,6 +44,7 @@ from storage.database import Database
 from storage.keyring import Keyring
 from storage.preference_tables import dispatches as dispatch_rows
 from storage.slack_tables import slack_conversations, slack_messages
+from storage.slack_tables import slack_users as slack_people
 from storage.tables import members
 from storage.tables import outbox as outbox_rows
 from tests.eventually import eventually
@@ -53,6 +54,11 @@ from tests.storage.test_intake import POLICY as TOLD
 
 KEYRING = Keyring({"a": bytes(32)}, "a")
 MORNING = NOW.replace(hour=8) + timedelta(days=1)
+GAME = {
+    "aggregates": {**SAMPLE["aggregates"], "deals": {"event_type": "deal.won", "per": "lifetime"}},
+    "tiers": {"status": {"title": "Status", "levels": [{"key": "bronze", "at": 50}]}},
+    "badges": {"first": {"title": "First deal", "aggregate": "deals"}},
+}
 POLICY = {"notifications": {"slack": {"daily_limit": 2, "admin_channel": "C0ADMIN"}}}
 
 
@@ -102,12 +108,16 @@ class Acme:
         async with self.database.begin() as session:
             return [(target, kind, text) for target, kind, text in await session.execute(query)]
 
-    async def buttons(self) -> list[Any]:
-        """The rows of buttons of all that is said, in its order."""
+    async def blocks(self) -> list[list[Any]]:
+        """Of which all that is said is made, in its order."""
         query = select(slack_messages.c.content["blocks"]).where(slack_messages.c.program_id == self.program_id)
         async with self.database.begin() as session:
             said = (await session.execute(query.order_by(slack_messages.c.id))).scalars()
-            return [block for blocks in said for block in blocks or () if block["type"] == "actions"]
+            return [blocks for blocks in said if blocks]
+
+    async def buttons(self) -> list[Any]:
+        """The rows of buttons of all that is said, in its order."""
+        return [block for blocks in await self.blocks() for block in blocks if block["type"] == "actions"]
 
     async def states(self) -> list[str]:
         own = select(dispatch_rows.c.state).where(dispatch_rows.c.program_id == self.program_id)
@@ -381,13 +391,8 @@ async def test_on_monday_members_are_told_what_their_week_has_brought_if_it_has(
 
 
 async def test_a_tier_and_a_badge_say_by_which_event_they_came(acme: Acme) -> None:
-    game = {
-        "aggregates": {**SAMPLE["aggregates"], "deals": {"event_type": "deal.won", "per": "lifetime"}},
-        "tiers": {"status": {"title": "Status", "levels": [{"key": "bronze", "at": 50}]}},
-        "badges": {"first": {"title": "First deal", "aggregate": "deals"}},
-    }
     async with acme.database.begin() as session:
-        await apply(session, acme.program_id, SAMPLE | POLICY | game)
+        await apply(session, acme.program_id, SAMPLE | POLICY | GAME)
         [decided] = await intake.record(session, acme.program_id, [deal(1, "ada")], TOLD, as_of=NOW)
     await acme.work()
 
@@ -395,6 +400,25 @@ async def test_a_tier_and_a_badge_say_by_which_event_they_came(acme: Acme) -> No
         (cards.WHY, decided.event_id)
     }
     assert len(await acme.buttons()) == 2
+
+
+async def test_a_german_is_told_in_german_at_once_and_in_a_digest(acme: Acme) -> None:
+    async with acme.database.begin() as session:
+        await session.execute(update(slack_people).values(locale="de-DE"))
+        await apply(session, acme.program_id, SAMPLE | POLICY | GAME)
+        await intake.record(session, acme.program_id, [deal(1, "ada")], TOLD, as_of=NOW)
+    await acme.prefer(daily_limit=1)
+    await acme.work()
+    await acme.come_to(MORNING + timedelta(hours=1))
+
+    told = {
+        "*Du bist jetzt bronze* Du hast bronze erreicht. Gut gemacht!",
+        "*Neues Abzeichen: First deal* Gut gemacht!",
+    }
+    _, [now, why], [header, later] = await acme.blocks()
+    assert {now["text"]["text"].replace("\n", " "), later["text"]["text"]} == told
+    assert why["elements"][0]["text"]["text"] == "Warum?"
+    assert header["text"]["text"] == "1 Sache, die seitdem passiert ist"
 
 
 async def test_an_approver_reads_in_the_same_message_who_has_decided(acme: Acme) -> None:
@@ -413,6 +437,6 @@ async def test_an_approver_reads_in_the_same_message_who_has_decided(acme: Acme)
         found = await session.execute(query.where(slack_messages.c.program_id == company.program_id))
         (posted, asks), *_, (edited, tells) = [row for row in found if "nominates" in row.content["text"]]
     assert (posted, edited) == ("post", "edit")
-    assert [block["type"] for block in asks["blocks"]] == ["section", "actions"]
+    assert [block["type"] for block in asks["blocks"]] == ["section", "context", "actions"]
     assert "mia has approved 150 points." in str(tells["blocks"])
     assert [block["type"] for block in tells["blocks"]] == ["section", "context", "context"]
