@@ -30,10 +30,13 @@ FAST_AND_LOSSY = {
 }
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED_BYTES = 4 * 1024**3
-TIME_SKIPPING = {
+FOR_TEMPORAL = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
     "frontend.WorkflowTimeSkippingMaxSkipPerSession": "100000",
     "history.timerProcessorMaxTimeShift": '"10ms"',  # each skip takes this long; by default a second
+    # A queue of Temporal's is read at most 20 times a second to spare databases: each step would wait for that.
+    "history.timerProcessorMaxPollRPS": "2000",
+    "history.transferProcessorMaxPollRPS": "2000",
 }
 
 
@@ -103,7 +106,7 @@ class Servers:
     def _start_temporal(self) -> str:
         binary = find_binary(progress=lambda _: None)
         database = self._directory / "temporal.db"
-        server = DevelopmentServer(binary, free_port(), free_port(), database, dynamic_configuration=TIME_SKIPPING)
+        server = DevelopmentServer(binary, free_port(), free_port(), database, dynamic_configuration=FOR_TEMPORAL)
         self._start(server.program(self._directory / "temporal.log"))
         return f"{binary} {server.port} {server.ui_port}"
 

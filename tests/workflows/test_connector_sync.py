@@ -16,7 +16,7 @@ from temporalio.worker import Worker
 from activities.bamboohr import BambooHRActivities
 from activities.listing import activities_of
 from activities.syncs import SyncActivities
-from connectors import bamboohr
+from connectors import bamboohr, clients
 from connectors.bamboohr import BambooHRs
 from connectors.breakers import Breaker
 from domain.connections import Connection
@@ -138,7 +138,7 @@ async def test_a_later_run_reads_what_changed(world: World, request: pytest.Fixt
 
 
 async def test_bamboohr_is_away_for_a_while_and_the_run_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bamboohr, "Breaker", partial(Breaker, open_seconds=0.5))
+    monkeypatch.setattr(clients, "Breaker", partial(Breaker, open_seconds=0.5))
     world.hire("ada")
     world.app.state.faults.append(Fault(kind="server_error", times=5))
 

@@ -22,7 +22,7 @@ from storage.database import Database
 from tests.eventually import eventually
 from tests.keeping import Keeping, now, open_keeping
 from tests.workflows.conftest import Begin, Handle
-from workflows import runs, starts
+from workflows import runs, starts, streaks
 from workflows.grace import GraceWindowWorkflow
 from workflows.queues import LAUREL
 from workflows.streaks import StreakClockWorkflow
@@ -132,8 +132,9 @@ async def test_a_window_of_a_retired_policy_is_let_go(begin: Begin, keeping: Kee
 
 
 async def test_a_clock_settles_what_is_due_and_opens_and_breaks_windows_on_its_way(
-    begin: Begin, keeping: Keeping, time: TimeSkipper
+    begin: Begin, keeping: Keeping, time: TimeSkipper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(streaks, "LONGEST_WAIT", timedelta(days=1))
     await keeping.learn(1, 0)
     clock = await begin(starts.clock(keeping.program_id, "learning"), waits=True)
 
