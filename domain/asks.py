@@ -1,7 +1,7 @@
 """Asks: what a member wants of Laurel, said in words, as a value.
 
-Thanks and nominations do something; questions are answered from what is stored (`domain.answers`) and change nothing.
-What could not be understood is an ask as well: nobody is left without an answer.
+Thanks, nominations and settings do something; questions are answered from what is stored (`domain.answers`) and change
+nothing. What could not be understood is an ask as well: nobody is left without an answer.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ class Topic(StrEnum):
     BOARD = "board"
     CHALLENGES = "challenges"
     REWARDS = "rewards"
+    SETTINGS = "settings"
     HELP = "help"
 
 
@@ -43,6 +44,11 @@ class Nominate:
     """A nomination is to be written, perhaps of this person."""
 
     nominee: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What I am told, and when, is to be changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +106,4 @@ class Unknown:
 
 
 Question = Balance | Why | Streak | Board | Challenges | Rewards | Help | Unknown
-Ask = Thanks | Nominate | Question
+Ask = Thanks | Nominate | Settings | Question

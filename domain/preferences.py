@@ -136,6 +136,18 @@ class Preferences:
         limit = declared.daily_limit if self.daily_limit is None else self.daily_limit
         return Wishes(self.opted_out, quiet, limit, declared.digest_at)
 
+    @classmethod
+    def of(cls, wanted: Wishes, declared: Wishes) -> "Preferences":
+        """What somebody says who wants this: what is as the program declares it, stays the program's to change."""
+        own_hours = (wanted.quiet.since, wanted.quiet.until) != (declared.quiet.since, declared.quiet.until)
+        return cls(
+            wanted.opted_out,
+            wanted.quiet.since if own_hours else None,
+            wanted.quiet.until if own_hours else None,
+            wanted.quiet.days if wanted.quiet.days != declared.quiet.days else None,
+            wanted.daily_limit if wanted.daily_limit != declared.daily_limit else None,
+        )
+
 
 # -- When ----------------------------------------------------------------------------------------------------------
 

@@ -11,19 +11,31 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.errors import OutsideError
 from connectors.slack import answers, cards, commands, forms, redeem
+from connectors.slack import preferences as settings
 from connectors.slack.blocks import View
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slacks
 from domain.answers import Shop
-from domain.asks import Nominate
+from domain.asks import Nominate, Settings
 from domain.celebrations import MAX_WORDS_LENGTH
 from domain.connections import Connection
+from domain.notifications import policy_of as telling_of
+from domain.preferences import Preferences
 from domain.recognitions import policy_of
 from domain.redemptions import find
 from domain.slack import EnvelopeKind, KeptEnvelope, MessageKind, Outgoing
 from domain.slack_users import Apart, SlackUser
 from domain.time import Clock
-from storage import celebrations, configurations, connections, nominations, redemptions, slack_messages, slack_users
+from storage import (
+    celebrations,
+    configurations,
+    connections,
+    nominations,
+    preferences,
+    redemptions,
+    slack_messages,
+    slack_users,
+)
 from storage.database import Database
 from storage.keyring import Keyring
 
@@ -111,8 +123,8 @@ Title = Callable[[Texts], str]
 def _wanted(kept: KeptEnvelope) -> tuple[Title, Fill] | None:
     """The window's title and what fills it."""
     match kept.kind:
-        case EnvelopeKind.COMMAND if isinstance(commands.parse(kept.body.get("text", "")), Nominate):
-            return forms.nomination_title, _nomination
+        case EnvelopeKind.COMMAND:
+            return _BY_ASK.get(type(commands.parse(kept.body.get("text", ""))))
         case EnvelopeKind.SHORTCUT:
             return _BY_SHORTCUT.get(kept.body["callback_id"])
         case EnvelopeKind.ACTION:
@@ -202,6 +214,18 @@ async def _words(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | No
     return cards.words_form(notification_id, own, texts, most=MAX_WORDS_LENGTH)
 
 
+async def _settings(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
+    """What holds for the member; who is not known yet has said nothing."""
+    declared = telling_of(await configurations.read_active(session, kept.program_id)).wishes
+    known = user.member_id if user else None
+    said = await preferences.find(session, kept.program_id, known) if known else Preferences()
+    return settings.form(said.over(declared), declared, texts)
+
+
+_BY_ASK: Mapping[type, tuple[Title, Fill]] = {
+    Nominate: (forms.nomination_title, _nomination),
+    Settings: (settings.title, _settings),
+}
 _BY_SHORTCUT: Mapping[str, tuple[Title, Fill]] = {
     forms.OPEN_NOMINATION: (forms.nomination_title, _nomination),
     forms.OPEN_THANKS: (forms.thanks_title, _thanks),
@@ -212,6 +236,7 @@ _BY_ACTION: Mapping[str, tuple[Title, Fill]] = {
     forms.OPEN_THANKS: (forms.thanks_title, _thanks),
     forms.CHANGE_AMOUNT: (lambda texts: texts.say("Approve, but change"), _change),
     forms.DECLINE: (lambda texts: texts.say("Decline"), _decline),
+    settings.OPEN: (settings.title, _settings),
     cards.WRITE_WORDS: (cards.words_title, _words),
     redeem.SELECT: (redeem.title, _selected),
     **dict.fromkeys((redeem.OPEN, redeem.CHOOSE, redeem.SEARCH), (redeem.title, _shop)),

@@ -186,9 +186,11 @@ def email_input(action: str, *, initial: str | None = None) -> Element:
     return _element("email_text_input", action, initial_value=initial or None)
 
 
-def number_input(action: str, *, least: str, most: str, decimals: bool) -> Element:
+def number_input(action: str, *, least: str, most: str, decimals: bool, initial: str | None = None) -> Element:
     """A field for a number between these two, written as Slack writes them: 12.50."""
-    return _element("number_input", action, is_decimal_allowed=decimals, min_value=least, max_value=most)
+    return _element(
+        "number_input", action, is_decimal_allowed=decimals, min_value=least, max_value=most, initial_value=initial
+    )
 
 
 # -- Wholes --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
     board [NAME | week | month | ever]
     challenges
     rewards
+    settings
     help [VERB]
 
 Slack sends a mention as <@U012AB3CD|anna>, a channel (which a #value becomes if one has its name) as
@@ -32,6 +33,7 @@ from domain.asks import (
     Help,
     Nominate,
     Rewards,
+    Settings,
     Streak,
     Thanks,
     Topic,
@@ -69,6 +71,10 @@ WORDS: Mapping[Topic, tuple[str, ...]] = {
         "rewards", "r", "reward", "redeem", "catalog", "catalogue", "shop", "gift", "gifts", "pramie", "pramien",
         "praemien", "belohnung", "belohnungen", "einlosen", "einloesen", "katalog", "gutschein", "gutscheine",
         "recompense", "recompenses", "cadeau", "cadeaux", "echanger", "boutique",
+    ),
+    Topic.SETTINGS: (
+        "settings", "p", "preferences", "notifications", "setting", "einstellungen", "benachrichtigungen",
+        "mitteilungen", "parametres", "reglages",
     ),
     Topic.HELP: ("help", "h", "?", "commands", "hilfe", "befehle", "aide"),
 }  # fmt: skip
@@ -127,6 +133,8 @@ def parse(text: str) -> Ask:
             return Challenges()
         case Topic.REWARDS:
             return Rewards()
+        case Topic.SETTINGS:
+            return Settings()
         case Topic.HELP:
             return Help(topic_of(tokens[1]) if len(tokens) > 1 else None)
         case None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from datetime import time
 from typing import Any
 
 from connectors.slack import blocks
@@ -244,7 +245,17 @@ def chosen(values: Mapping[str, Any], name: str) -> str | None:
 
 def ticked(values: Mapping[str, Any], name: str) -> bool:
     """Whether the box of this name is ticked."""
-    return bool(values.get(name, {}).get(name, {}).get("selected_options"))
+    return bool(ticks(values, name))
+
+
+def ticks(values: Mapping[str, Any], name: str) -> list[str]:
+    """The values of the boxes that are ticked."""
+    return [option["value"] for option in values.get(name, {}).get(name, {}).get("selected_options") or ()]
+
+
+def picked(values: Mapping[str, Any], name: str) -> time:
+    """The time of the day that was picked."""
+    return time.fromisoformat(values[name][name]["selected_time"])
 
 
 def people(values: Mapping[str, Any], name: str) -> list[str]:

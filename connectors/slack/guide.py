@@ -65,6 +65,11 @@ ENTRIES: Mapping[Topic, Entry] = {
         later("/laurel rewards"),
         (later("Prices are in points. If an order cannot be carried out, you get your points back."),),
     ),
+    Topic.SETTINGS: Entry(
+        later("Choose what Laurel tells you, and when it leaves you alone."),
+        later("/laurel settings"),
+        (later("A form asks for topics, quiet hours and days, and how much a day is enough."),),
+    ),
     Topic.HELP: Entry(
         later("See all this, or more about one command."),
         later("/laurel help board"),

@@ -5,7 +5,7 @@ What asks something of the member comes first. It says the same of each thing as
 
 from collections.abc import Iterable, Iterator
 
-from connectors.slack import answers, cards, nominations
+from connectors.slack import answers, cards, nominations, preferences
 from connectors.slack.blocks import Block, Element, View, actions, button, context, divider, header, home, section
 from connectors.slack.forms import OPEN_NOMINATION, OPEN_THANKS
 from connectors.slack.markup import Markup, bold, clip, joined, lines, name, quote
@@ -83,8 +83,7 @@ def _greeting(shown: Home, texts: Texts) -> Iterator[Block]:
     )
     if others := [one for one in shown.balances.holdings if one.unit.key != POINTS.key]:
         yield section(lines(line for one in others for line in answers.holding_lines(one, shown.time_zone, texts)))
-    if doings := [*_doings(shown, texts)]:
-        yield actions(*doings)
+    yield actions(*_doings(shown, texts))
 
 
 def _in_reach(shop: Shop, texts: Texts) -> Iterator[str]:
@@ -114,6 +113,7 @@ def _doings(shown: Home, texts: Texts) -> Iterator[Element]:
         yield button(texts.say("Nominate a colleague"), OPEN_NOMINATION)
     if shown.shop.listings or shown.shop.offers:
         yield button(texts.say("See rewards"), OPEN)
+    yield button(texts.say("Notifications"), preferences.OPEN)
 
 
 # -- What waits for the member -------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def _activity(shown: Home, texts: Texts) -> Iterator[Block]:
 def _entry(one: Activity, time_zone: str, texts: Texts) -> Markup:
     """+50 · A finished course · Nov 21, 2026."""
     label = (_CAME if one.amount >= 0 else _WENT).get(one.category)
-    what = one.about[:MAX_ABOUT]
+    what = clip(texts.written(one.about), MAX_ABOUT) if one.about else ""
     if label:
         what = texts.say("{what}: {item}", what=texts.say(label), item=what) if what else texts.say(label)
     day = texts.date(one.happened_at.astimezone(zone(time_zone)).date())

@@ -5,7 +5,7 @@ not; whoever speaks another language is spoken to in English.
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time, format_timedelta
+from babel.dates import format_date, format_skeleton, format_time, format_timedelta, get_day_names
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -108,9 +108,17 @@ class Texts:
         day = format_skeleton("MMMEd", local, locale=self.locale)
         return f"{day}, {format_time(local, 'short', locale=self.locale)}"
 
-    def duration(self, time: timedelta) -> str:
+    def clock(self, at: time) -> str:
+        """2:05 PM or 14:05."""
+        return format_time(at, "short", locale=self.locale)
+
+    def weekday(self, n: int) -> str:
+        """The name of a day of the week; Monday is 0."""
+        return str(get_day_names("wide", "stand-alone", self.locale)[n])
+
+    def duration(self, lasted: timedelta) -> str:
         """About how long, in the largest unit of which it has two: 36 hours, 3 days."""
-        return format_timedelta(time, granularity="hour", threshold=2, locale=self.locale)
+        return format_timedelta(lasted, granularity="hour", threshold=2, locale=self.locale)
 
     def listed(self, texts: Iterable[str]) -> Markup:
         """Ada, Ben and Cleo."""

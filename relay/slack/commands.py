@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.slack import answers, blocks, commands
-from domain.asks import Nominate, Thanks
+from domain.asks import Nominate, Settings, Thanks
 from domain.slack import MessageKind, Outgoing
 from relay.slack import thanks
 from relay.slack.context import Context
@@ -22,7 +22,7 @@ async def act(session: AsyncSession, context: Context, body: Mapping[str, Any]) 
         case Thanks():
             said = await thanks.by_command(session, context, ask)
             return [reply(context, body, one, in_channel=public, n=n) for n, (one, public) in enumerate(said)]
-        case Nominate():
+        case Nominate() | Settings():
             return []  # the API has opened the form
     answer = await asks.answer(session, context.program_id, context.member_id, ask, context.as_of, boards=context.redis)
     return [reply(context, body, answers.render(answer, context.texts))]

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.slack import cards, forms, redeem
-from relay.slack import celebrations, nominations, redemptions, thanks
+from connectors.slack import preferences as settings
+from relay.slack import celebrations, nominations, preferences, redemptions, thanks
 from relay.slack.answers import Answered
 from relay.slack.context import Context
 
@@ -16,6 +17,7 @@ SUBMISSIONS = {
     forms.DECLINE: nominations.decline,
     forms.THANK: thanks.by_form,
     cards.WORDS: celebrations.add,
+    settings.SAVE: preferences.save,
     redeem.SHOP: redemptions.choose,
     redeem.CONFIRM: redemptions.confirm,
 }

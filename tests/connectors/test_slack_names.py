@@ -6,7 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from connectors.slack import cards, forms, manifest, nominations, redeem
+from connectors.slack import cards, forms, manifest, nominations, preferences, redeem
 
 ROOT = Path(__file__).parents[2]
 NAME = re.compile(r'"(laurel\.[a-z_.]+)"')
@@ -21,7 +21,10 @@ def test_every_name_is_of_the_one_form_and_spelt_once() -> None:
         for name in NAME.findall(file.read_text())
     ]
     constants = {
-        value for module in (cards, forms, nominations, redeem) for value in vars(module).values() if _is_name(value)
+        value
+        for module in (cards, forms, nominations, preferences, redeem)
+        for value in vars(module).values()
+        if _is_name(value)
     }
 
     assert sorted(named) == [(name, "slack") for name in sorted(constants)]

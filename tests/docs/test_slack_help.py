@@ -12,7 +12,7 @@ from connectors.slack.texts import TRANSLATED, Texts
 from domain.asks import Topic
 
 PAGE = Path(__file__).parents[2] / "docs" / "slack-for-employees.md"
-MAX_LINES = 150  # one page
+MAX_LINES = 200  # one page
 INTRODUCTION = """\
 # Laurel in Slack
 
@@ -29,6 +29,14 @@ price is set aside at once, and Laurel tells you when it is on its way. A gift c
 nowhere else: no code and no link is ever shown in Slack. If it cannot be carried out, your points come back by
 themselves.
 """
+CHOOSING = """
+## What you are told, and what you take back
+
+`/laurel settings`, or *Notifications* at Home, asks what you want to be told, in which hours and on which days you are
+left alone, and how many messages a day are enough. Beneath each field stands what your company has chosen, and what you
+leave as it is follows that. A nomination on which nobody has decided is taken back with *Withdraw*, beneath the message
+that confirmed it or at Home.
+"""
 GRAMMAR = """
 ## Commands, exactly
 
@@ -37,7 +45,7 @@ GRAMMAR = """
 
 def page() -> str:
     """docs/slack-for-employees.md as it should be."""
-    return INTRODUCTION + "".join(map(_section, ENTRIES)) + REDEEMING + GRAMMAR + _grammar()
+    return INTRODUCTION + "".join(map(_section, ENTRIES)) + REDEEMING + CHOOSING + GRAMMAR + _grammar()
 
 
 def _section(topic: Topic) -> str:

@@ -188,6 +188,22 @@ def test_what_members_say_stands_before_what_the_program_declares() -> None:
     assert Preferences().over(declared) == declared
 
 
+@given(
+    wanted=st.builds(Quiet, since=st.sampled_from([time(20), time(22)]), until=st.just(time(8))),
+    opted_out=st.frozensets(st.sampled_from(Topic)),
+    daily_limit=st.integers(0, 12),
+)
+def test_who_says_what_they_want_gets_it_and_says_no_more_than_that(
+    wanted: Quiet, opted_out: frozenset[Topic], daily_limit: int
+) -> None:
+    wishes = Wishes(opted_out, wanted, daily_limit)
+
+    said = Preferences.of(wishes, WISHES)
+
+    assert said.over(WISHES) == wishes
+    assert Preferences.of(WISHES, WISHES) == Preferences()
+
+
 def test_a_week_has_a_day_on_which_something_can_be_told() -> None:
     week = frozenset({"mon", "tue", "wed", "thu", "fri", "sat", "sun"})
 
