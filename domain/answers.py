@@ -14,6 +14,7 @@ from domain.configuration import Calendar, Unit
 from domain.explanations import DecisionExplained
 from domain.game import Board, Cadence, Challenge
 from domain.members import Balance
+from domain.sentences import Value
 from domain.streaks import StreakState
 from domain.vendors import Money
 
@@ -50,8 +51,7 @@ class Reasons:
     """
 
     event_id: str
-    event_type: str
-    description: str
+    description: Value
     state: str
     occurred_at: datetime
     decision: DecisionExplained | None
@@ -88,7 +88,7 @@ class StreakStanding:
     deadline: datetime | None
     breaks_at: datetime | None
     freezes: int
-    counts: tuple[str, ...]
+    counts: tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)

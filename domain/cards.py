@@ -10,7 +10,7 @@ from domain.configuration import Unit
 from domain.grace import GraceState
 from domain.nominations import Because, NominationState, Verdict
 from domain.rewards import RewardState
-from domain.sentences import Sentence
+from domain.sentences import Sentence, Value
 
 # Kinds of notifications whose messages change with what they are about.
 REMINDER, ESCALATED = "nomination_reminder", "nomination_escalated"
@@ -111,7 +111,7 @@ class ChallengeStep:
     kind: str
     title: str
     description: str
-    counts: Sequence[str]
+    counts: Sequence[Value]
     bonus: int | None
     multiplier: int | None
     until: datetime

@@ -15,6 +15,7 @@ from domain.configuration import Award, EventType, Field, Rule
 from domain.events import MEMBER_ID, Event, Identity, SourcePolicy
 from domain.nominations import MAX_AMOUNT
 from domain.outbox import Kind, Lane, OutboxRow
+from domain.sentences import Sentence, Value, english, sentence
 
 SOURCE = "laurel"
 MAX_YEARS = 100  # of one employment
@@ -106,11 +107,38 @@ EVENT_TYPES: Mapping[str, EventType] = {
     )
 }
 
-RULES: Mapping[str, Rule] = {
-    "laurel.challenge-prize": Rule(
-        "laurel.challenge-prize", 0, CHALLENGE_PRIZE, "What a challenge promised", award=Award("event.points")
-    )
+_PRIZE = "laurel.challenge-prize"
+# As members read of it, to whom it happens.
+_TITLES: Mapping[str, Sentence] = {_PRIZE: sentence("What a challenge promised")}
+_HAPPENED: Mapping[str, Sentence] = {
+    STREAK_REACHED: sentence("The length of a streak"),
+    TIER_CHANGED: sentence("Another tier"),
+    BADGE_EARNED: sentence("A badge"),
+    CHALLENGE_PRIZE: sentence("The prize of a challenge"),
+    RECOGNITION_RECEIVED: sentence("Thanks from a colleague"),
+    RECOGNITION_GIVEN: sentence("Thanks to a colleague"),
+    WORK_ANNIVERSARY: sentence("A work anniversary"),
+    MEMBER_PROMOTED: sentence("A promotion"),
+    MEMBER_BIRTHDAY: sentence("A birthday"),
+    PROBATION_ENDED: sentence("The end of probation"),
+    NOMINATION_APPROVED: sentence("An approved nomination"),
 }
+
+RULES: Mapping[str, Rule] = {
+    _PRIZE: Rule(_PRIZE, 0, CHALLENGE_PRIZE, english(_TITLES[_PRIZE]), award=Award("event.points"))
+}
+
+
+def described(event_type: str, known: Mapping[str, EventType]) -> Value:
+    """What events of the type are to a member: as Laurel says it of its own, else in the program's words."""
+    declared = known.get(event_type)
+    words = declared.description.rstrip(".") if declared else ""
+    return _HAPPENED.get(event_type) or words or event_type
+
+
+def titled(rule: str, title: str) -> Value:
+    """What the rule of this key is called, likewise."""
+    return _TITLES.get(rule) or title or rule
 
 
 # How what is derived is told: what is known already stays as it was told first.

@@ -7,6 +7,7 @@ from domain.account_statements import Category
 from domain.answers import Balances, NoPlaces, OpenChallenges, Places, Shop, Streaks
 from domain.configuration import UnitKind
 from domain.nominations import NominationState
+from domain.sentences import Value
 
 MAX_APPROVALS = 5
 MAX_PROPOSED = 5
@@ -39,12 +40,12 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Points that came or went, by one transaction; `about` says for what, in the company's words, if it is known."""
+    """Points that came or went, by one transaction; `about` says for what, if it is known."""
 
     category: Category
     amount: int
     happened_at: datetime
-    about: str = ""
+    about: Value = ""
 
 
 @dataclass(frozen=True, slots=True)

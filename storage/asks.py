@@ -25,7 +25,7 @@ from domain.answers import (
 )
 from domain.challenges import ChallengeState, team_of
 from domain.configuration import POINTS, Configuration, Unit, UnitKind
-from domain.derived import SOURCE
+from domain.derived import SOURCE, described
 from domain.explanations import DecisionExplained
 from domain.game import Board, Fairness, StreakPolicy
 from domain.intake import DECIDED
@@ -125,11 +125,9 @@ async def _why(session: AsyncSession, member: Member, ask: asks.Why) -> Reasons 
     explanation = await explanations.get(session, member.program_id, event_id)
     active = await configurations.read_active(session, member.program_id)
     event, decision = explanation.event, explanation.decisions[-1] if explanation.decisions else None
-    known_type = active.event_types.get(event.type)
     return Reasons(
         event_id=event.id,
-        event_type=event.type,
-        description=known_type.description if known_type else "",
+        description=described(event.type, active.event_types),
         state=event.state,
         occurred_at=event.occurred_at,
         decision=decision,
@@ -206,7 +204,7 @@ async def read_streaks(session: AsyncSession, member: Member, as_of: datetime) -
 def _standing(policy: StreakPolicy, streak: Streak, active: Configuration, member: Member) -> StreakStanding:
     last = streak.periods[-1] if streak.periods else None
     goes_on = last if last and (streak.current or last.judgement is Judgement.OPEN) else None
-    kinds = {one.event_type: active.event_types.get(one.event_type) for one in policy.qualifying}
+    kinds = dict.fromkeys(one.event_type for one in policy.qualifying)
     return StreakStanding(
         title=policy.title or policy.key,
         cadence=policy.cadence,
@@ -218,7 +216,7 @@ def _standing(policy: StreakPolicy, streak: Streak, active: Configuration, membe
         deadline=streak.next_deadline_at,
         breaks_at=streak.grace_until,
         freezes=streak.freezes,
-        counts=tuple(kind.description.rstrip(".") if kind and kind.description else key for key, kind in kinds.items()),
+        counts=tuple(described(one, active.event_types) for one in kinds),
     )
 
 

@@ -4,9 +4,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.cards import MAX_FIRST, ChallengeStep, Winner
 from domain.challenges import Standing, watched
+from domain.derived import described
 from domain.game import Challenge, Fairness
 from domain.leaderboards import numbered
 from domain.notifications import CHALLENGE_SETTLED, Notification
+from domain.sentences import Value
 from storage import board_opt_outs, challenge_totals, challenges, configurations, members, programs
 from storage.challenge_totals import Totals
 from storage.challenges import StoredChallenge
@@ -32,11 +34,10 @@ async def read(session: AsyncSession, told: Notification) -> ChallengeStep:
     )
 
 
-async def _counts(session: AsyncSession, program_id: str, definition: Challenge) -> list[str]:
-    """What completes it, in the program's words."""
+async def _counts(session: AsyncSession, program_id: str, definition: Challenge) -> list[Value]:
+    """What completes it."""
     known = (await configurations.read_active(session, program_id)).event_types
-    kinds = [(key, known.get(key)) for key in watched(definition)]
-    return [kind.description.rstrip(".") if kind and kind.description else key for key, kind in kinds]
+    return [described(one, known) for one in watched(definition)]
 
 
 def _plain(expression: str | None) -> int | None:

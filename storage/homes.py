@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import asks
 from domain.account_statements import category_of
 from domain.configuration import Configuration
+from domain.derived import described, titled
 from domain.homes import (
     MAX_ACTIVITY,
     MAX_APPROVALS,
@@ -21,6 +22,7 @@ from domain.homes import (
 )
 from domain.members import HistoryItem, Member
 from domain.nominations import Nomination, NominationState
+from domain.sentences import Listed, Value
 from storage import configurations, members, nominations, redemptions
 from storage.asks import read_balances, read_board, read_challenges, read_streaks
 
@@ -81,9 +83,8 @@ def _activity(item: HistoryItem, active: Configuration) -> Activity:
     return Activity(category, item.amount, item.effective_at, item.item_name or _reasons(item, active))
 
 
-def _reasons(item: HistoryItem, active: Configuration) -> str:
+def _reasons(item: HistoryItem, active: Configuration) -> Value:
     """The titles of the rules that gave it, else what events of its type are, as the program says it now."""
-    event_type = item.event_type or ""
-    titles = [rule.title for rule in active.rules.get(event_type, ()) if rule.key in item.rules and rule.title]
-    known = active.event_types.get(event_type)
-    return ", ".join(titles) or (known.description.rstrip(".") if known else "") or event_type
+    rules = active.rules.get(item.event_type or "", ())
+    titles = [titled(rule.key, rule.title) for rule in rules if rule.key in item.rules and rule.title]
+    return Listed(titles) if titles else described(item.event_type or "", active.event_types)

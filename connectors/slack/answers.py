@@ -31,7 +31,7 @@ from domain.configuration import POINTS, UnitKind
 from domain.game import Board, Cadence, Window
 from domain.leaderboards import BUILT_IN, PARTS
 from domain.redemptions import Selection
-from domain.sentences import Value
+from domain.sentences import Listed, Value
 from domain.slack_users import Apart
 from domain.streaks import StreakState
 
@@ -185,7 +185,7 @@ def _length(n: int, cadence: Cadence, texts: Texts) -> str:
 
 def _what_now(one: StreakStanding, time_zone: str, texts: Texts) -> Iterator[str]:
     """What is to be done, until when."""
-    lacking: dict[str, Value] = {"n": max(one.needed - one.done, 0), "what": texts.listed(one.counts)}
+    lacking: dict[str, Value] = {"n": max(one.needed - one.done, 0), "what": Listed(one.counts)}
     if one.current == 0:
         yield texts.say("It is not running. This starts it, {n} more: {what}.", **lacking)
     elif one.state is StreakState.PROTECTED:

@@ -32,6 +32,7 @@ from domain.grace import GraceState
 from domain.nominations import Because, NominationState, Verdict
 from domain.notifications import CHALLENGE_OPENED, CHALLENGE_SETTLED, Notification
 from domain.rewards import RewardState
+from domain.sentences import Listed
 
 APPROVE = "laurel.nominations.approve"
 WHY = "laurel.awards.why"  # a button: an award, by the id of its event or reward
@@ -216,7 +217,7 @@ def _what_it_is(card: ChallengeStep, texts: Texts) -> Iterator[str]:
     if card.description:
         yield card.description
     if card.counts:
-        yield texts.say("What counts: {what}.", what=texts.listed(card.counts))
+        yield texts.say("What counts: {what}.", what=Listed(card.counts))
     if card.bonus:
         yield texts.say("Each time adds {points}.", points=texts.points(card.bonus))
     if card.multiplier:

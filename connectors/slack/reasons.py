@@ -8,6 +8,7 @@ from connectors.slack.texts import Texts, later
 from domain.answers import Reasons
 from domain.challenges import Refusal
 from domain.configuration import POINTS, Period, RuleState
+from domain.derived import titled
 from domain.explanations import CapExplained, ChallengeExplained, DecisionExplained, RuleExplained
 from domain.intake import DECIDED, QUARANTINED
 from domain.rules import AUDIENCE, OUTSIDE
@@ -39,7 +40,7 @@ def paragraph(reasons: Reasons, texts: Texts) -> Markup:
 
 
 def _opening(reasons: Reasons, texts: Texts) -> str:
-    what = bold(reasons.description.rstrip(".") or reasons.event_type)
+    what = bold(texts.written(reasons.description))
     when = texts.instant(reasons.occurred_at, reasons.time_zone)
     if reasons.takes_back:
         return texts.say("On {when} this was taken back: {what}.", when=when, what=what)
@@ -71,7 +72,7 @@ def _sentences(reasons: Reasons, texts: Texts) -> Iterator[str]:
 def _decided(decision: DecisionExplained, texts: Texts) -> Iterator[str]:
     judged = [rule for rule in decision.rules if rule.state == RuleState.ACTIVE]
     paying = [rule for rule in judged if rule.matched and not rule.multiplies]
-    titles = {rule.rule: rule.title or rule.rule for rule in judged}
+    titles = {rule.rule: texts.written(titled(rule.rule, rule.title)) for rule in judged}
     for rule in paying[:MAX_RULES]:
         yield from _matched(rule, titles, texts)
     if not paying:
@@ -153,7 +154,7 @@ def _unmatched(rules: Sequence[RuleExplained], texts: Texts) -> Iterator[str]:
 
 
 def _failed(rule: RuleExplained, texts: Texts) -> str:
-    title = rule.title or rule.rule
+    title = texts.written(titled(rule.rule, rule.title))
     if rule.error is not None:
         return texts.say("“{rule}” could not be computed.", rule=title)
     if rule.failed == OUTSIDE:

@@ -63,9 +63,7 @@ def decision(*rules: RuleExplained, points: int = 0, **changes: Any) -> Decision
 
 
 def reasons(explained: DecisionExplained | None, *, earned: int = 0, **changes: Any) -> Reasons:
-    told = Reasons(
-        "evt_1", "deal.won", "A deal was won.", "decided", AT, explained, ((POINTS, earned),) if earned else ()
-    )
+    told = Reasons("evt_1", "A deal was won", "decided", AT, explained, ((POINTS, earned),) if earned else ())
     return replace(told, **changes)
 
 

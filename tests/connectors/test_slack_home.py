@@ -15,6 +15,7 @@ from connectors.slack.redeem import CHOOSE
 from connectors.slack.texts import Texts
 from domain.account_statements import Category
 from domain.answers import NoPlaces, Unplaced
+from domain.derived import EVENT_TYPES, RECOGNITION_RECEIVED, described
 from domain.homes import Activity
 from domain.slack_users import Apart
 from tests.connectors.slack_answers import AT, shop
@@ -92,6 +93,14 @@ def test_ranks_that_cannot_be_read_are_a_sentence():
 )
 def test_an_entry_is_a_line_in_words(entry, said):
     assert said in words(home.render(replace(new(), activity=(entry,)), ENGLISH))
+
+
+def test_what_laurel_has_found_itself_is_said_in_the_members_language():
+    thanked = Activity(Category.EARNED, 5, AT, described(RECOGNITION_RECEIVED, EVENT_TYPES))
+
+    view = home.render(replace(new(), activity=(thanked,)), Texts.of("de-DE"))
+
+    assert "*+5* · Dank aus dem Team · 04.03.2026" in words(view)
 
 
 def test_more_offers_than_are_shown_are_counted():

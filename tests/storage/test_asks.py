@@ -96,7 +96,7 @@ async def test_why_explains_the_latest_award_and_passes_over_what_earned_nothing
 
     assert isinstance(told, Reasons)
     assert [amount for _, amount in told.earned] == [100]
-    assert latest.event_type == "course.completed"
+    assert latest.description == "course.completed"
     assert [amount for _, amount in latest.earned] == [40]
 
 

@@ -19,6 +19,7 @@ from domain.challenges import ChallengeEvent
 from domain.events import SourcePolicy
 from domain.homes import MAX_ACTIVITY, MAX_APPROVALS, MAX_CHALLENGES, Approval, Home
 from domain.nominations import Approver, Because, Nomination, NominationState
+from domain.sentences import english
 from storage import challenges, homes, intake, leaderboards, nominations, standings
 from storage.tables import rewards
 from tests.challenges import sprint
@@ -74,7 +75,7 @@ async def test_a_home_shows_what_the_member_has_and_what_came_of_it(
 
     points = home.balances.holdings[0].balance.available
     assert points == sum(one.amount for one in home.activity) > 0
-    assert [(one.category, one.about) for one in home.activity] == [
+    assert [(one.category, english(one.about)) for one in home.activity] == [
         (Category.EARNED, "A finished course"),
         (Category.EARNED, "deal.won"),
     ]
