@@ -20,7 +20,7 @@ _STYLE = """
 :root{color-scheme:light dark;--page:#f4f4f6;--paper:#fff;--ink:#1d1c1d;--quiet:#616061;--line:#d9d9de;--accent:#007a5a;
 --danger:#c01343;--link:#1264a3;--tint:#fdf6e3;--initial:#7c5cbf;--on:#fff}
 @media (prefers-color-scheme:dark){:root{--page:#121214;--paper:#1a1d21;--ink:#e3e3e4;--quiet:#a5a7aa;--line:#3a3d42;
---accent:#00855f;--danger:#e8446f;--link:#6cb8ee;--tint:#2b2820;--initial:#8d6fd1}}
+--accent:#00855f;--danger:#f2658c;--link:#6cb8ee;--tint:#2b2820;--initial:#8d6fd1}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.47 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:46rem;margin:0 auto;padding:1rem}

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from html import escape, unescape
 from typing import Any
 
+from sandbox.slack.blocks import MULTI_SELECTS, SELECTS
+
 Json = dict[str, Any]
 Names = Mapping[str, str]  # of users and channels, by id
 
@@ -118,7 +120,8 @@ def _offered(element: Json) -> str:
         for group in groups
     )
     count = sum(len(group["options"]) for group in groups)
-    return f"<details><summary>{count} choices</summary><ul>{items}</ul></details>" if items else ""
+    told = "1 choice" if count == 1 else f"{count} choices"
+    return f"<details><summary>{told}</summary><ul>{items}</ul></details>" if items else ""
 
 
 def _placeholder(element: Json) -> str:
@@ -166,12 +169,12 @@ ELEMENTS: dict[str, Callable[[Json, Names], str]] = {
     "checkboxes": _choices,
     **dict.fromkeys(("plain_text_input", "number_input", "email_text_input", "url_text_input"), _field),
     **dict.fromkeys(("datepicker", "timepicker"), _field),
+    **dict.fromkeys((*SELECTS, *MULTI_SELECTS), _select),
 }
 
 
 def _element(element: Json, names: Names) -> str:
-    """Whatever else there is lets choose one or several of something."""
-    return ELEMENTS.get(element["type"], _select)(element, names)
+    return ELEMENTS[element["type"]](element, names)
 
 
 def _elements(elements: Iterable[Json], names: Names) -> str:

@@ -13,6 +13,12 @@ NAME = re.compile(r'"(laurel\.[a-z_.]+)"')
 LAYERS = ("connectors/slack", "relay", "api/slack", "cli/demo")
 
 
+def names() -> set[str]:
+    """Of all that members do."""
+    modules = (cards, forms, nominations, preferences, redeem)
+    return {value for module in modules for value in vars(module).values() if _is_name(value)}
+
+
 def test_every_name_is_of_the_one_form_and_spelt_once() -> None:
     named = [
         (name, file.parent.name)
@@ -20,15 +26,9 @@ def test_every_name_is_of_the_one_form_and_spelt_once() -> None:
         for file in (ROOT / layer).rglob("*.py")
         for name in NAME.findall(file.read_text())
     ]
-    constants = {
-        value
-        for module in (cards, forms, nominations, preferences, redeem)
-        for value in vars(module).values()
-        if _is_name(value)
-    }
 
-    assert sorted(named) == [(name, "slack") for name in sorted(constants)]
-    assert [name for name in constants if not re.fullmatch(r"laurel\.[a-z]+s\.[a-z]+", name)] == []
+    assert sorted(named) == [(name, "slack") for name in sorted(names())]
+    assert [name for name in names() if not re.fullmatch(r"laurel\.[a-z]+s\.[a-z]+", name)] == []
 
 
 def _is_name(value: Any) -> bool:
