@@ -76,19 +76,24 @@ def socket() -> None:
 
 
 async def _listen(settings: Settings, app_token: str) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     wakeups = Wakeups(settings.listen_url)
     sending = asyncio.create_task(wakeups.send())
     try:
         async with sockets.app(settings, wakeups, now) as taker, sockets.listening(settings, taker, app_token):
             typer.echo("Slack's requests are taken. Ctrl-C ends it.")
-            await stopping.wait()
+            await _asked_to_end()
     except SlackApiError as error:
         raise CommandFailed(f"Slack refuses the app-level token: {error.response['error']}") from None
     finally:
         await runtime.end([sending])
+
+
+async def _asked_to_end() -> None:
+    """Whoever asks for it before this, while Slack is not reached, ends the process as it is."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await stopping.wait()
 
 
 @app.command()

@@ -4,8 +4,9 @@ They take the same way as those by HTTP. What cannot be kept is not acknowledged
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+from aiohttp import ClientError
 from redis.asyncio import Redis
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_sdk.web.async_client import AsyncWebClient
@@ -35,11 +36,14 @@ async def app(settings: Settings, wakeups: Wakeups, clock: Clock) -> AsyncIterat
 
 @asynccontextmanager
 async def listening(settings: Settings, taker: SlackApp, app_token: str) -> AsyncIterator[None]:
-    """Connected to Slack while the block runs, again whenever the connection is lost."""
+    """Connected to Slack while the block runs, again whenever the connection is lost; raises SlackApiError."""
     client = AsyncWebClient(token=app_token, base_url=settings.slack_api_url)
     handler = AsyncSocketModeHandler(taker.bolt, app_token, web_client=client)
-    await handler.connect_async()  # type: ignore[no-untyped-call]
     try:
+        # Connecting tries again for ever, which is right while Slack is away and wrong for a token that it refuses.
+        with suppress(ClientError, TimeoutError):
+            handler.client.wss_uri = await handler.client.issue_new_wss_url()
+        await handler.connect_async()  # type: ignore[no-untyped-call]
         yield
     finally:
         await handler.close_async()  # type: ignore[no-untyped-call]

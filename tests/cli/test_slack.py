@@ -1,7 +1,10 @@
 """`laurel slack` against a Slack of its own: manifest, links, tokens, and what the doctor says."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -9,9 +12,12 @@ import pytest
 from fastapi import FastAPI
 
 from connectors.slack import manifest
-from sandbox.slack.app import CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, create_app
+from sandbox.slack.app import APP_TOKEN, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, create_app
 from sandbox.slack.company import TEAM_ID, TEAM_NAME
+from sandbox.slack.driver import Driver
+from sandbox.slack.notices import Answer
 from tests.cli.conftest import Laurel
+from tests.eventually import eventually
 from tests.sandboxes import running
 
 
@@ -94,6 +100,37 @@ def test_what_a_deactivated_account_means_is_said_for_a_workspace(laurel: Laurel
     assert said.exit_code == 0
     assert listed[0]["config"]["deactivation"] == "leave"
     assert "no workspace T0" in str(unknown.exception)
+
+
+def test_requests_are_taken_over_a_socket_until_somebody_ends_it(
+    laurel: Laurel, slack: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(laurel, slack)
+    without = laurel("slack", "socket")
+    monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-another")
+    refused = laurel("slack", "socket")
+    monkeypatch.setenv("SLACK_APP_TOKEN", APP_TOKEN)
+    with ThreadPoolExecutor(1) as people:
+        asking = people.submit(asyncio.run, ask_and_end_it(slack.state.slack))
+        taken = laurel("slack", "socket")
+
+    assert "set SLACK_APP_TOKEN first" in str(without.exception)
+    assert "Slack refuses the app-level token: invalid_auth" in str(refused.exception)
+    assert (taken.exit_code, taken.output) == (0, "Slack's requests are taken. Ctrl-C ends it.\n")
+    assert (asking.result().is_taken, asking.result().json) == (True, {})
+
+
+async def ask_and_end_it(slack: Driver) -> Answer:
+    """What Owen is answered at once, as soon as somebody listens; then that ends as Ctrl-C ends it."""
+
+    async def is_open() -> None:
+        assert slack.webhook.socket is not None
+
+    try:
+        await eventually(is_open)
+        return await slack.command("owen", "general", "/laurel", "balance")
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_the_doctor_says_what_to_do_before_anything_is_set_up(laurel: Laurel) -> None:
