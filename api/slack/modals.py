@@ -234,7 +234,7 @@ _BY_SHORTCUT: Mapping[str, tuple[Title, Fill]] = {
 _BY_ACTION: Mapping[str, tuple[Title, Fill]] = {
     forms.OPEN_NOMINATION: (forms.nomination_title, _nomination),
     forms.OPEN_THANKS: (forms.thanks_title, _thanks),
-    forms.CHANGE_AMOUNT: (lambda texts: texts.say("Approve, but change"), _change),
+    forms.CHANGE_AMOUNT: (lambda texts: texts.say("Change the amount"), _change),
     forms.DECLINE: (lambda texts: texts.say("Decline"), _decline),
     settings.OPEN: (settings.title, _settings),
     cards.WRITE_WORDS: (cards.words_title, _words),

@@ -237,7 +237,7 @@ def _line(line: Line, answer: Places, texts: Texts) -> Markup:
         else texts.amount(line.amount, answer.unit)
     )
     who = joined(" ", [name(line.name), texts.say("(you)")]) if line.is_own else name(line.name)
-    told = joined("  ", [f"{texts.number(line.rank)}." if line.rank else "·", who, amount])
+    told = joined(" ", [f"{texts.number(line.rank)}." if line.rank else "·", who, "·", amount])
     return bold(told) if line.is_own else told
 
 

@@ -148,7 +148,7 @@ def decisions(nomination_id: str, texts: Texts) -> Block:
     """The buttons of who decides on a nomination."""
     return actions(
         button(texts.say("Approve"), APPROVE, value=nomination_id, style="primary"),
-        button(texts.say("Approve, but change"), CHANGE_AMOUNT, value=nomination_id),
+        button(texts.say("Change the amount"), CHANGE_AMOUNT, value=nomination_id),
         button(texts.say("Decline"), DECLINE, value=nomination_id, style="danger"),
     )
 
@@ -238,6 +238,8 @@ def _how_far(card: ChallengeStep, texts: Texts) -> Iterator[str]:
 def _people(card: ChallengeStep, texts: Texts) -> str:
     if not card.people:
         return texts.say("Nobody has completed anything.")
+    if card.kind == CHALLENGE_SETTLED:
+        return texts.count("{n} person took part", "{n} people took part", card.people)
     return texts.count("{n} person takes part", "{n} people take part", card.people)
 
 
@@ -258,7 +260,7 @@ def _celebration(card: Celebration, texts: Texts) -> dict[str, Any]:
     if card.earned:
         earned = texts.listed(texts.amount(n, unit) for unit, n in card.earned)
         blocks.append(section(texts.say("The day has brought {earned}.", earned=earned)))
-    blocks += [section(lines([quote(one.words), name(one.name)])) for one in card.words]
+    blocks += [section(lines([bold(name(one.name)), quote(one.words)])) for one in card.words]
     if card.more:
         blocks.append(context(texts.count("{n} more has written", "{n} more have written", card.more)))
     return message(told, [*blocks, *_beneath(card, texts)])

@@ -108,7 +108,7 @@ def change_of_amount(nomination: Nomination, most: int, texts: Texts) -> View:
     """Approve with another amount."""
     hint = texts.say("At most {most} points; {proposed} were proposed.", most=most, proposed=nomination.amount)
     return blocks.modal(
-        texts.say("Approve, but change"),
+        texts.say("Change the amount"),
         [
             _amount(texts.say("Points"), hint, texts),
             _comment(texts.say("Anything to say about it?"), texts, optional=True),
@@ -196,7 +196,7 @@ def thanks(
         options = [blocks.option(one, _name_of(one)) for one in values]
         select = blocks.select("value", options, placeholder=texts.say("One of our values"))
         asked.append(blocks.input(texts.say("Which of our values?"), select, block_id="value", optional=True))
-    private = blocks.checkboxes("private", [blocks.option(texts.say("Only they shall know"), "private")])
+    private = blocks.checkboxes("private", [blocks.option(texts.say("Only the people I thank"), "private")])
     asked.append(blocks.input(texts.say("Who may see it?"), private, block_id="private", optional=True))
     return blocks.modal(
         thanks_title(texts),
@@ -287,7 +287,7 @@ def _amount(label: str, hint: str, texts: Texts, *, optional: bool = False) -> b
 
 def _comment(label: str, texts: Texts, *, optional: bool) -> blocks.Block:
     field = blocks.text_input("comment", multiline=True, most=MAX_REASON)
-    hint = texts.say("Who has nominated reads it.")
+    hint = texts.say("Whoever made the nomination reads it.")
     return blocks.input(label, field, block_id="comment", hint=hint, optional=optional)
 
 

@@ -65,7 +65,8 @@ def render(shown: Home, texts: Texts) -> View:
 
 def render_apart(why: Apart, texts: Texts) -> View:
     """The page of somebody who takes no part, and what they can do about it."""
-    return home([header(texts.say("Welcome to Laurel")), section(answers.apart(why, texts))])
+    title = texts.say("Welcome to Laurel") if why is Apart.UNKNOWN else "Laurel"
+    return home([header(title), section(answers.apart(why, texts))])
 
 
 # -- What there is -------------------------------------------------------------------------------------------------

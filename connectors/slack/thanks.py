@@ -17,6 +17,7 @@ from connectors.slack.texts import Texts, later
 from domain.asks import Topic
 from domain.commands import Refused
 from domain.recognitions import MAX_REASON
+from domain.sentences import Value
 
 _EMOJI = re.compile(r":([a-z0-9_+'-]{1,100})(?:::skin-tone-[2-6])?:")
 _MARKS = re.compile(r"<[@#!][^>]*>|:[a-z0-9_+'-]{1,100}:")
@@ -55,17 +56,17 @@ def announcement(
     """What everybody in the channel reads; giver and receivers are Slack's ids."""
     whom = texts.listed([person(one) for one in receivers])
     said = [texts.say("{giver} thanks {receivers}", giver=person(giver), receivers=whom)]
-    detail = [f"+{amount}", f"#{value}" if value else ""]
+    detail = [texts.change(amount), f"#{value}" if value else ""]
     block = blocks.section(joined("\n", [*said, *([reason] if reason else [])]))
     return blocks.message(said[0], [block, blocks.context(joined(" · ", [bold(one) for one in detail if one]))])
 
 
-def given(receivers: Sequence[str], amount: int, left: int | None, texts: Texts) -> Mapping[str, Any]:
+def given(receivers: Sequence[str], amount: int, texts: Texts) -> Mapping[str, Any]:
     """What the giver reads."""
-    whom = texts.listed([person(one) for one in receivers])
-    text = texts.say("You gave {receivers} {amount} each.", receivers=whom, amount=amount)
-    rest = texts.say("You have {left} left to give.", left=left) if left is not None else ""
-    return blocks.message(joined(" ", filter(None, [text, rest])))
+    who: dict[str, Value] = {"receivers": texts.listed([person(one) for one in receivers]), "amount": amount}
+    return blocks.message(
+        texts.count("You gave {receivers} {amount}.", "You gave {receivers} {amount} each.", len(receivers), **who)
+    )
 
 
 _REFUSALS: Mapping[str, str] = {

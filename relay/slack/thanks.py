@@ -62,7 +62,7 @@ async def by_command(session: AsyncSession, context: Context, ask: Thanks) -> Se
     outcome = await _give(session, context, ask)
     if isinstance(outcome, Refused):
         return [(blocks.message(words.refusal(outcome, texts)), False)]
-    confirmation = words.given(ask.receivers, outcome.recognitions[0].amount, None, texts)
+    confirmation = words.given(ask.receivers, outcome.recognitions[0].amount, texts)
     if ask.private:
         return [(confirmation, False)]
     return [(_announcement(context, ask.receivers, outcome), True)]
@@ -78,7 +78,7 @@ async def by_form(session: AsyncSession, context: Context, view: Mapping[str, An
     outcome = await _give(session, context, ask)
     if isinstance(outcome, Refused):
         return errors(words.field_of(outcome.code), words.refusal(outcome, texts))
-    confirmation = direct(context, words.given(ask.receivers, outcome.recognitions[0].amount, None, texts))
+    confirmation = direct(context, words.given(ask.receivers, outcome.recognitions[0].amount, texts))
     channel = view["private_metadata"]
     if not ask.private and policy and channel in policy.channels:
         said = _announcement(context, ask.receivers, outcome)

@@ -110,7 +110,7 @@ def _said(texts: Texts) -> list[Message]:
     ended = Proposed("nom_1", "Team player", 100, "Ben Berg", NominationState.DECLINED)
     return [
         thanks.announcement(MAYA, [OWEN, GRACE], 10, "teamwork", reason, texts),
-        thanks.given([OWEN, GRACE], 10, 30, texts),
+        *(thanks.given(some, 10, texts) for some in ([OWEN], [OWEN, GRACE])),
         thanks.lacking(texts),
         *(nominations.render(one, texts) for one in (pending, ended)),
         *({"text": one} for one in told),

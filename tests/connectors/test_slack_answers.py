@@ -161,7 +161,7 @@ def test_a_board_has_names_and_ranks_and_some_without_a_number():
     told = said(Places(Board("week", 1, "Sales", window=Window.WEEK), POINTS, ("Berlin",), lines, None))
 
     assert told == (
-        "*Sales, Berlin, this week*\n7.  Ben &lt;@U1&gt;  90 points\n*8.  Ada (you)  80 points*\n·  Cleo  70 points"
+        "*Sales, Berlin, this week*\n7. Ben &lt;@U1&gt; · 90 points\n*8. Ada (you) · 80 points*\n· Cleo · 70 points"
     )
 
 

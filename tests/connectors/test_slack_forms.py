@@ -91,7 +91,7 @@ def messages(texts: Texts) -> list[Mapping[str, Any]]:
     return [
         thanks.announcement(TEAM[0], TEAM, MAX_THANKS, long(MAX_TITLE), long(MAX_REASON), texts),
         thanks.announcement(TEAM[0], TEAM[:1], 1, None, "", texts),
-        thanks.given(TEAM, MAX_THANKS, MAX_AMOUNT, texts),
+        thanks.given(TEAM, MAX_THANKS, texts),
         thanks.lacking(texts),
     ]
 

@@ -26,7 +26,7 @@ def test_the_demonstration_keeps_every_promise_and_gives_the_sandboxes_back(stac
     }
     assert "Using the stack that runs here" in done.stdout
     assert f"{stack.ui_url}/namespaces/default/workflows/order%2Ford_" in done.stdout
-    assert "    │ [Approve] [Approve, but change] [Decline]" in done.stdout
+    assert "    │ [Approve] [Change the amount] [Decline]" in done.stdout
     assert webhooks(stack) == before
     assert slack_workspaces(stack, "Sample company") == ["T0SANDBOX1"]
 
