@@ -1,65 +1,60 @@
-"""docs/slack-for-employees.md says what `/laurel help` says; `python -m tests.docs.test_slack_help` writes it anew."""
+"""docs/slack-for-employees.md says all that members can do; `python -m tests.docs.test_slack_help` for commands."""
 
 import inspect
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from connectors.slack import commands
+from connectors.slack import commands, manifest
 from connectors.slack.commands import WORDS
 from connectors.slack.guide import ENTRIES
 from connectors.slack.texts import TRANSLATED, Texts
 from domain.asks import Topic
+from tests.connectors import slack_gallery
 
 PAGE = Path(__file__).parents[2] / "docs" / "slack-for-employees.md"
-MAX_LINES = 200  # one page
-INTRODUCTION = """\
-# Laurel in Slack
-
-What you can do without leaving Slack. Write a command in any conversation: only you see what Laurel answers, in the
-language that you have chosen in Slack if that is English, German or French. `/laurel` alone shows this as well.
-
-This page is compared with the code by a test.
-"""
-REDEEMING = """
-## How a reward comes to you
-
-Choose something in `/laurel rewards`: you see what it costs and what you have. Look at the address twice and order. Its
-price is set aside at once, and Laurel tells you when it is on its way. A gift card goes to that e-mail address and
-nowhere else: no code and no link is ever shown in Slack. If it cannot be carried out, your points come back by
-themselves.
-"""
-CHOOSING = """
-## What you are told, and what you take back
-
-`/laurel settings`, or *Notifications* at Home, asks what you want to be told, in which hours and on which days you are
-left alone, and how many messages a day are enough. Beneath each field stands what your company has chosen, and what you
-leave as it is follows that. A nomination on which nobody has decided is taken back with *Withdraw*, beneath the message
-that confirmed it or at Home.
-"""
-GRAMMAR = """
-## Commands, exactly
-
-"""
+MAX_LINES = 160  # one page
+WIDTH = 130
+BEGIN, END = "<!-- commands: begin -->\n", "<!-- commands: end -->\n"
 
 
 def page() -> str:
-    """docs/slack-for-employees.md as it should be."""
-    return INTRODUCTION + "".join(map(_section, ENTRIES)) + REDEEMING + CHOOSING + GRAMMAR + _grammar()
+    """The page with its commands as they should be."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    return before + BEGIN + "".join(map(_section, ENTRIES)) + _grammar() + END + rest.partition(END)[2]
 
 
 def _section(topic: Topic) -> str:
     entry = ENTRIES[topic]
-    examples = "\n".join([entry.example, *(Texts.of(language).say(entry.example) for language in TRANSLATED)])
-    words = ", ".join(f"`{word}`" for word in WORDS[topic])
-    told = " ".join((entry.does, *entry.more))
-    return f"\n## {topic.capitalize()}\n\n{told}\n\n```text\n{examples}\n```\n\nWords: {words}.\n"
+    examples = [entry.example, *(Texts.of(language).say(entry.example) for language in TRANSLATED)]
+    told = fill(" ".join((entry.does, *entry.more)), WIDTH)
+    return f"\n### {topic.capitalize()}\n\n{told}\n\nFor example {_codes(examples)}. Words: {_codes(WORDS[topic])}.\n"
+
+
+def _codes(texts: Iterable[str]) -> str:
+    return ", ".join(f"`{text}`" for text in texts)
 
 
 def _grammar() -> str:
     told = inspect.getdoc(commands) or ""
     [grammar] = [part for part in told.split("\n\n") if part.startswith("    ")]
-    return f"```text\n{inspect.cleandoc(grammar)}\n```\n"
+    return f"\n### Exactly\n\n```text\n{inspect.cleandoc(grammar)}\n```\n\n"
+
+
+def _buttons(shown: Any) -> Iterator[str]:
+    """What is written on the buttons in it."""
+    if isinstance(shown, dict):
+        if shown.get("type") == "button":
+            yield shown["text"]["text"]
+        shown = shown.values()
+    elif not isinstance(shown, list):
+        return
+    for part in shown:
+        yield from _buttons(part)
 
 
 def test_the_page_has_every_command():
@@ -68,6 +63,18 @@ def test_the_page_has_every_command():
 
 def test_the_page_is_one_page():
     assert len(page().splitlines()) <= MAX_LINES
+
+
+def test_every_shortcut_and_every_button_is_named():
+    features = YAML(typ="safe").load(manifest.FILE.read_text())["features"]
+    assert features["app_home"]["home_tab_enabled"]
+    room = slack_gallery.ordinary(Texts.of("en-US"))
+    shown = [*(message for channel in room.channels.values() for message in channel), *room.homes.values()]
+    named = {shortcut["name"] for shortcut in features["shortcuts"]} | {*_buttons(shown)}
+
+    assert len(named) >= 16
+    told = " ".join(PAGE.read_text().split())
+    assert [name for name in sorted(named) if f"*{name}*" not in told] == []
 
 
 @pytest.mark.parametrize("topic", Topic)
