@@ -630,6 +630,9 @@ async def test_people_act_on_request_and_everything_is_shown(slack: Driver, app:
     assert "&lt;script&gt;Hi" in page
 
 
+SURE = ("Sure?", "It is for ever.", "Go on", "Stop")
+
+
 async def test_the_page_shows_every_kind_of_block(slack: Driver, bot: AsyncWebClient, http: httpx.AsyncClient) -> None:
     options = [{"text": plain("Option one"), "value": "1", "description": plain("Described")}]
     picture = {"type": "image", "image_url": "https://example.com/a.png", "alt_text": "Pictured"}
@@ -639,10 +642,12 @@ async def test_the_page_shows_every_kind_of_block(slack: Driver, bot: AsyncWebCl
         {"type": kind, "action_id": kind, "options": options}
         for kind in ("static_select", "radio_buttons", "checkboxes")
     ]
-    rest = [{"type": kind, "action_id": kind} for kind in ("users_select", "multi_users_select", "datepicker")]
+    pickers = ("users_select", "multi_users_select", "datepicker", "timepicker")
+    rest = [{"type": kind, "action_id": kind} for kind in pickers]
+    dialog = {name: plain(said) for name, said in zip(("title", "text", "confirm", "deny"), SURE, strict=True)}
     blocks: list[Json] = [
         {"type": "header", "text": plain("Headed")},
-        {"type": "section", "text": marked, "accessory": button("go")},
+        {"type": "section", "text": marked, "accessory": button("go") | {"confirm": dialog}},
         {"type": "section", "fields": [plain("Left"), plain("Right")]},
         {"type": "divider"},
         {"type": "context", "elements": [picture, plain("Beside")]},
@@ -660,7 +665,7 @@ async def test_the_page_shows_every_kind_of_block(slack: Driver, bot: AsyncWebCl
     page = (await http.get("/")).text
 
     words = "Headed Press Left Right Pictured Beside Titled Asked Begun Rich Quoted Described"
-    assert [word for word in words.split() if word not in page] == []
+    assert [word for word in [*words.split(), *SURE] if word not in page] == []
     assert "<strong>Bold</strong> <em>italic</em> <s>struck</s> <code>code</code>" in page
     assert '<a href="https://example.com?a=1&amp;b=2" rel=noreferrer>Link</a> <b class=mention>@Ruth</b>' in page
     assert "&lt;tag&gt;" in page
