@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy import select
 
+from domain.members import MemberStatus
 from domain.slack_users import SlackUser
 from domain.slack_workspaces import Workspace, WorkspaceState
 from sandbox.slack.driver import Driver
-from storage import slack_users, slack_workspaces
+from storage import members, slack_users, slack_workspaces
 from storage.tables import notifications
 from tests.programs import make_member
 from tests.relay.slack.conftest import Company
@@ -56,14 +57,16 @@ async def test_a_token_of_somebody_that_is_revoked_leaves_the_app_where_it_is(co
     assert (await workspace(company)).state is WorkspaceState.INSTALLED
 
 
-async def test_an_account_that_is_deactivated_is_followed_and_told(company: Company) -> None:
+async def test_whose_account_is_deactivated_has_left(company: Company) -> None:
     await company.slack.command("owen", "general", "/laurel", "balance")
     await company.work()
     await company.slack.change("owen", deleted=True)
     await company.work()
 
     assert (await account(company, "owen")).deleted
-    assert (await kinds(company)).count("slack_user_deactivated") == 1
+    async with company.database.begin() as session:
+        owen = await members.get(session, company.program_id, company.members["owen"])
+    assert owen.status is MemberStatus.LEFT
 
 
 async def test_whoever_was_unknown_is_a_member_once_their_account_has_the_members_address(company: Company) -> None:
