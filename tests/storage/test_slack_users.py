@@ -153,8 +153,8 @@ async def test_where_an_hris_says_who_works_here_who_is_deactivated_stays_and_ad
     session: AsyncSession, connection: Connection, ada: str
 ) -> None:
     program = await programs.get(session, connection.program_id)
-    hris: dict[str, Any] = {"kind": "bamboohr", "name": "hris", "config": {"company": "acme"}, "secrets": {"api_key": "k"}}
-    await connections.insert(session, KEYRING, program, **hris, now=NOW)
+    sealed: dict[str, Any] = {"config": {"company": "acme"}, "secrets": {"api_key": "k"}}
+    await connections.insert(session, KEYRING, program, kind="bamboohr", name="hris", **sealed, now=NOW)
     await keep(session, connection)
 
     for seconds in (1, 2):
