@@ -1,7 +1,9 @@
 """What every test may ask for: real servers of the run, and a database, a Redis and a Temporal of its own on them."""
 
 import asyncio
+import functools
 import os
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +35,9 @@ from workflows.plugin import LaurelPlugin
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+# All HTTP clients share one: each would read the world's certificates first, 25 ms for requests that are not encrypted.
+ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
 
 # Tests that take long, wait for much and share one stack: they begin first, so that none of them ends last.
 LONG = ("tests/judges/", "tests/faults/", "tests/journeys/", "tests/cli/test_up.py")
