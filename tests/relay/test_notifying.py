@@ -325,7 +325,7 @@ async def test_a_birthday_is_celebrated_in_the_morning_with_what_it_brought_and_
         query = select(slack_messages.c.content).where(slack_messages.c.program_id == acme.program_id)
         last = (await session.execute(query.order_by(slack_messages.c.id.desc()).limit(1))).scalar_one()
     texts = [block["text"]["text"] for block in last["blocks"][:-1]]
-    assert texts == ["*Happy birthday, ada!*", "The day has brought 25 points.", ">All the best, Ada\nben"]
+    assert texts == ["*Happy birthday, ada!*", "The day has brought 25 points.", "*ben*\n>All the best, Ada"]
     assert own_words == "All the best, Ada"
 
 
