@@ -5,10 +5,10 @@ from datetime import timedelta
 import httpx
 import orjson
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.slack import bolt, submissions
 from settings import Settings
 from storage.database import Database
 from storage.keyring import Keyring
@@ -46,15 +46,6 @@ async def kept(engine: AsyncEngine) -> list[tuple[str, str]]:
         return [(row.kind, row.key) for row in rows]
 
 
-async def test_an_event_is_kept_before_it_is_acknowledged(
-    anyone: httpx.AsyncClient, program_id: str, engine: AsyncEngine
-) -> None:
-    answer = await send_event(anyone, HOME_OPENED)
-
-    assert answer.status_code == 200
-    assert await kept(engine) == [("event", "event:Ev1")]
-
-
 async def test_a_redelivered_request_is_acknowledged_again_and_kept_once(
     anyone: httpx.AsyncClient, program_id: str, engine: AsyncEngine
 ) -> None:
@@ -68,8 +59,9 @@ async def test_a_redelivered_request_is_acknowledged_again_and_kept_once(
 
 
 async def test_what_people_press_and_fill_in_is_known_by_what_it_is(
-    anyone: httpx.AsyncClient, program_id: str, engine: AsyncEngine
+    anyone: httpx.AsyncClient, program_id: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(submissions, "KNOW_SECONDS", 0.1)
     who = {"team": {"id": TEAM}, "user": {"id": USER}}
     action = {"action_id": "laurel.nominations.approve", "action_ts": "1.2", "value": "nom_1"}
     view = {"type": "modal", "id": "V1", "hash": "1.a", "callback_id": "laurel.x", "state": {"values": {}}}
@@ -165,8 +157,9 @@ async def test_a_request_that_is_signed_and_makes_no_sense_is_a_bad_request(
 
 
 async def test_while_nothing_can_be_kept_nothing_is_acknowledged(
-    app: FastAPI, anyone: httpx.AsyncClient, program_id: str, engine: AsyncEngine
+    anyone: httpx.AsyncClient, program_id: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bolt, "KEEP_SECONDS", 0.2)
     async with engine.begin() as connection:
         await connection.exec_driver_sql("LOCK TABLE slack_workspaces IN ACCESS EXCLUSIVE MODE")
 
@@ -176,6 +169,7 @@ async def test_while_nothing_can_be_kept_nothing_is_acknowledged(
     assert command.status_code == 200
     assert "not taken" in command.json()["text"]
     assert await kept(engine) == []
+    monkeypatch.undo()
     assert (await send_event(anyone, HOME_OPENED)).status_code == 200
     assert await kept(engine) == [("event", "event:Ev1")]
 

@@ -3,6 +3,9 @@
 from functools import partial
 from typing import Any
 
+import pytest
+
+from api.slack import submissions
 from connectors.slack import forms
 from relay.slack import celebrations
 from sandbox.slack.faults import Fault
@@ -34,7 +37,10 @@ async def test_a_form_that_was_refused_for_a_moment_is_judged_anew(company: Comp
     assert taken.json == {}
 
 
-async def test_while_slack_takes_its_time_a_form_is_answered_by_what_is_known(company: Company) -> None:
+async def test_while_slack_takes_its_time_a_form_is_answered_by_what_is_known(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submissions, "KNOW_SECONDS", 0.1)
     filled = await open_nomination(company)
     company.slack.faults.append(Fault(kind="slow", method="users.info", delay_seconds=30.0))
     answer = await company.slack.submit("owen", filled)
