@@ -203,8 +203,15 @@ async def _find_place(session: AsyncSession, told: Notification, policy: Notific
     if told.member_id is not None:
         channel = policy.celebrations.channel if told.kind in CELEBRATIONS else ""
     if channel:
-        return await dispatches.find_place(session, told.program_id, policy.workspace, channel)
+        return await _find_channel(session, told.program_id, policy.workspace, channel)
     return await _find_person(session, told.program_id, told.member_id) if told.member_id else None
+
+
+async def _find_channel(session: AsyncSession, program_id: str, workspace: str, channel: str) -> Place | None:
+    place = await dispatches.find_place(session, program_id, workspace, channel)
+    if place is None:
+        return None
+    return replace(place, locale=await slack_users.locale_of(session, program_id, place.connection_id, channel))
 
 
 async def _find_person(session: AsyncSession, program_id: str, member_id: str) -> Place | None:
@@ -267,8 +274,8 @@ async def _edit(session: AsyncSession, told: Notification, key: str, now: dateti
     if card is None:
         return
     where = known.place
-    user = await slack_users.find(session, told.program_id, where.connection_id, where.conversation)
-    content = cards.render(card, Texts.of(user.locale if user else None))
+    locale = await slack_users.locale_of(session, told.program_id, where.connection_id, where.conversation)
+    content = cards.render(card, Texts.of(locale))
     edit = Outgoing(key, where.connection_id, where.conversation, content, MessageKind.EDIT, edits=message_key(told.id))
     await slack_messages.send(session, told.program_id, [edit], now=now)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, tuple_, update
+from sqlalchemy import RowMapping, Select, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -73,6 +73,30 @@ async def list_of_member(session: AsyncSession, program_id: str, member_id: str)
         .order_by(slack_users.c.seen_at.desc(), slack_users.c.connection_id, slack_users.c.user_id)
     )
     return [_user(row) for row in (await session.execute(own)).mappings()]
+
+
+async def locale_of(session: AsyncSession, program_id: str, connection_id: str, conversation: str) -> str | None:
+    """In which language to speak there: a person's locale; in a channel, that of most people of the workspace.
+
+    None while nobody is known who has any.
+    """
+    person = await find(session, program_id, connection_id, conversation)
+    if person is not None:
+        return person.locale
+    language = func.split_part(slack_users.c.locale, "-", 1)
+    spoken: Select[tuple[str]] = (
+        select(func.mode().within_group(slack_users.c.locale))
+        .where(
+            slack_users.c.program_id == program_id,
+            slack_users.c.connection_id == connection_id,
+            slack_users.c.locale.is_not(None),
+            ~slack_users.c.deleted,
+        )
+        .group_by(language)
+        .order_by(func.count().desc(), language)
+        .limit(1)
+    )
+    return await session.scalar(spoken)
 
 
 async def keep(

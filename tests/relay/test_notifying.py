@@ -402,9 +402,10 @@ async def test_a_tier_and_a_badge_say_by_which_event_they_came(acme: Acme) -> No
     assert len(await acme.buttons()) == 2
 
 
-async def test_a_german_is_told_in_german_at_once_and_in_a_digest(acme: Acme) -> None:
+async def test_a_german_is_told_in_german_at_once_and_in_a_digest_and_so_is_a_channel_of_germans(acme: Acme) -> None:
     async with acme.database.begin() as session:
-        await session.execute(update(slack_people).values(locale="de-DE"))
+        theirs = update(slack_people).where(slack_people.c.program_id == acme.program_id)
+        await session.execute(theirs.values(locale="de-DE"))
         await apply(session, acme.program_id, SAMPLE | POLICY | GAME)
         await intake.record(session, acme.program_id, [deal(1, "ada")], TOLD, as_of=NOW)
     await acme.prefer(daily_limit=1)
@@ -415,7 +416,8 @@ async def test_a_german_is_told_in_german_at_once_and_in_a_digest(acme: Acme) ->
         "*Du bist jetzt bronze* Du hast bronze erreicht. Gut gemacht!",
         "*Neues Abzeichen: First deal* Gut gemacht!",
     }
-    _, [now, why], [header, later] = await acme.blocks()
+    [administrators], [now, why], [header, later] = await acme.blocks()
+    assert administrators["text"]["text"].startswith("*Der Slack-Workspace Acme wurde verbunden*")
     assert {now["text"]["text"].replace("\n", " "), later["text"]["text"]} == told
     assert why["elements"][0]["text"]["text"] == "Warum?"
     assert header["text"]["text"] == "1 Sache, die seitdem passiert ist"

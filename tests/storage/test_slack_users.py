@@ -181,6 +181,19 @@ async def test_where_nothing_else_says_who_works_here_a_deactivated_member_has_l
     assert await slack_users.list_of_member(session, connection.program_id, ada) == [back]
 
 
+async def test_a_channel_is_spoken_to_as_most_people_of_the_workspace_are(
+    session: AsyncSession, connection: Connection
+) -> None:
+    async def spoken(conversation: str) -> str | None:
+        return await slack_users.locale_of(session, connection.program_id, connection.id, conversation)
+
+    nobody = await spoken("C1")
+    for n, locale in enumerate(("de-DE", "en-GB", "en-US", "en-US", "de-DE", None)):
+        await keep(session, connection, user_id=f"U{n}", locale=locale)
+
+    assert (nobody, await spoken("C1"), await spoken("U0"), await spoken("U5")) == (None, "en-US", "de-DE", None)
+
+
 async def test_a_member_is_spoken_to_in_workspaces_that_are_installed(
     session: AsyncSession, connection: Connection, ada: str
 ) -> None:
