@@ -28,7 +28,9 @@ MAX_KEY = 200  # characters
 MAX_REASON = 2_000  # characters
 MAX_RECEIVERS = 50  # of one thanks
 
+IN_SLACK = "slack:"  # how the key begins of what somebody has done there; the key of their request follows
 RECEIVED = "recognition_received"  # the kind of notification that tells a receiver
+TAKEN_BACK = sentence("These thanks were taken back.")  # what a receiver reads instead of them then
 
 
 # -- What a program declares ---------------------------------------------------------------------------------------
@@ -143,6 +145,11 @@ class Recognition:
     given_at: datetime
     state: RecognitionState = RecognitionState.GIVEN
     withdrawn_at: datetime | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was not taken back."""
+        return self.state is RecognitionState.GIVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +332,12 @@ def recognition(
         event_id=event_id,
         given_at=given_at,
     )
+
+
+def announcement_key(key: str) -> str | None:
+    """What names the message in Slack by which thanks under this key were announced; None of what no form began."""
+    asked_by = key.removeprefix(IN_SLACK)
+    return None if asked_by == key else f"{asked_by}/announced"
 
 
 def telling(found: Recognition, giver_name: str, unit: Unit) -> Telling:

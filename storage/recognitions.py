@@ -29,7 +29,7 @@ from domain.recognitions import (
     Thanks,
     Withdrawn,
 )
-from storage import commands, configurations, facts, intake, members, notifications, people, sets
+from storage import commands, configurations, dispatches, facts, intake, members, notifications, people, sets
 from storage.hot_path import Found, run
 from storage.ids import new_id
 from storage.recognition_tables import recognitions
@@ -72,7 +72,7 @@ async def give(session: AsyncSession, program_id: str, giving: Giving, *, as_of:
     configuration = await configurations.get_active(session, program_id)
     known = await _lock_key(session, program_id, giving.key)
     if not known:
-        return await _give(session, configuration, giving, as_of, as_of=as_of)
+        return await _give(session, configuration, giving, as_of, (), as_of=as_of)
     _, into = await people.follow_again(session, program_id, {giving.giver_id, *giving.receiver_ids})
     if domain.says_the_same(giving, known, into):
         return Given(tuple(known), is_new=False)
@@ -87,7 +87,7 @@ async def withdraw(
     known = await _lock_key(session, program_id, key)
     if not known:
         return Refused("not_found", "there are no such thanks")
-    return await _withdraw(session, program_id, _standing(known), actor, as_of)
+    return await _withdraw(session, program_id, known, _standing(known), actor, as_of)
 
 
 async def withdraw_one(
@@ -97,7 +97,7 @@ async def withdraw_one(
     await configurations.get_active(session, program_id)
     known = await _lock_key(session, program_id, (await get(session, program_id, recognition_id)).key)
     these = [one for one in _standing(known) if one.id == recognition_id]
-    await _withdraw(session, program_id, these, actor, as_of)
+    await _withdraw(session, program_id, known, these, actor, as_of)
     return await get(session, program_id, recognition_id)
 
 
@@ -115,7 +115,7 @@ async def settle(
     known = await _lock_key(session, program_id, giving.key)
     standing = _standing(known)
     if await _hear(session, program_id, giving.key, Presence(at, True)) and not standing:
-        return await _give(session, configuration, giving, min(at, as_of), as_of=as_of, is_first=not known)
+        return await _give(session, configuration, giving, min(at, as_of), known, as_of=as_of)
     return Given(tuple(standing), is_new=False) if standing else Withdrawn()
 
 
@@ -124,9 +124,10 @@ async def take_away(
 ) -> Given | Withdrawn | Refused:
     """The sign of this key is gone as of the time `at`, whoever gave it: known also of one that was never seen."""
     await configurations.get_active(session, program_id)
-    standing = _standing(await _lock_key(session, program_id, key))
+    known = await _lock_key(session, program_id, key)
+    standing = _standing(known)
     if await _hear(session, program_id, key, Presence(at, False)):
-        return await _withdraw(session, program_id, standing, actor, as_of)
+        return await _withdraw(session, program_id, known, standing, actor, as_of)
     return Given(tuple(standing), is_new=False) if standing else Withdrawn()
 
 
@@ -155,6 +156,12 @@ async def get(session: AsyncSession, program_id: str, recognition_id: str) -> Re
     if not found:
         raise LookupError(f"no recognition {recognition_id}")
     return found[0]
+
+
+async def list_under(session: AsyncSession, program_id: str, key: str) -> list[Recognition]:
+    """All that was ever given under the key, oldest first."""
+    statement = f"{_SELECT} AND r.key = %(key)s ORDER BY r.id"
+    return _recognitions(await run(session, statement, {"program_id": program_id, "key": key}))
 
 
 async def list_page(
@@ -198,12 +205,11 @@ async def _lock_key(session: AsyncSession, program_id: str, key: str) -> list[Re
     To be called before the transaction locks any event or member.
     """
     await run(session, _LOCK_KEY, {"name": f"recognition:{program_id}:{key}"})
-    statement = f"{_SELECT} AND r.key = %(key)s ORDER BY r.id"
-    return _recognitions(await run(session, statement, {"program_id": program_id, "key": key}))
+    return await list_under(session, program_id, key)
 
 
 def _standing(known: Sequence[Recognition]) -> list[Recognition]:
-    return [one for one in known if one.state is RecognitionState.GIVEN]
+    return [one for one in known if one.stands]
 
 
 async def _find_presence(session: AsyncSession, program_id: str, key: str) -> Presence | None:
@@ -219,10 +225,11 @@ async def _give(
     configuration: Configuration,
     giving: Giving,
     at: datetime,
+    known: Sequence[Recognition],
     *,
     as_of: datetime,
-    is_first: bool = True,
 ) -> Given | Refused:
+    """`known` was given under the key before, and taken back: whoever was told of it reads that it stands again."""
     policy, program_id = domain.policy_of(configuration), configuration.program_id
     if policy is None:
         return Refused("recognition_not_configured", "the program's configuration has no recognition")
@@ -233,7 +240,9 @@ async def _give(
     if refused := await _lack(session, configuration, policy, thanks, as_of):
         return refused
     given = await _record(session, program_id, thanks, at, as_of)
-    if is_first:
+    if known:
+        await _retell(session, program_id, known, given, as_of)
+    else:
         await _tell(session, configuration, given, as_of)
     return Given(tuple(given), is_new=True)
 
@@ -306,12 +315,31 @@ async def _tell(
     await notifications.tell_all(session, program_id, RECEIVED, tellings, now=as_of)
 
 
+async def _retell(
+    session: AsyncSession,
+    program_id: str,
+    known: Sequence[Recognition],
+    changed: Sequence[Recognition],
+    as_of: datetime,
+) -> None:
+    """Receivers of these were told of the first that they got under the key."""
+    told = {one.receiver_id: one.event_id for one in reversed(known)}
+    about = [told[one.receiver_id] for one in changed if one.receiver_id in told]
+    await dispatches.retell(session, program_id, [RECEIVED], about, now=as_of)
+
+
 # -- Steps of withdrawing ------------------------------------------------------------------------------------------
 
 
 async def _withdraw(
-    session: AsyncSession, program_id: str, standing: Sequence[Recognition], actor: str, as_of: datetime
+    session: AsyncSession,
+    program_id: str,
+    known: Sequence[Recognition],
+    standing: Sequence[Recognition],
+    actor: str,
+    as_of: datetime,
 ) -> Withdrawn:
+    """Of all that is known under the key, these stand no more."""
     if not standing:
         return Withdrawn()
     told = [event for one in standing for event in domain.retractions(one, as_of)]
@@ -325,5 +353,6 @@ async def _withdraw(
     await intake.record(session, program_id, told, derived.POLICY, as_of=as_of)
     query = {"program_id": program_id, "ids": texts([one.id for one in standing]), "at": as_of}
     await run(session, _WITHDRAW, query)
+    await _retell(session, program_id, known, standing, as_of)
     now: dict[str, Any] = {"state": RecognitionState.WITHDRAWN, "withdrawn_at": as_of}
     return Withdrawn(tuple(replace(one, **now) for one in standing))

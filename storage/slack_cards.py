@@ -11,8 +11,18 @@ from domain.celebrations import KINDS as CELEBRATIONS
 from domain.members import Member
 from domain.nominations import Approver, Because, Decision, Nomination, NominationState, due
 from domain.notifications import CHALLENGE_STEPS, WEEKLY_DIGEST, Notification
-from domain.recognitions import RECEIVED
-from storage import celebrations, challenge_steps, configurations, findings, grace, nominations, rewards, weeks
+from domain.recognitions import RECEIVED, TAKEN_BACK
+from storage import (
+    celebrations,
+    challenge_steps,
+    configurations,
+    findings,
+    grace,
+    nominations,
+    recognitions,
+    rewards,
+    weeks,
+)
 
 Reader = Callable[[AsyncSession, Notification, Member | None, datetime], Awaitable[Card | None]]
 
@@ -88,7 +98,12 @@ async def _given(session: AsyncSession, told: Notification, member: Member | Non
 
 
 async def _received(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
-    return Plain(*told.said, told.about)
+    """Thanks as long as they stand; a reaction that is there again is told as before, with its new event."""
+    first = await recognitions.get(session, told.program_id, told.reference.partition("/")[2])
+    given = await recognitions.list_under(session, told.program_id, first.key)
+    events = [one.event_id for one in given if one.receiver_id == first.receiver_id and one.stands]
+    subject, body = told.said
+    return Plain(subject, body, events[0]) if events else Plain(subject, TAKEN_BACK)
 
 
 async def _achieved(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
