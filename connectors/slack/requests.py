@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import orjson
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from connectors.errors import BadSignature, MalformedNotice, StaleNotice, WrongContentType
+from connectors.errors import BadSignature, MalformedNotice, StaleNotice
 from connectors.sources import Request, load_json, require_size
 from domain.slack import Envelope, EnvelopeKind
 
@@ -60,7 +60,7 @@ def verify(request: Request, signing_secret: str, now: datetime) -> None:
 
 
 def read(request: Request) -> Body:
-    """What a verified request says; raises MalformedNotice or WrongContentType.
+    """What a verified request says; raises MalformedNotice, also where it is declared as what Slack never sends.
 
     Events are JSON; commands are a form; what people press and fill in is JSON in a form's field.
     """
@@ -68,7 +68,7 @@ def read(request: Request) -> Body:
     if media_type == "application/json":
         return _mapping(load_json(request.body))
     if media_type != "application/x-www-form-urlencoded":
-        raise WrongContentType("only JSON and forms are taken")
+        raise MalformedNotice("only JSON and forms are taken")
     try:
         fields = dict(parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
     except ValueError:

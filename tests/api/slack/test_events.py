@@ -131,7 +131,7 @@ GOOD = signed(BODY, "application/json")
         (signed(b"[1]", "application/json"), b"[1]", 400, "malformed_notice"),
         (signed(b'{"type": "\\u0000"}', "application/json"), b'{"type": "\\u0000"}', 400, "malformed_notice"),
         (signed(b"payload=%00", "application/x-www-form-urlencoded"), b"payload=%00", 400, "malformed_notice"),
-        (signed(BODY, "text/plain"), BODY, 415, "unsupported_media_type"),
+        (signed(BODY, "text/plain"), BODY, 400, "malformed_notice"),
     ],
 )
 async def test_what_slack_did_not_send_is_refused_and_not_kept(
