@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -16,16 +16,14 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from sandbox.slack.app import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.company import CHANNELS, PEOPLE, SCOPES
-from sandbox.slack.workspace import BOT_USER, Installation
-from tests.judges.emulate import NODE, install, running_emulate
+from sandbox.slack.workspace import Installation
+from tests.judges.emulate import NODE, company
+from tests.judges.emulate.company import BACK, NARROW, TOKEN, running_company
 from tests.servers import Servers
 from tests.slack import running_slack
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="there is no node with npm on PATH")
 
-TOKEN, NARROW = "xoxb-T0SANDBOX1", "xoxb-narrow"
-BACK = "http://127.0.0.1/back"
 VIEW = {
     "type": "modal",
     "title": {"type": "plain_text", "text": "A form"},
@@ -69,36 +67,9 @@ class Side:
 
 @pytest.fixture(scope="module")
 def theirs(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
-    application = {
-        "app_id": "A0SANDBOX1",
-        "client_id": CLIENT_ID,
-        "client_secret": CLIENT_SECRET,
-        "name": "App",
-        "redirect_uris": [BACK],
-        "scopes": ["chat:write"],
-        "bot_user_id": BOT_USER,
-    }
-    own = {"type": "bot", "user_id": BOT_USER, "app_id": "A0SANDBOX1"}
-    seed = {
-        "users": [{"name": one[0].lower(), "email": f"{one[0].lower()}@example.com"} for one in PEOPLE],
-        "channels": [{"name": name} for name, kind, _ in CHANNELS if kind == "channel"],
-        "oauth_apps": [application],
-        "tokens": [own | {"token": TOKEN, "scopes": SCOPES}, own | {"token": NARROW, "scopes": ["chat:write"]}],
-        "strict_scopes": True,
-    }
-    program = servers.once("emulate", install)
-    with running_emulate(program, seed, tmp_path_factory.mktemp("emulate")) as url:
+    with running_company(servers, tmp_path_factory.mktemp("emulate")) as url:
         bot = WebClient(token=TOKEN, base_url=f"{url}/api/")
-
-        def trigger() -> str:
-            body = {"user_id": side.maya}
-            return str(bot.api_call("views.generateTriggerId", json=body)["trigger_id"])
-
-        def code() -> str:
-            form = {"user_id": side.maya, "redirect_uri": BACK, "scope": "chat:write", "client_id": CLIENT_ID}
-            return _code(httpx.post(f"{url}/oauth/v2/authorize/callback", data=form))
-
-        side = Side(bot, trigger, code)
+        side = Side(bot, lambda: company.trigger(url, side.maya), lambda: company.code(url, side.maya))
         yield side
 
 
@@ -120,13 +91,9 @@ def ours() -> Iterator[Side]:
 
         def code() -> str:
             asked = {"client_id": CLIENT_ID, "scope": "chat:write", "redirect_uri": BACK}
-            return _code(httpx.get(f"{slack.base_url}/oauth/v2/authorize", params=asked))
+            return company.code_in(httpx.get(f"{slack.base_url}/oauth/v2/authorize", params=asked))
 
         yield Side(WebClient(token=TOKEN, base_url=slack.api_url), trigger, code)
-
-
-def _code(sent_back: httpx.Response) -> str:
-    return dict(parse_qsl(urlsplit(sent_back.headers["location"]).query))["code"]
 
 
 def shape(answer: Any, keys: str) -> dict[str, str]:
