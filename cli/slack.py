@@ -27,6 +27,7 @@ from connectors.slack import manifest as manifests
 from connectors.slack.doctor import Finding
 from connectors.slack.oauth import INSTALL_PATH
 from connectors.slack.web import KIND, Slack
+from domain import notifications
 from domain.connections import Connection
 from domain.programs import Program
 from domain.slack_users import Deactivation
@@ -270,11 +271,12 @@ async def _examine(settings: Settings, wanted: str | None) -> list[Finding]:
     keyring = Keyring.from_setting(settings.laurel_secret_keys)
     async with opened(settings) as database, database.begin() as session:
         program = await choose(session, wanted)
-        policies = (await configurations.read_active(session, program.id)).recognition.values()
+        configuration = await configurations.read_active(session, program.id)
         workspaces = await slack_workspaces.list_of(session, program.id)
         installed = [one for one in workspaces if one.state is WorkspaceState.INSTALLED]
         known = [await connections.get(session, keyring, program.id, one.connection_id) for one in installed]
-    channels = sorted({channel for policy in policies for channel in policy.channels})
+    said_in = notifications.policy_of(configuration).channels
+    channels = sorted(said_in.union(*(policy.channels for policy in configuration.recognition.values())))
     tokens = [one.secrets["bot_token"] for one in known]
     return [*await _look_at_app(settings), *await _look_at(settings, installed, tokens, channels)]
 

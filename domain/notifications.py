@@ -58,6 +58,11 @@ class NotificationPolicy:
     challenges: ChallengePosts = ChallengePosts()
 
     @property
+    def channels(self) -> frozenset[str]:
+        """In which something is said."""
+        return frozenset({self.admin_channel, self.celebrations.channel, self.challenges.channel} - {""})
+
+    @property
     def wishes(self) -> Wishes:
         """What holds for members who have said nothing."""
         since, until = time.fromisoformat(self.quiet_from), time.fromisoformat(self.quiet_until)

@@ -97,7 +97,8 @@ async def _connect(here: Backends, app: App, link: InstallLink, code: str) -> Re
     except BelongsToAnother as refused:
         return _refuse(pages.sentence(str(refused)), "Have it removed there first: laurel slack remove.", 409)
     except Rejected as refused:
-        return _refuse(f"Slack refuses: {refused.detail or refused.code}.", AGAIN, 502)
+        said = refused.detail or f"Slack says {refused.code}"
+        return _refuse(f"Nothing was connected: {said}.", AGAIN, 502)
     except OutsideError:
         return _refuse("Slack did not answer as it should, and nothing was connected.", AGAIN, 502)
     answer = pages.render_plain("slack_installed.html", program=program, workspace=workspace)

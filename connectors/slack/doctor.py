@@ -105,11 +105,12 @@ async def look_for(slacks: Sequence[Slack], channel: str) -> Finding:
             continue
         name = f"#{found.get('name', channel)}"
         if found.get("is_archived"):
-            return Finding(f"{name} is archived", "Take it out of the channels of `recognition`.")
+            return Finding(f"{name} is archived", "Name another channel in its place in the configuration.")
         if found.get("is_member"):
             return Finding(f"Laurel is in {name}")
         return Finding(f"Laurel is not in {name}", f"Type /invite @Laurel in {name}.")
-    return Finding(f"no workspace shows a channel {channel}", "If it is private, type /invite @Laurel there.")
+    advice = "Is its id right? If it is private, type /invite @Laurel there."
+    return Finding(f"no workspace shows a channel {channel}", advice)
 
 
 async def ask_for_socket(slack: Slack) -> Finding:

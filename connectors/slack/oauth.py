@@ -57,7 +57,8 @@ class App:
 def installation(answer: Mapping[str, Any]) -> Installation:
     """The installation into one workspace; raises Rejected for what Laurel does not keep."""
     if answer.get("is_enterprise_install"):
-        raise Rejected(KIND, 200, "enterprise_install", "Laurel is installed workspace by workspace")
+        told = "a whole organisation was chosen: choose one of its workspaces, and another link for each"
+        raise Rejected(KIND, 200, "enterprise_install", told)
     if answer.get("refresh_token"):
         raise Rejected(KIND, 200, "token_rotation", "turn token rotation off in the app's settings")
     return Installation(

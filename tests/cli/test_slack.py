@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -159,3 +160,25 @@ def test_the_doctor_finds_an_address_that_is_not_laurel_scopes_that_are_missing_
     assert "ok    this machine has Slack's time" in looked.output
     assert f"FAIL  {TEAM_NAME}: Slack refuses the token (account_inactive)" in revoked.output
     assert looked.output.count("laurel slack install") == 1
+
+
+DECLARED = """
+units: {kudos: {kind: allowance, refill: {per: month, amount: 100}}}
+recognition: {thanks: {unit: kudos, channels: [C0THANKS00]}}
+notifications:
+  people:
+    admin_channel: C0ADMINS00
+    celebrations: {channel: C0CAKES000}
+    challenges: {channel: C0CAKES000}
+"""
+
+
+def test_the_doctor_looks_for_every_channel_that_is_declared(laurel: Laurel, slack: FastAPI, tmp_path: Path) -> None:
+    (tmp_path / "slack.yaml").write_text(DECLARED)
+    laurel("apply", str(tmp_path), "--yes")
+    connect(laurel, slack)
+
+    looked = laurel("slack", "doctor")
+
+    for channel in ("C0ADMINS00", "C0CAKES000", "C0THANKS00"):
+        assert looked.output.count(f"FAIL  no workspace shows a channel {channel}") == 1

@@ -83,7 +83,11 @@ async def test_a_clock_that_is_wrong_and_a_token_of_another_workspace_are_found(
     [
         ("thanks", "Laurel is in #thanks", ""),
         ("random", "Laurel is not in #random", "Type /invite @Laurel in #random."),
-        ("C0NOWHERE", "no workspace shows a channel C0NOWHERE", "If it is private, type /invite @Laurel there."),
+        (
+            "C0NOWHERE",
+            "no workspace shows a channel C0NOWHERE",
+            "Is its id right? If it is private, type /invite @Laurel there.",
+        ),
     ],
 )
 async def test_laurel_is_looked_for_in_a_channel(

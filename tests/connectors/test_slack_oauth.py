@@ -31,7 +31,7 @@ def test_an_installation_is_of_one_workspace_and_shows_no_token() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ({"is_enterprise_install": True, "team": None}, "workspace by workspace"),
+        ({"is_enterprise_install": True, "team": None}, "choose one of its workspaces"),
         ({"refresh_token": "xoxe-1", "expires_in": 43_200}, "turn token rotation off"),
     ],
 )

@@ -167,7 +167,7 @@ async def test_what_slack_refuses_is_told_in_its_words(
     back = await browser.get(f"/slack/oauth/callback?{urlsplit(link).query}&code=never-given")
 
     assert back.status_code == 502
-    assert "Slack refuses: invalid_code." in back.text
+    assert "Nothing was connected: Slack says invalid_code." in back.text
 
 
 async def test_a_workspace_of_another_program_is_refused_in_words(
