@@ -500,21 +500,6 @@ class _News:
     is_for_member: bool = False
 
 
-def _news_of(order: Order) -> _News | None:
-    """What must be known of how the order now stands."""
-    if order.state is OrderState.SENT and order.delivery is Delivery.BOUNCED:
-        return _bounced(order)
-    by_state = {
-        OrderState.DELIVERED: _delivered,
-        OrderState.REFUNDED: _refunded,
-        OrderState.FAILED: _failed,
-        OrderState.AWAITING_FUNDS: _lacks_funds,
-        OrderState.IN_REVIEW: _needs_a_decision,
-    }
-    says = by_state.get(order.state)
-    return says(order) if says else None
-
-
 def _delivered(order: Order) -> _News:
     subject = sentence("Your {title} is there", title=order.title)
     return _News("order_delivered", subject, sentence("It has been delivered."), is_for_member=True)
@@ -565,12 +550,23 @@ def _vendor_away(order: Order) -> _News:
     return _News("vendor_unavailable", sentence("A vendor does not answer"), body)
 
 
+_NEWS = {
+    OrderState.DELIVERED: _delivered,
+    OrderState.REFUNDED: _refunded,
+    OrderState.FAILED: _failed,
+    OrderState.AWAITING_FUNDS: _lacks_funds,
+    OrderState.IN_REVIEW: _needs_a_decision,
+}
+
+
 async def _tell(session: AsyncSession, order: Order, now: datetime) -> None:
     """Tell those who must know how the order now stands."""
-    news = _news_of(order)
-    if news is not None:
+    has_bounced = order.state is OrderState.SENT and order.delivery is Delivery.BOUNCED
+    says = _bounced if has_bounced else _NEWS.get(order.state)
+    if says is not None:
         daily = order.state is OrderState.AWAITING_FUNDS
-        await _send(session, order, news, _daily(order, now) if daily else f"{order.id}/{now.isoformat()}", now)
+        reference = _daily(order, now) if daily else f"{order.id}/{now.isoformat()}"
+        await _send(session, order, says(order), reference, now)
 
 
 def _daily(order: Order, now: datetime) -> str:
