@@ -17,7 +17,7 @@ from domain.account_statements import Category
 from domain.answers import NoPlaces, Places, Unplaced
 from domain.challenges import ChallengeEvent
 from domain.events import SourcePolicy
-from domain.homes import MAX_ACTIVITY, MAX_APPROVALS, MAX_CHALLENGES, Approval, Home
+from domain.homes import MAX_ACTIVITY, MAX_APPROVALS, MAX_CHALLENGES, MAX_PROPOSED, Approval, Home, Proposed
 from domain.nominations import Approver, Because, Nomination, NominationState
 from domain.sentences import english
 from storage import challenges, homes, intake, leaderboards, nominations, standings
@@ -104,16 +104,19 @@ async def test_a_home_is_there_without_ranks_while_redis_is_away(
     assert home.board.reason is Unplaced.AWAY
 
 
-async def test_nominations_that_wait_for_the_member_are_shown(
+async def test_nominations_that_wait_are_shown_to_who_decides_and_to_who_has_made_them(
     session: AsyncSession, program_id: str, ada: str, redis: Redis
 ) -> None:
-    await _nominate(session, program_id, ada, MAX_APPROVALS + 1)
+    bob = await _nominate(session, program_id, ada, MAX_APPROVALS + 1)
 
-    home = await homes.read(session, program_id, ada, NOW, boards=redis)
+    home, theirs = [await homes.read(session, program_id, one, NOW, boards=redis) for one in (ada, bob)]
 
     assert len(home.approvals) == MAX_APPROVALS
     assert home.more_approvals
     assert replace(home.approvals[0], nomination_id="") == Approval("", "Team player", 100, "eve5", "bob", "They did.")
+    assert (home.proposed, theirs.approvals) == ((), ())
+    assert (len(theirs.proposed), theirs.more_proposed) == (MAX_PROPOSED, True)
+    assert theirs.proposed[0] == Proposed("nom_5", "Team player", 100, "eve5")
 
 
 async def test_the_largest_home_takes_a_bounded_number_of_statements(
@@ -131,8 +134,8 @@ async def test_the_largest_home_takes_a_bounded_number_of_statements(
     assert statements <= MAX_STATEMENTS
 
 
-async def _nominate(session: AsyncSession, program_id: str, approver_id: str, number: int) -> None:
-    """So many nominations by Bob that wait for this member."""
+async def _nominate(session: AsyncSession, program_id: str, approver_id: str, number: int) -> str:
+    """So many nominations by Bob that wait for this member; Bob's id."""
     bob = await make_member(session, program_id, "bob")
     for n in range(number):
         nominee = await make_member(session, program_id, f"eve{n}")
@@ -144,6 +147,7 @@ async def _nominate(session: AsyncSession, program_id: str, approver_id: str, nu
         await nominations.add_approvers(
             session, nomination, [Approver(1, approver_id, approver_id, Because.NAMED, NOW)]
         )
+    return bob
 
 
 async def _offer(session: AsyncSession, program_id: str, member_id: str, number: int) -> None:
