@@ -14,6 +14,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+import structlog
 from playwright.async_api import Browser, Page
 from psycopg import sql
 from redis.asyncio import Redis
@@ -23,6 +24,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
+import runtime
 from cli.embedded.postgres import APPLICATION, OWNER, create_roles
 from settings import DEVELOPMENT_KEYS, SecretKeys, Settings
 from storage import schema
@@ -35,6 +37,11 @@ from workflows.plugin import LaurelPlugin
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+# Else each error that is logged is painted with the values of all variables, for up to three seconds.
+*BEFORE, _ = structlog.get_config()["processors"]
+PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*BEFORE, PLAIN])
 
 # All HTTP clients share one: each would read the world's certificates first, 25 ms for requests that are not encrypted.
 ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
@@ -66,6 +73,11 @@ def pytest_configure_node(node: object) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, the rest as it is."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Do to this Python what every server process does: nobody takes the tests away again."""
+    runtime.spare_the_collector()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

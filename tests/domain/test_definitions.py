@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from domain.configuration import Aggregate, Award, Cap, Condition, Period, Rule
 from domain.definitions import (
@@ -25,23 +25,30 @@ from tests.domain.definition_strategies import definitions
 
 RULE = Rule("deal", 1, "deal.won", award=Award("50"))
 
+# Each example has definitions of every section: a few of them hold every field many times.
+few = settings(max_examples=30)
 
+
+@few
 @given(definitions)
 def test_a_snapshot_written_as_json_is_read_as_the_same_definitions(written: Definitions) -> None:
     assert read_body(orjson.loads(orjson.dumps(write_body(written)))) == written
 
 
+@few
 @given(definitions)
 def test_a_configuration_holds_the_definitions_it_was_built_of(built: Definitions) -> None:
     assert definitions_of(snapshot("prg_1", 3, built)) == built
 
 
+@few
 @given(definitions, definitions)
 def test_definitions_differ_exactly_when_their_digests_do(one: Definitions, other: Definitions) -> None:
     assert changes(one, one) == []
     assert bool(changes(one, other)) == (digest(one) != digest(other))
 
 
+@few
 @given(definitions, definitions)
 def test_what_changed_takes_the_new_number_and_the_rest_keeps_its_version(
     before: Definitions, after: Definitions
@@ -58,6 +65,7 @@ def test_what_changed_takes_the_new_number_and_the_rest_keeps_its_version(
                 assert definition.version == expected
 
 
+@few
 @given(definitions)
 def test_every_change_shows_what_it_is(after: Definitions) -> None:
     added = changes(Definitions(), after)
