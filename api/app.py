@@ -1,9 +1,10 @@
 """The API as one application: settings -> connections -> middlewares -> routes. No logic."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
@@ -72,11 +73,11 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     allowance = Allowance(settings.redis_url, settings.requests_per_minute, clock)
     chart = read_chart(settings.general_ledger_chart)
     signer = TokenSigner(settings.laurel_secret_keys)
-    lifespan = _lifespan(settings, database, wakeups, changes, live, allowance, chart, signer, clock)
+    made = partial(_backends, settings, clock, database, allowance, chart, signer, live)
     app = FastAPI(
         title="Laurel",
         version=VERSION,
-        lifespan=lifespan,
+        lifespan=_lifespan(made, wakeups, changes),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -100,65 +101,66 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings,
-    database: Database,
-    wakeups: Wakeups,
-    changes: BalanceChanges,
-    live: Live,
-    allowance: Allowance,
-    chart: Chart,
-    signer: TokenSigner,
-    clock: Clock,
+    made: Callable[[], Awaitable[Backends]], wakeups: Wakeups, changes: BalanceChanges
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runtime.spare_the_collector()
-        keyring = Keyring.from_setting(settings.laurel_secret_keys)
-        writer = Writer(database, clock)
-        redis = Redis.from_url(
-            settings.redis_url,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-        )
-        temporal = await Client.connect(
-            settings.temporal_address,
-            namespace=settings.temporal_namespace,
-            data_converter=data_converter(keyring),
-            lazy=True,
-        )
-        cursors = Cursors(settings.laurel_secret_keys)
-        slacks = Slacks(settings.slack_api_url)
-        app.state.backends = Backends(
-            settings,
-            clock,
-            database,
-            redis,
-            temporal,
-            keyring,
-            writer,
-            cursors,
-            allowance,
-            Allowance(settings.redis_url, settings.admin_requests_per_minute, clock),
-            chart,
-            signer,
-            live,
-            LongAnswers(),
-            slacks,
-        )
-        app.state.slack = SlackApp(database, keyring, slacks, redis, clock)
-        loops = wakeups.send(), changes.send(), live.hear(), live.feed()
+        here = await made()
+        app.state.backends = here
+        app.state.slack = SlackApp(here.database, here.keyring, here.slacks, here.redis, here.clock)
+        loops = wakeups.send(), changes.send(), here.live.hear(), here.live.feed()
         beside = [asyncio.create_task(loop) for loop in loops]
         try:
             yield
         finally:
-            await writer.close()
+            await here.writer.close()
             await runtime.end(beside)
-            await slacks.aclose()
-            await redis.aclose()
+            await here.slacks.aclose()
+            await here.redis.aclose()
             await changes.aclose()
-            await database.dispose()
+            await here.database.dispose()
 
     return lifespan
+
+
+async def _backends(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    allowance: Allowance,
+    chart: Chart,
+    signer: TokenSigner,
+    live: Live,
+) -> Backends:
+    """What is made beside what the middlewares have; nothing is connected before it is used."""
+    keyring = Keyring.from_setting(settings.laurel_secret_keys)
+    return Backends(
+        settings,
+        clock,
+        database,
+        redis=Redis.from_url(
+            settings.redis_url,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        ),
+        temporal=await Client.connect(
+            settings.temporal_address,
+            namespace=settings.temporal_namespace,
+            data_converter=data_converter(keyring),
+            lazy=True,
+        ),
+        keyring=keyring,
+        writer=Writer(database, clock),
+        cursors=Cursors(settings.laurel_secret_keys),
+        allowance=allowance,
+        admin_allowance=Allowance(settings.redis_url, settings.admin_requests_per_minute, clock),
+        chart=chart,
+        signer=signer,
+        live=live,
+        long_answers=LongAnswers(),
+        slacks=Slacks(settings.slack_api_url),
+    )
 
 
 def _tell(changed: Changed, changes: BalanceChanges, live: Live) -> None:
