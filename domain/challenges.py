@@ -622,6 +622,9 @@ def _left(limit: int | None, spent: int, wanted: int) -> int:
 
 # -- The settlement ------------------------------------------------------------------------------------------------
 
+# What the final standings pay for.
+GOAL, RANK = "goal", "rank"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -661,10 +664,19 @@ def _owed(challenge: Challenge, standing: Standing, teams: Mapping[str, Sequence
     whose = [standing.member_id] if standing.member_id else teams.get(standing.team or "", ())
     for member_id in whose:
         if goal and goal.points and standing.reached:
-            yield Owed(f"{key}:goal:{member_id}", member_id, goal.points, "goal")
+            yield Owed(_won(key, GOAL, member_id), member_id, goal.points, GOAL)
         for prize in challenge.prizes:
             if prize.first <= standing.rank <= prize.last:
-                yield Owed(f"{key}:rank:{member_id}", member_id, prize.points, "rank", standing.rank)
+                yield Owed(_won(key, RANK, member_id), member_id, prize.points, RANK, standing.rank)
+
+
+def won(key: str, member_id: str) -> list[str]:
+    """The names of all that the final standings of the challenge may pay the member."""
+    return [_won(key, reason, member_id) for reason in (GOAL, RANK)]
+
+
+def _won(key: str, reason: str, member_id: str) -> str:
+    return f"{key}:{reason}:{member_id}"
 
 
 def prize(

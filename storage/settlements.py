@@ -21,6 +21,7 @@ from domain.challenges import (
     exceptions_name,
     prize,
     prizes,
+    won,
 )
 from domain.counters import NOTHING
 from domain.derived import CHALLENGE_PRIZE
@@ -139,3 +140,28 @@ async def _pay(session: AsyncSession, stored: StoredChallenge, now: datetime) ->
         )
         for owed in prizes(definition, winners, teams)
     ]
+
+
+# -- Afterwards ----------------------------------------------------------------------------------------------------
+
+_PAID = """SELECT e.id FROM (
+        SELECT unnest(CAST(%(won)s AS text[])) AS name
+        UNION ALL SELECT prize FROM challenge_claims
+            WHERE program_id = %(program_id)s AND challenge = %(challenge)s AND member_id = %(member_id)s) AS paid
+    JOIN events e ON e.program_id = %(program_id)s AND e.source = %(source)s
+        AND e.external_id = %(kind)s || ':' || paid.name
+    ORDER BY e.id DESC LIMIT 1"""
+
+
+async def find_prize(session: AsyncSession, stored: StoredChallenge, member_id: str) -> str | None:
+    """The event that paid the member a prize of the settled challenge, the last one of several; None if none has."""
+    asked = {
+        "program_id": stored.program_id,
+        "challenge": stored.key,
+        "member_id": member_id,
+        "won": texts(won(stored.key, member_id)),
+        "source": derived.SOURCE,
+        "kind": CHALLENGE_PRIZE,
+    }
+    found = await run(session, _PAID, asked)
+    return str(found[0][0]) if found else None

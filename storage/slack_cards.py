@@ -10,17 +10,19 @@ from domain.cards import APPROVALS, AT_RISK, OFFERS, Approval, AtRisk, Card, Dec
 from domain.celebrations import KINDS as CELEBRATIONS
 from domain.members import Member
 from domain.nominations import Approver, Because, Decision, Nomination, NominationState, due
-from domain.notifications import CHALLENGE_STEPS, WEEKLY_DIGEST, Notification
+from domain.notifications import CHALLENGE_SETTLED, CHALLENGE_STEPS, WEEKLY_DIGEST, Notification
 from domain.recognitions import RECEIVED, TAKEN_BACK
 from storage import (
     celebrations,
     challenge_steps,
+    challenges,
     configurations,
     findings,
     grace,
     nominations,
     recognitions,
     rewards,
+    settlements,
     weeks,
 )
 
@@ -110,6 +112,12 @@ async def _achieved(session: AsyncSession, told: Notification, member: Member | 
     return Plain(*told.said, await findings.find_event(session, told))
 
 
+async def _settled(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
+    assert member is not None, "administrators read of the whole challenge"
+    stored = await challenges.get(session, told.program_id, told.about)
+    return Plain(*told.said, await settlements.find_prize(session, stored, member.id))
+
+
 # -- Rewards and streaks -------------------------------------------------------------------------------------------
 
 
@@ -133,12 +141,13 @@ async def _celebration(session: AsyncSession, told: Notification, member: Member
     return await celebrations.read(session, told, member)
 
 
-_READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(APPROVALS, _approval),
+# By the kinds of notifications that tell an award: each says which event to ask about, if one did it.
+AWARDS: Mapping[str, Reader] = {
     "nomination_given": _given,
     RECEIVED: _received,
     **dict.fromkeys(findings.AWARDS, _achieved),
+    CHALLENGE_SETTLED: _settled,
     **dict.fromkeys(OFFERS, _offer),
-    AT_RISK: _at_risk,
     **dict.fromkeys(CELEBRATIONS, _celebration),
 }
+_READERS: Mapping[str, Reader] = {**AWARDS, **dict.fromkeys(APPROVALS, _approval), AT_RISK: _at_risk}

@@ -11,10 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import derived
+from domain.cards import Plain
 from domain.challenges import ChallengeEvent, ChallengeState, ClaimState, exceptions_name
 from domain.events import Event, SourcePolicy
+from domain.notifications import CHALLENGE_SETTLED, Notification
 from domain.outbox import Kind
-from storage import challenges, intake, merges, settlements
+from storage import challenges, events, intake, members, merges, settlements, slack_cards
 from storage.challenges import StoredChallenge
 from tests.challenges import ENDS_AT, claims, counted, days, effects, sprint, with_challenges
 from tests.programs import NOW, deal, make_member, make_program, retraction
@@ -129,6 +131,35 @@ async def test_a_completion_that_was_taken_back_leaves_its_place_to_the_next_by_
     await settle(session, program_id)
 
     assert await pay(session, program_id) == {"ada": 0, "ben": 50}
+
+
+async def asked_about(session: AsyncSession, stored: StoredChallenge, member_id: str) -> str | None:
+    """The event behind "Why?" on the card that tells the member how it ended."""
+    ended = Notification(
+        "ntf_1", stored.program_id, member_id, CHALLENGE_SETTLED, "", "", f"{stored.id}/{member_id}", NOW
+    )
+    member = await members.get(session, stored.program_id, member_id)
+    card = await slack_cards.read(session, ended, member, now=NOW, boards=None)  # type: ignore[arg-type]
+    assert isinstance(card, Plain)
+    return card.event_id
+
+
+async def test_whoever_was_paid_may_ask_about_the_prize_and_nobody_else(session: AsyncSession) -> None:
+    """By the final standings as by a place that the close has given."""
+    first = [{"first": 1, "last": 1, "points": 500}]
+    program_id, ids = await program(session, "ada", "ben", "cleo", first=1, fairness="event_time", prizes=first)
+    await take(session, program_id, deal(1, "ada"), deal(2, "ada"), deal(3, "ben", occurred_at=days(-1)))
+    await take(session, program_id, deal(4, "cleo"))
+    stored = await settle(session, program_id)
+    await pay(session, program_id)
+
+    found = {name: await asked_about(session, stored, member_id) for name, member_id in ids.items()}
+    paid = {name: await events.find(session, program_id, id) for name, id in found.items() if id}
+
+    assert {name: (event.member_id, event.data["reason"]) for name, event in paid.items() if event} == {
+        "ada": (ids["ada"], "rank"),
+        "ben": (ids["ben"], "place"),
+    }
 
 
 # -- What is told of an event after the close -------------------------------------------------------------------------
