@@ -19,7 +19,19 @@ from connectors.slack.texts import Texts
 from connectors.slack.web import Slack, Slacks
 from domain.connections import Connection
 from domain.sentences import sentence
-from domain.slack import THREAD_OF, Delivery, Message, MessageKind, MessageState, is_person, place_of
+from domain.slack import (
+    CLOSED_CHANNEL,
+    EXPIRED_URL,
+    RESPONSE_URL,
+    Delivery,
+    Message,
+    MessageKind,
+    MessageState,
+    is_person,
+    otherwise,
+    place_of,
+    sayable,
+)
 from domain.time import Clock
 from storage import connections, homes, notifications, slack_messages, slack_users
 from storage.database import Database
@@ -32,9 +44,6 @@ HISTORY_LIMIT = 100
 HISTORY_PAGES = 20
 METADATA = "laurel_message"
 
-# What Slack answers to whatever is said in a conversation, until somebody does something there: the channel is gone or
-# hidden from us, archived, without us, or the workspace lets us say nothing in it.
-CLOSED_CHANNEL = {"channel_not_found", "is_archived", "not_in_channel", "restricted_action"}
 # The person is unknown, deactivated or a bot, or the app's manifest has no direct messages. In a channel the same codes
 # are about one message, and so is what is said of a Home (`not_enabled`) or of a response URL, each of which is a
 # conversation of its own.
@@ -107,12 +116,14 @@ class SlackActivities:
     async def _at_most_once(self, slack: Slack, target: str, message: Message) -> None:
         if message.state is MessageState.SENDING:
             raise Rejected(slack.system, 0, UNKNOWN)
+        content = sayable(message.content)
         try:
             if message.kind is MessageKind.EPHEMERAL:
-                await slack.write("chat.postEphemeral", {**message.content, "channel": target, "user": message.user})
+                await slack.write("chat.postEphemeral", {**content, "channel": target, "user": message.user})
+            elif message.takes_answers(self._clock()):
+                await self._slacks.anonymous.respond(message.content[RESPONSE_URL], content)
             else:
-                content = {name: value for name, value in message.content.items() if name != "response_url"}
-                await self._slacks.anonymous.respond(message.content["response_url"], content)
+                raise Rejected(slack.system, 404, EXPIRED_URL)
         except Ambiguous:
             raise Rejected(slack.system, 0, UNKNOWN) from None
 
@@ -130,15 +141,17 @@ class SlackActivities:
         return home.render(found, texts)
 
     async def _give_up(self, delivery: Delivery, message: Message, target: str, refused: Rejected) -> None:
-        """It will never be said; nor will what follows it, where the conversation is what is refused."""
+        """It is said otherwise, or never; what follows it neither, where the conversation is what is refused."""
         log.warning("message refused", key=message.key, conversation=delivery.conversation_id, code=refused.code)
         state = MessageState.UNKNOWN if refused.code == UNKNOWN else MessageState.FAILED
         error, now = f"{refused.code} {refused.detail}".strip(), self._clock()
+        instead = otherwise(message, delivery.connection_id, target, refused.code, now=now)
         async with self._database.begin() as session:
             await slack_messages.end(session, delivery.program_id, message.id, state, error=error, now=now)
             if _closes(message, target, refused):
                 await slack_messages.close(session, delivery, refused.code, now=now)
                 await self._tell(session, delivery, target, refused)
+            await slack_messages.send(session, delivery.program_id, [instead] if instead else [], now=now)
 
     async def _tell(self, session: AsyncSession, delivery: Delivery, target: str, refused: Rejected) -> None:
         """Administrators hear of it once for each reason."""
@@ -167,9 +180,13 @@ class SlackActivities:
 
 
 def _closes(message: Message, target: str, refused: Rejected) -> bool:
-    """Whether what waits behind the message would be refused as well."""
+    """Whether what waits behind the message would be refused as well.
+
+    An announcement says nothing of its conversation: it goes wherever somebody thanks, invited or not.
+    """
     codes = CLOSED_PERSON if is_person(target) else CLOSED_CHANNEL
-    return message.kind in IN_CONVERSATION and (refused.code in codes or isinstance(refused, Unauthorized))
+    is_closed = refused.code in codes and not message.is_announcement
+    return message.kind in IN_CONVERSATION and (is_closed or isinstance(refused, Unauthorized))
 
 
 async def _post(slack: Slack, target: str, message: Message) -> tuple[str, str]:
@@ -183,7 +200,7 @@ async def _post(slack: Slack, target: str, message: Message) -> tuple[str, str]:
 
 def _in_thread(target: str, message: Message) -> dict[str, Any]:
     """The content of a post, as a reply to the message that it names; what was never said here has no replies."""
-    content = {name: value for name, value in message.content.items() if name != THREAD_OF}
+    content = sayable(message.content)
     return content | {"thread_ts": message.ts} if message.ts and message.channel == target else content
 
 

@@ -2,13 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 MAX_KEY = 300  # characters of an envelope's or a message's key
 # In a post's content: the key of the message that it is a reply to, if that was said in the same conversation.
 THREAD_OF = "thread_of"
+# In the content of an answer, and of an announcement: the URL that came with the request, and until when (an ISO
+# instant) Slack takes what is said there.
+RESPONSE_URL, RESPONSE_UNTIL = "response_url", "response_until"
+RESPONSE_FOR = timedelta(minutes=30)
+_HOW = {RESPONSE_URL, RESPONSE_UNTIL, "response_type", "replace_original"}
+
+# What Slack answers to whatever is said in a conversation, until somebody does something there: the channel is gone or
+# hidden from us, archived, without us, or the workspace lets us say nothing in it.
+CLOSED_CHANNEL = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
+# What it answers to a response URL whose time is over.
+EXPIRED_URL = "expired_url"
 
 
 class EnvelopeKind(StrEnum):
@@ -137,3 +148,41 @@ class Message:
     edits: str | None = None
     channel: str | None = None
     ts: str | None = None
+
+    @property
+    def is_announcement(self) -> bool:
+        """Whether it is a post on behalf of `user`, perhaps in a conversation that the app was never in."""
+        return self.kind is MessageKind.POST and RESPONSE_URL in self.content
+
+    def takes_answers(self, now: datetime) -> bool:
+        """Whether Slack takes what is said at its response URL."""
+        return now < datetime.fromisoformat(self.content[RESPONSE_UNTIL])
+
+
+def way_back(body: Mapping[str, Any], asked_at: datetime) -> dict[str, Any]:
+    """In the content of what answers the request of this body, which came then: its URL, and until when."""
+    return {RESPONSE_URL: body[RESPONSE_URL], RESPONSE_UNTIL: (asked_at + RESPONSE_FOR).isoformat()}
+
+
+def otherwise(message: Message, connection_id: str, place: str, code: str, *, now: datetime) -> Outgoing | None:
+    """What was refused with the code, said in another way; None if there is none.
+
+    An announcement that was not asked of Slack before is said by its response URL, an answer that comes too late for
+    its URL directly.
+    """
+    key = f"{message.key}/otherwise"
+    if message.is_announcement and code in CLOSED_CHANNEL and message.state is MessageState.OPEN:
+        assert message.user is not None, "an announcement is somebody's"
+        to_all = {**message.content, "response_type": "in_channel"}
+        said = Outgoing(key, connection_id, message.user, to_all, MessageKind.RESPOND)
+        return said if message.takes_answers(now) else None
+    is_private = message.kind is MessageKind.RESPOND and message.content["response_type"] == "ephemeral"
+    if is_private and code == EXPIRED_URL:
+        words = {name: value for name, value in message.content.items() if name not in _HOW}
+        return Outgoing(key, connection_id, place, words)
+    return None
+
+
+def sayable(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content without what only says how it is said."""
+    return {name: value for name, value in content.items() if name not in {RESPONSE_URL, RESPONSE_UNTIL, THREAD_OF}}

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.dispatches import Place
 from domain.outbox import Kind, Lane, OutboxRow
-from domain.slack import THREAD_OF, Delivery, Message, MessageKind, MessageState, Outgoing, place_of
+from domain.slack import RESPONSE_URL, THREAD_OF, Delivery, Message, MessageKind, MessageState, Outgoing, place_of
 from storage import outbox, sets
 from storage.hot_path import run
 from storage.ids import new_id
@@ -168,12 +168,14 @@ async def end(
 
 
 async def close(session: AsyncSession, delivery: Delivery, because: str, *, now: datetime) -> None:
-    """What waits in the conversation will never be said: Slack refuses whatever is said there."""
+    """What waits in the conversation will never be said: Slack refuses it all. Announcements find another way."""
     of_it = (
         slack_messages.c.program_id == delivery.program_id,
         slack_messages.c.conversation_id == delivery.conversation_id,
     )
-    waiting = update(slack_messages).where(*of_it, slack_messages.c.state == MessageState.OPEN)
+    waiting = update(slack_messages).where(
+        *of_it, slack_messages.c.state == MessageState.OPEN, ~slack_messages.c.content.has_key(RESPONSE_URL)
+    )
     await session.execute(waiting.values(state=MessageState.FAILED, error=because, ended_at=now))
 
 
@@ -196,21 +198,13 @@ async def close_all(session: AsyncSession, program_id: str, connection_id: str, 
     await session.execute(waiting.values(state=MessageState.FAILED, error=because, ended_at=now))
 
 
-async def find(session: AsyncSession, program_id: str, key: str) -> tuple[MessageState, str | None, str | None] | None:
-    """State, channel and ts of the message of this key, if there is one."""
-    own = select(slack_messages.c.state, slack_messages.c.channel, slack_messages.c.ts).where(
-        slack_messages.c.program_id == program_id, slack_messages.c.key == key
-    )
-    row = (await session.execute(own)).one_or_none()
-    return (MessageState(row[0]), row[1], row[2]) if row else None
-
-
 async def find_place(session: AsyncSession, program_id: str, key: str) -> Place | None:
-    """Where the message of this key is said, if there is one."""
+    """Where the message of this key is, or will be, said, if there is one that Slack has not refused."""
     own = (
         select(slack_conversations.c.connection_id, slack_conversations.c.target)
         .join(slack_messages, slack_messages.c.conversation_id == slack_conversations.c.id)
         .where(slack_messages.c.program_id == program_id, slack_messages.c.key == key)
+        .where(slack_messages.c.state != MessageState.FAILED)
     )
     row = (await session.execute(own)).one_or_none()
     return Place(row.connection_id, place_of(row.target)) if row else None

@@ -23,7 +23,7 @@ from domain.notifications import policy_of as telling_of
 from domain.preferences import Preferences
 from domain.recognitions import policy_of
 from domain.redemptions import find
-from domain.slack import EnvelopeKind, KeptEnvelope, MessageKind, Outgoing
+from domain.slack import RESPONSE_URL, EnvelopeKind, KeptEnvelope, MessageKind, Outgoing, way_back
 from domain.slack_users import Apart, SlackUser
 from domain.time import Clock
 from storage import (
@@ -74,8 +74,8 @@ class Modals:
         """Who asked reads where they did that no window came, as soon as Slack takes anything."""
         content = {"text": texts.say("This cannot be shown just now. Please try again in a minute.")}
         kind = MessageKind.POST
-        if url := kept.body.get("response_url"):
-            content |= {"response_url": url, "response_type": "ephemeral"}
+        if kept.body.get(RESPONSE_URL):
+            content |= {"response_type": "ephemeral", **way_back(kept.body, kept.recorded_at)}
             kind = MessageKind.RESPOND
         message = Outgoing(f"{kept.key}/window", kept.connection_id, user_id, content, kind)
         async with self._database.begin() as session:

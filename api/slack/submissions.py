@@ -76,6 +76,7 @@ class Submissions:
                 self._keyring,
                 self._redis,
                 envelope_key=envelope.key,
+                asked_at=kept[0].recorded_at,
                 as_of=self._clock(),
             )
             return await self._act(session, context, kept[0]), True

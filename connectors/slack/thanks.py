@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.slack import blocks
 from connectors.slack.guide import ENTRIES
-from connectors.slack.markup import bold, joined, person
+from connectors.slack.markup import Markup, bold, joined, person
 from connectors.slack.mentions import mentioned
 from connectors.slack.texts import Texts, later
 from domain.asks import Topic
@@ -51,14 +51,18 @@ def emoji_of(reaction: str) -> str:
 
 
 def announcement(
-    giver: str, receivers: Sequence[str], amount: int, value: str | None, reason: str, texts: Texts
+    giver: Markup, receivers: Sequence[Markup], amount: int, value: str | None, reason: str, texts: Texts
 ) -> Mapping[str, Any]:
-    """What everybody in the channel reads; giver and receivers are Slack's ids."""
-    whom = texts.listed([person(one) for one in receivers])
-    said = [texts.say("{giver} thanks {receivers}", giver=person(giver), receivers=whom)]
+    """What everybody in the channel reads; giver and receivers are mentions, or names."""
+    said = [texts.say("{giver} thanks {receivers}", giver=giver, receivers=texts.listed(receivers))]
     detail = [texts.change(amount), f"#{value}" if value else ""]
     block = blocks.section(joined("\n", [*said, *([reason] if reason else [])]))
     return blocks.message(said[0], [block, blocks.context(joined(" · ", [bold(one) for one in detail if one]))])
+
+
+def taken_back(texts: Texts) -> Mapping[str, Any]:
+    """What everybody reads where it stood, when all of it was taken back."""
+    return blocks.message(texts.say("These thanks were taken back."))
 
 
 def given(receivers: Sequence[str], amount: int, texts: Texts) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from connectors.clients import Clients
 from connectors.errors import Ambiguous, GarbledAnswer, RateLimited, Rejected, Unauthorized, Unavailable
 from connectors.http import Answer, Bounds, Outside
 from domain.connections import Connection
+from domain.slack import EXPIRED_URL
 
 KIND = "slack"
 RESPONSE_HOST = "hooks.slack.com"
@@ -92,10 +93,15 @@ class Anonymous(Slack):
         self._places = {_place(api_url), ("https", RESPONSE_HOST)}
 
     async def respond(self, response_url: str, body: Mapping[str, Any]) -> None:
-        """Answer to a URL that came with a request; raises Rejected if that is not one of Slack's."""
+        """Answer to a URL that came with a request; raises Rejected if that is not one of Slack's, or is over."""
         if _place(response_url) not in self._places:
             raise Rejected(KIND, 400, "not_a_response_url")
-        await self._outside.write("POST", response_url, orjson.dumps(body))
+        try:
+            await self._outside.write("POST", response_url, orjson.dumps(body))
+        except Rejected as refused:
+            if refused.status == 404:
+                raise Rejected(KIND, 404, EXPIRED_URL) from None
+            raise
 
 
 def _place(url: str) -> tuple[str, str]:

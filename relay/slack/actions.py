@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from connectors.slack import answers, blocks, cards
 from connectors.slack import nominations as own_nominations
 from domain.asks import Why
-from domain.slack import MessageKind, Outgoing
+from domain.slack import Outgoing
 from relay.slack import nominations
-from relay.slack.answers import direct, home
+from relay.slack.answers import home, reply
 from relay.slack.context import Context
 from storage import asks, slack_homes
 
@@ -56,13 +56,3 @@ async def _withdraw(
     told = [reply(context, body, blocks.message(answered.refusal))] if answered.refusal else []
     shown = [] if _is_home(body) else await slack_homes.find_all(session, context.program_id, [context.member_id])
     return [*told, *answered.messages, *shown]
-
-
-def reply(context: Context, body: Mapping[str, Any], content: Mapping[str, Any]) -> Outgoing:
-    """An answer to who pressed, where they did; directly, where nothing can be said, as in a Home."""
-    url = body.get("response_url")
-    if not url:
-        return direct(context, content)
-    shown = {**content, "response_url": url, "response_type": "ephemeral", "replace_original": False}
-    said = direct(context, shown)
-    return Outgoing(said.key, said.connection_id, said.conversation, said.content, MessageKind.RESPOND)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.slack import blocks
-from domain.slack import MessageKind, Outgoing
+from domain.slack import RESPONSE_URL, MessageKind, Outgoing, way_back
 from relay.slack.context import Context
 
 
@@ -39,6 +39,14 @@ def direct(context: Context, content: Mapping[str, Any], n: int = 0) -> Outgoing
     """A direct message to who asked."""
     assert context.asker_id is not None, "somebody has asked"
     return Outgoing(f"{context.envelope_key}/{n}", context.connection.id, context.asker_id, content)
+
+
+def reply(context: Context, body: Mapping[str, Any], content: Mapping[str, Any]) -> Outgoing:
+    """An answer to who asked alone, where they did; directly, where nothing can be said, as in a Home."""
+    if not body.get(RESPONSE_URL):
+        return direct(context, content)
+    alone = {"response_type": "ephemeral", "replace_original": False, **way_back(body, context.asked_at)}
+    return replace(direct(context, {**content, **alone}), kind=MessageKind.RESPOND)
 
 
 def home(context: Context) -> Outgoing:

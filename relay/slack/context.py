@@ -19,8 +19,8 @@ from storage.keyring import Keyring
 class Context:
     """`users` are those that the request names, by id; `envelope_key` names the request for ever.
 
-    `apart` is why who asks takes no part, if that is so; `outsiders` says whether guests and people of other companies
-    do.
+    It came at `asked_at`. `apart` is why who asks takes no part, if that is so; `outsiders` says whether guests and
+    people of other companies do.
     """
 
     connection: Connection
@@ -29,6 +29,7 @@ class Context:
     keyring: Keyring
     redis: Redis
     envelope_key: str
+    asked_at: datetime
     as_of: datetime
     outsiders: bool
     apart: Apart | None
@@ -68,9 +69,10 @@ async def enter(
     redis: Redis,
     *,
     envelope_key: str,
+    asked_at: datetime,
     as_of: datetime,
 ) -> Context:
     """The context of a request, with who takes part as things are now."""
     outsiders = await slack_users.read_outsiders(session, connection.program_id)
     apart = await slack_users.read_apart(session, connection.program_id, users.get(asker_id or ""))
-    return Context(connection, users, asker_id, keyring, redis, envelope_key, as_of, outsiders, apart)
+    return Context(connection, users, asker_id, keyring, redis, envelope_key, asked_at, as_of, outsiders, apart)

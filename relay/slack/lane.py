@@ -80,6 +80,7 @@ class SlackLane:
                 self._keyring,
                 self._redis,
                 envelope_key=kept.key,
+                asked_at=kept.recorded_at,
                 as_of=self._clock(),
             )
             messages = await handlers.act(session, context, kept.kind, kept.body)

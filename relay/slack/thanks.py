@@ -8,16 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from connectors.slack import blocks, forms
 from connectors.slack import thanks as words
+from connectors.slack.markup import person
 from domain.asks import Thanks
 from domain.commands import Refused
-from domain.recognitions import MAX_KEY, Given, Giving, RecognitionPolicy, asked, policy_of
-from domain.slack import MessageKind, Outgoing
-from relay.slack.answers import Answered, direct, errors
+from domain.recognitions import IN_SLACK, MAX_KEY, Given, Giving, RecognitionPolicy, announcement_key, asked, policy_of
+from domain.slack import MessageKind, Outgoing, way_back
+from relay.slack.answers import Answered, direct, errors, reply
 from relay.slack.context import Context
 from relay.slack.people import PEOPLE_MAX
 from storage import configurations, recognitions
-
-Said = tuple[Mapping[str, Any], bool]
 
 
 async def _policy(session: AsyncSession, context: Context) -> RecognitionPolicy | None:
@@ -42,7 +41,7 @@ def as_asked(context: Context, ask: Thanks) -> Giving | Refused:
     """What a command or a form asks for."""
     return giving(
         context,
-        f"slack:{context.envelope_key}"[:MAX_KEY],
+        f"{IN_SLACK}{context.envelope_key}"[:MAX_KEY],
         ask.receivers,
         amount=ask.amount,
         value=ask.value,
@@ -54,18 +53,26 @@ def as_asked(context: Context, ask: Thanks) -> Giving | Refused:
 # -- By command and by form ----------------------------------------------------------------------------------------
 
 
-async def by_command(session: AsyncSession, context: Context, ask: Thanks) -> Sequence[Said]:
-    """What is said to the giver, and (true) to everybody in the channel."""
+async def by_command(
+    session: AsyncSession, context: Context, ask: Thanks, body: Mapping[str, Any]
+) -> Sequence[Outgoing]:
+    """What became of it, said to the giver in any case; everybody in the channel reads of thanks that are public.
+
+    The app may not be in the channel: then the announcement is said by the command's own URL.
+    """
     texts = context.texts
     if not ask.receivers or not ask.reason:
-        return [(words.lacking(texts), False)]
+        return [reply(context, body, words.lacking(texts))]
     outcome = await _give(session, context, ask)
     if isinstance(outcome, Refused):
-        return [(blocks.message(words.refusal(outcome, texts)), False)]
-    confirmation = words.given(ask.receivers, outcome.recognitions[0].amount, texts)
+        return [reply(context, body, blocks.message(words.refusal(outcome, texts)))]
+    confirmation = reply(context, body, words.given(ask.receivers, outcome.recognitions[0].amount, texts))
     if ask.private:
-        return [(confirmation, False)]
-    return [(_announcement(context, ask.receivers, outcome), True)]
+        return [confirmation]
+    return [
+        confirmation,
+        _announcement(context, body["channel_id"], ask.receivers, outcome, way_back(body, context.asked_at)),
+    ]
 
 
 async def by_form(session: AsyncSession, context: Context, view: Mapping[str, Any]) -> Answered:
@@ -81,15 +88,20 @@ async def by_form(session: AsyncSession, context: Context, view: Mapping[str, An
     confirmation = direct(context, words.given(ask.receivers, outcome.recognitions[0].amount, texts))
     channel = view["private_metadata"]
     if not ask.private and policy and channel in policy.channels:
-        said = _announcement(context, ask.receivers, outcome)
-        return Answered([confirmation, Outgoing(f"{context.envelope_key}/1", context.connection.id, channel, said)])
+        return Answered([confirmation, _announcement(context, channel, ask.receivers, outcome)])
     return Answered([confirmation])
 
 
-def _announcement(context: Context, receivers: Sequence[str], outcome: Given) -> Mapping[str, Any]:
+def _announcement(
+    context: Context, channel: str, receivers: Sequence[str], outcome: Given, beside: Mapping[str, Any] | None = None
+) -> Outgoing:
     one = outcome.recognitions[0]
     assert context.asker_id is not None, "somebody gives"
-    return words.announcement(context.asker_id, receivers, one.amount, one.value, one.reason or "", context.texts)
+    whom = [person(user_id) for user_id in receivers]
+    said = words.announcement(person(context.asker_id), whom, one.amount, one.value, one.reason or "", context.texts)
+    key = announcement_key(one.key)
+    assert key is not None, "it was asked for in Slack"
+    return Outgoing(key, context.connection.id, channel, {**said, **(beside or {})}, user=context.asker_id)
 
 
 async def _give(session: AsyncSession, context: Context, ask: Thanks) -> Given | Refused:
@@ -147,7 +159,7 @@ async def by_message(session: AsyncSession, context: Context, event: Mapping[str
 
 def _place(context: Context, channel: str, ts: str) -> str:
     """A message's name in every workspace."""
-    return f"slack:{context.connection.config['team_id']}:{channel}:{ts}"
+    return f"{IN_SLACK}{context.connection.config['team_id']}:{channel}:{ts}"
 
 
 async def _give_sign(

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from connectors.slack import answers, cards, forms, guide, home, nominations, preferences, redeem, thanks
 from connectors.slack.blocks import View
+from connectors.slack.markup import person
 from connectors.slack.texts import Texts
 from domain import asks
 from domain.cards import Card, Plain
@@ -82,7 +83,7 @@ def longest(texts: Texts) -> Room:
 
 def _unbroken(texts: Texts) -> Message:
     """What has no place to break a line at: people paste addresses."""
-    return thanks.announcement(MAYA, [OWEN], 10, None, f"https://wiki.example/{'x' * 200}", texts)
+    return thanks.announcement(person(MAYA), [person(OWEN)], 10, None, f"https://wiki.example/{'x' * 200}", texts)
 
 
 def _notices() -> list[Card]:
@@ -109,7 +110,8 @@ def _said(texts: Texts) -> list[Message]:
     pending = Proposed("nom_1", "Team player", 100, "Ben Berg")
     ended = Proposed("nom_1", "Team player", 100, "Ben Berg", NominationState.DECLINED)
     return [
-        thanks.announcement(MAYA, [OWEN, GRACE], 10, "teamwork", reason, texts),
+        thanks.announcement(person(MAYA), [person(OWEN), person(GRACE)], 10, "teamwork", reason, texts),
+        thanks.taken_back(texts),
         *(thanks.given(some, 10, texts) for some in ([OWEN], [OWEN, GRACE])),
         thanks.lacking(texts),
         *(nominations.render(one, texts) for one in (pending, ended)),

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.slack import blocks, cards, forms, thanks
 from connectors.slack.blocks import View
+from connectors.slack.markup import person
 from connectors.slack.texts import TRANSLATED, Texts
 from domain.checks import MAX_KEY, MAX_LIST, MAX_TEXT, MAX_TITLE
 from domain.commands import Refused
@@ -88,9 +89,11 @@ def views(texts: Texts) -> dict[str, View]:
 
 def messages(texts: Texts) -> list[Mapping[str, Any]]:
     """All that is said about thanks, as long as it can be."""
+    everybody = [person(one) for one in TEAM]
     return [
-        thanks.announcement(TEAM[0], TEAM, MAX_THANKS, long(MAX_TITLE), long(MAX_REASON), texts),
-        thanks.announcement(TEAM[0], TEAM[:1], 1, None, "", texts),
+        thanks.announcement(everybody[0], everybody, MAX_THANKS, long(MAX_TITLE), long(MAX_REASON), texts),
+        thanks.announcement(everybody[0], everybody[:1], 1, None, "", texts),
+        thanks.taken_back(texts),
         thanks.given(TEAM, MAX_THANKS, texts),
         thanks.lacking(texts),
     ]

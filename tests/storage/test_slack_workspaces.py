@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.sign_ins import LinkSpent
-from domain.slack import MessageState, Outgoing
+from domain.slack import Outgoing
 from domain.slack_workspaces import BelongsToAnother, Installation, InstallLink, Workspace, WorkspaceState
 from storage import connections, notifications, slack_install_links, slack_messages, slack_workspaces, tables
 from storage.database import Database
@@ -149,7 +149,7 @@ async def test_removed_it_has_no_token_nothing_waits_and_administrators_are_told
     assert found is not None
     assert (found.state, found.removed_at) == (WorkspaceState.REMOVED, NOW + SECONDS)
     assert await token(session, program_id, workspace.connection_id) is None
-    assert await slack_messages.find(session, program_id, "hello") == (MessageState.FAILED, None, None)
+    assert await slack_messages.find_place(session, program_id, "hello") is None
     assert [one.subject for one in told] == [
         "Laurel was removed from the Slack workspace Acme",
         "The Slack workspace Acme was connected",

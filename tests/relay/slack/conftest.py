@@ -1,7 +1,8 @@
 """A company in a Slack workspace: the API takes what Slack sends, and the lanes and activities do what follows."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -58,16 +59,26 @@ COMPANY: dict[str, Any] = {
 }
 
 
+class Clock:
+    """Says what time the test has made it."""
+
+    now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 @dataclass
 class Company:
-    """One program with its workspace; `work` does all that waits."""
+    """One program with its workspace; `work` does all that waits. By `clock` it is said in Slack."""
 
     slack: Driver
     database: Database
     program_id: str
     workspace: Workspace
     relay: Relay
-    members: dict[str, str] = field(default_factory=dict)
+    members: dict[str, str]
+    clock: Clock
 
     async def work_again(self) -> None:
         """What was refused is tried again, as Temporal and the relay do after a while."""
@@ -121,13 +132,13 @@ def settings(database_url: str, owner_url: str, redis_url: str, redis: Redis, sl
 async def company(settings: Settings, slack: Driver, way: Way, redis: Redis) -> AsyncIterator[Company]:
     """Everybody of the sandbox's company is a member, known by their e-mail address."""
     keyring, database = Keyring.from_setting(settings.laurel_secret_keys), Database(settings.database_url)
-    slacks, app = Slacks(settings.slack_api_url), create_app(settings, clock=lambda: NOW)
+    slacks, app, clock = Slacks(settings.slack_api_url), create_app(settings, clock=lambda: NOW), Clock()
     async with app.router.lifespan_context(app):
         way.app = app
         program_id, members = await _found(database, slack)
         async with database.begin() as session:
             workspace = await install(session, keyring, program_id, slack, now=NOW)
-        say = SlackActivities(database, keyring, slacks, redis, lambda: NOW)
+        say = SlackActivities(database, keyring, slacks, redis, clock)
         in_slack = SlackLane(database, keyring, slacks, redis, clock=lambda: NOW)
         lanes = handlers(None, database, redis, clock=lambda: NOW, slack=in_slack)  # type: ignore[arg-type]
         relay = Relay(
@@ -136,7 +147,7 @@ async def company(settings: Settings, slack: Driver, way: Way, redis: Redis) -> 
             clock=lambda: NOW,
             wakeups=Wakeups(settings.database_url),
         )
-        yield Company(slack, database, program_id, workspace, relay, members)
+        yield Company(slack, database, program_id, workspace, relay, members, clock)
     await slacks.aclose()
     await database.dispose()
 

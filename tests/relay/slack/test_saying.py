@@ -13,7 +13,7 @@ import activities.slack
 from activities.slack import CONVERSATION_CLOSED, HISTORY_LIMIT, SlackActivities
 from connectors.slack.web import Slacks
 from domain.outbox import Lane
-from domain.slack import THREAD_OF, MessageKind, Outgoing
+from domain.slack import THREAD_OF, MessageKind, Outgoing, way_back
 from sandbox.slack.faults import Fault
 from storage import slack_messages, unfinished
 from storage.keyring import CannotOpen, Keyring
@@ -182,7 +182,8 @@ async def test_what_is_refused_of_a_home_or_an_answer_stops_no_direct_message(
     company: Company, kind: MessageKind
 ) -> None:
     user, connection_id = company.slack.workspace.user("owen").id, company.workspace.connection_id
-    content = {"text": "hello", "response_url": "https://evil.example/"}
+    content = {"text": "hello", "response_type": "ephemeral"}
+    content |= way_back({"response_url": "https://evil.example/"}, NOW)
     async with company.database.begin() as session:
         for one in (Outgoing("1", connection_id, user, content, kind), Outgoing("2", connection_id, user, content)):
             await slack_messages.send(session, company.program_id, [one], now=NOW)

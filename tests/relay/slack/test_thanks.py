@@ -46,7 +46,7 @@ def context() -> Context:
     users = {one: user(one) for one in ("U0", "U1", "U2")}
     nothing: Any = None
     connection = Connection("con_1", "prg_1", "slack", "slack", NOW)
-    return Context(connection, users, "U0", nothing, nothing, "key", NOW, outsiders=False, apart=None)
+    return Context(connection, users, "U0", nothing, nothing, "key", NOW, NOW, outsiders=False, apart=None)
 
 
 def is_answered(wanted: Giving | Refused) -> bool:
