@@ -315,7 +315,7 @@ class Workspace:
         self._tell(
             {
                 "token": "sandbox-verification-token",
-                "team_id": self.team_id,
+                "team_id": self._team_of(event, of),
                 "context_team_id": self.team_id,
                 "context_enterprise_id": None,
                 "api_app_id": APP_ID,
@@ -336,6 +336,11 @@ class Workspace:
                 "event_context": f"4-{secrets.token_hex(12)}",
             }
         )
+
+    def _team_of(self, event: Json, of: Conversation | None) -> str:
+        """The workspace in which it happened: in a channel that is shared, that of whoever did it."""
+        author = self.records.users.get(event.get("user", "")) if of is not None and of.is_ext_shared else None
+        return author.team_id if author else self.team_id
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:

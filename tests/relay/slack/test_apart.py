@@ -3,14 +3,17 @@
 from functools import partial
 from typing import Any
 
+import orjson
+
 from connectors.slack import forms, redeem
+from domain.commands import Earn
 from domain.member_changes import read
-from storage import member_changes
+from storage import commands, member_changes
 from tests.eventually import eventually
-from tests.programs import NOW, apply
+from tests.programs import NOW, apply, make_member
 from tests.relay.slack.conftest import COMPANY, Company
 from tests.relay.slack.test_redeeming import grant, open_shop, placed, shows, words
-from tests.relay.slack.test_walk import has, whispered
+from tests.relay.slack.test_walk import has, place, whispered
 
 THANKS = "thanks @maya +20 for the demo that saved the day"
 
@@ -61,6 +64,33 @@ async def test_what_a_guest_gave_is_taken_back_though_they_take_no_part_any_more
     await company.work()
 
     assert (given, await has(company, "maya")) == (5, 0)
+
+
+async def share(company: Company) -> None:
+    """Kim of another company is in #general, which both share, and is a member by an identity."""
+    kim, general = await company.slack.join("kim", team_id="T0PARTNER"), place(company, "general")
+    general.is_ext_shared = True
+    general.members.append(kim)
+    async with company.database.begin() as session:
+        member_id = await make_member(session, company.program_id, "kim")
+        change = read({"external_id": "kim", "identities": [{"source": "slack", "external_id": kim}]})
+        await member_changes.write(session, company.program_id, [change], effective_at=NOW, now=NOW)
+        kudos = Earn(reference="kudos:kim", actor="tests", member_id=member_id, unit="kudos", amount=100)
+        await commands.execute(session, company.program_id, [kudos], as_of=NOW)
+
+
+async def test_in_a_shared_channel_people_of_other_companies_give_only_while_they_may(company: Company) -> None:
+    await share(company)
+    given = []
+    for allowed in (True, False):
+        await let_outsiders(company, allowed)
+        ts = await company.slack.say("maya", "general", "The demo works again.")
+        await company.slack.react("kim", "general", ts, "laurel")
+        await company.work()
+        given.append(await has(company, "maya"))
+
+    assert orjson.loads(company.slack.webhook.sent[-1].body)["team_id"] == "T0PARTNER"
+    assert given == [5, 5]
 
 
 async def test_whoever_has_left_is_told_so_at_whatever_they_do(company: Company) -> None:
