@@ -38,10 +38,11 @@ from domain.preferences import (
     topic_of,
     when,
 )
+from domain.recognitions import RECEIVED
 from domain.slack import THREAD_OF, MessageKind, Outgoing
 from domain.time import Clock
 from relay.outages import is_outage
-from relay.slack import nominators
+from relay.slack import announcements, nominators
 from storage import (
     configurations,
     dispatches,
@@ -113,6 +114,12 @@ class NotifyLane:
         async with self._database.begin() as session:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
             await _edit(session, told, f"{message_key(told.id)}/{row.id}", self._clock(), self._redis)
+            if told.kind == RECEIVED:
+                _, _, recognition_id = told.reference.partition("/")
+                await announcements.edit(
+                    session, told.program_id, recognition_id, f"announced/{row.id}", now=self._clock()
+                )
+            await _show_home(session, told, self._clock())
 
     async def _tell_gathered(self, row: ClaimedRow) -> None:
         async with self._database.begin() as session:

@@ -13,6 +13,7 @@ from domain.asks import Thanks
 from domain.commands import Refused
 from domain.recognitions import IN_SLACK, MAX_KEY, Given, Giving, RecognitionPolicy, announcement_key, asked, policy_of
 from domain.slack import MessageKind, Outgoing, way_back
+from domain.slack_users import UserKind
 from relay.slack.answers import Answered, direct, errors, reply
 from relay.slack.context import Context
 from relay.slack.people import PEOPLE_MAX
@@ -135,8 +136,10 @@ async def by_reaction(session: AsyncSession, context: Context, event: Mapping[st
     policy = await _policy(session, context)
     if event["type"] == "reaction_removed":
         return await _take_away(session, context, key, event, likely=policy is not None and emoji in policy.emoji)
-    if policy is None or not may_thank(policy, event) or context.member_id is None:
+    if policy is None or not may_thank(policy, event):
         return []
+    if context.member_id is None:
+        return _excuse(context, item["channel"])
     sign = giving(context, key, [event["item_user"]], amount=policy.emoji[emoji])
     return await _give_sign(session, context, item["channel"], sign, event)
 
@@ -150,8 +153,10 @@ async def by_message(session: AsyncSession, context: Context, event: Mapping[str
         key = _place(context, event["channel"], message["ts"])
         return await _take_away(session, context, key, event, likely=likely)
     found = words.typed(event["text"], policy.emoji) if policy and may_thank(policy, event) else None
-    if found is None or context.member_id is None:
+    if found is None:
         return []
+    if context.member_id is None:
+        return _excuse(context, event["channel"])
     key = _place(context, event["channel"], event["ts"])
     sign = giving(context, key, found.receivers, amount=found.amount, reason=found.reason)
     return await _give_sign(session, context, event["channel"], sign, event)
@@ -170,7 +175,19 @@ async def _give_sign(
     if isinstance(sign, Giving):
         at = _instant(event["event_ts"])
         outcome = await recognitions.settle(session, context.program_id, sign, present=True, at=at, as_of=context.as_of)
-    return [_ephemeral(context, channel, outcome)] if isinstance(outcome, Refused) else []
+    if not isinstance(outcome, Refused):
+        return []
+    content = blocks.message(words.refusal(outcome, context.texts))
+    return [_whisper(context, f"{context.envelope_key}/0", channel, content)]
+
+
+def _excuse(context: Context, channel: str) -> Sequence[Outgoing]:
+    """Why who takes no part gives nothing, to them alone and once a day: their signs are none to others."""
+    user = context.users.get(context.asker_id or "")
+    if user is None or user.kind is UserKind.BOT:
+        return []
+    key = f"apart/{context.connection.id}/{user.user_id}/{context.as_of:%Y-%m-%d}"
+    return [_whisper(context, key, channel, blocks.message(context.excuse))]
 
 
 async def _take_away(
@@ -193,9 +210,6 @@ def _instant(ts: str) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC).replace(microsecond=int(micros.ljust(6, "0")[:6] or 0))
 
 
-def _ephemeral(context: Context, channel: str, refused: Refused) -> Outgoing:
-    """Why nothing was given, to the giver alone."""
-    content = blocks.message(words.refusal(refused, context.texts))
-    key = f"{context.envelope_key}/0"
-    kind = MessageKind.EPHEMERAL
-    return Outgoing(key, context.connection.id, channel, content, kind, user=context.asker_id)
+def _whisper(context: Context, key: str, channel: str, content: Mapping[str, Any]) -> Outgoing:
+    """Said to who gave the sign alone, where they did."""
+    return Outgoing(key, context.connection.id, channel, content, MessageKind.EPHEMERAL, user=context.asker_id)
