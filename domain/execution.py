@@ -105,8 +105,9 @@ class Execution:
         self.changed_holds: dict[str, Hold] = {}
         self.closed_pendings: list[Pending] = []
         self.changed_counters: dict[tuple[str, CounterKey], tuple[int, int]] = {}
-        # Member accounts whose lifetime changed.
+        # Member accounts whose lifetime changed, and those whose balance alone did.
         self.ranked: set[str] = set()
+        self.spent: set[str] = set()
         self._loaded = loaded
         self._now = loaded.book.recorded_at
 
@@ -451,6 +452,8 @@ class Execution:
         gained = account.lifetime - lifetime
         if gained:
             self.ranked.add(account_id)
+        elif account.balance != balance:
+            self.spent.add(account_id)
         if gained > 0:
             self._cross(member_of(account_id), account.unit, lifetime, balance, gained)
         elif gained < 0:

@@ -113,12 +113,10 @@ class NotifyLane:
     async def _retell(self, row: ClaimedRow) -> None:
         async with self._database.begin() as session:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
-            await _edit(session, told, f"{message_key(told.id)}/{row.id}", self._clock(), self._redis)
+            # Conversations are locked in their order: channels, people, Homes.
             if told.kind == RECEIVED:
-                _, _, recognition_id = told.reference.partition("/")
-                await announcements.edit(
-                    session, told.program_id, recognition_id, f"announced/{row.id}", now=self._clock()
-                )
+                await announcements.edit(session, told, f"announced/{row.id}", now=self._clock())
+            await _edit(session, told, f"{message_key(told.id)}/{row.id}", self._clock(), self._redis)
             await _show_home(session, told, self._clock())
 
     async def _tell_gathered(self, row: ClaimedRow) -> None:

@@ -62,6 +62,7 @@ from storage import (
     outbox,
     people,
     refusals,
+    slack_homes,
     tiers,
 )
 from storage.database import Database
@@ -390,6 +391,8 @@ async def _write(session: AsyncSession, execution: Execution, as_of: datetime) -
         await run_together(session, *queries)
     await tiers.rise(session, execution.configuration, book, as_of=as_of)
     await earned_days.count(session, execution.configuration, book)
+    ranked, spent = ({member_of(one) for one in some} for some in (execution.ranked, execution.spent))
+    await slack_homes.follow(session, program_id, spent - ranked, now=as_of)
     ledger.note(session, book)
 
 

@@ -37,7 +37,7 @@ from domain.ledger import Book, member_of
 from domain.notifications import Telling
 from domain.time import ALWAYS, Clock
 from domain.units import policies
-from storage import commands, configurations, ledger, notifications, people
+from storage import commands, configurations, ledger, notifications, people, slack_homes
 from storage.database import Database
 from storage.failures import retry
 from storage.hot_path import run
@@ -307,6 +307,8 @@ async def _open(
 async def _write(session: AsyncSession, book: Book) -> int:
     """How many lots have expired."""
     await ledger.write(session, book)
+    poorer = {member_of(account.id) for account in book.changed_accounts.values() if account.running}
+    await slack_homes.follow(session, book.program_id, poorer, now=book.recorded_at)
     return len(book.moves)
 
 

@@ -43,7 +43,7 @@ from domain.programs import ProgramKind
 from domain.time import zone
 from domain.units import policies
 from domain.vendors import DeliveryMethod, GiftLink, Money, VendorRequest
-from storage import catalog, configurations, connections, ledger, outbox, people
+from storage import catalog, configurations, connections, ledger, outbox, people, slack_homes
 from storage.hot_path import Found, run, run_together
 from storage.ids import new_id
 from storage.keyring import Keyring, binding
@@ -125,6 +125,8 @@ async def place(
     held = await _hold(session, order, now=now) if order.price_points else None
     order = replace(order, hold_id=held[1].id if held else None)
     await _insert(session, order, held, _freeze(order, admitted.supply, request_bodies), actor=actor)
+    if held:
+        await slack_homes.follow(session, program_id, [order.member_id], now=now)
     return order
 
 

@@ -65,7 +65,7 @@ async def state(company: Company, nomination_id: str) -> NominationState:
         return (await nominations.get(session, company.program_id, nomination_id)).state
 
 
-async def test_after_days_approvers_are_reminded_and_their_managers_asked_in_words_that_say_so(
+async def test_after_days_approvers_are_reminded_and_their_managers_asked_until_one_of_them_decides(
     company: Company,
 ) -> None:
     proposal = Proposal(company.members["owen"], company.members["maya"], "teamwork", REASON)
@@ -77,10 +77,13 @@ async def test_after_days_approvers_are_reminded_and_their_managers_asked_in_wor
         await nomination_levels.remind(session, company.program_id, nomination.id, now=NOW)
         await nomination_levels.escalate(session, company.program_id, nomination.id, now=NOW)
     await company.work()
+    at_home = str(company.slack.view("grace"))
 
     assert told(company, "ruth")[-1].startswith("A reminder: ")
     assert "It has waited for 5 days." in str(messages(company, "ruth"))
     assert "has not decided in 5 days, so you are asked as well." in str(messages(company, "grace"))
+    await press(company, "ruth", cards.APPROVE)
+    assert (REASON in at_home, REASON in str(company.slack.view("grace"))) == (True, False)
 
 
 async def test_only_the_nominator_withdraws_and_then_nobody_decides_any_more(company: Company) -> None:
