@@ -46,50 +46,43 @@ def nomination_title(texts: Texts) -> str:
 
 def nomination(categories: Collection[NominationCategory], texts: Texts, nominee: str | None = None) -> View:
     """Whom, for what, why and how much; there is at least one category."""
-    options = [blocks.option(one.title, one.key, description=one.description or None) for one in categories]
     usual = texts.say("A whole number of points. Leave it empty for what is usual in the category.")
     return blocks.modal(
         nomination_title(texts),
         [
-            blocks.input(
-                texts.say("Who deserves it?"),
-                blocks.user_select("nominee", placeholder=texts.say("A colleague"), initial=nominee),
-                block_id="nominee",
-            ),
-            blocks.input(
-                texts.say("For what?"),
-                blocks.select(
-                    "category",
-                    options,
-                    placeholder=texts.say("A category"),
-                    initial=options[0] if len(options) == 1 else None,
-                ),
-                block_id="category",
-            ),
-            blocks.input(
-                texts.say("Why?"),
-                blocks.text_input(
-                    "reason",
-                    multiline=True,
-                    placeholder=texts.say("What did they do, and what came of it?"),
-                    least=min(one.min_reason for one in categories),
-                    most=MAX_REASON,
-                ),
-                block_id="reason",
-                hint=texts.say("Those who approve read it."),
-            ),
-            blocks.input(
-                texts.say("A link that shows it"),
-                blocks.text_input("evidence", placeholder="https://", most=MAX_EVIDENCE),
-                block_id="evidence",
-                optional=True,
-            ),
+            _nominee(nominee, texts),
+            _category(categories, texts),
+            _reason(min(one.min_reason for one in categories), texts),
+            _evidence(texts),
             _amount(texts.say("Points"), usual, texts, optional=True),
         ],
         callback=NOMINATE,
         close=_cancel(texts),
         submit=texts.say("Nominate"),
     )
+
+
+def _nominee(nominee: str | None, texts: Texts) -> blocks.Block:
+    field = blocks.user_select("nominee", placeholder=texts.say("A colleague"), initial=nominee)
+    return blocks.input(texts.say("Who deserves it?"), field, block_id="nominee")
+
+
+def _category(categories: Collection[NominationCategory], texts: Texts) -> blocks.Block:
+    options = [blocks.option(one.title, one.key, description=one.description or None) for one in categories]
+    only = options[0] if len(options) == 1 else None
+    field = blocks.select("category", options, placeholder=texts.say("A category"), initial=only)
+    return blocks.input(texts.say("For what?"), field, block_id="category")
+
+
+def _reason(least: int, texts: Texts) -> blocks.Block:
+    asked = texts.say("What did they do, and what came of it?")
+    field = blocks.text_input("reason", multiline=True, placeholder=asked, least=least, most=MAX_REASON)
+    return blocks.input(texts.say("Why?"), field, block_id="reason", hint=texts.say("Those who approve read it."))
+
+
+def _evidence(texts: Texts) -> blocks.Block:
+    field = blocks.text_input("evidence", placeholder="https://", most=MAX_EVIDENCE)
+    return blocks.input(texts.say("A link that shows it"), field, block_id="evidence", optional=True)
 
 
 def proposal(values: Mapping[str, Any], nominator_id: str, nominee_id: str) -> Proposal:
@@ -179,33 +172,39 @@ def thanks(
     values: Sequence[str], texts: Texts, *, least_reason: int, receivers: Sequence[str] = (), channel: str = ""
 ) -> View:
     """Whom, how much, for what value and why; said in the channel if it is public."""
-    asked = [
-        blocks.input(
-            texts.say("Whom?"),
-            blocks.multi_user_select("receivers", placeholder=texts.say("Colleagues"), initial=receivers, most=20),
-            block_id="receivers",
-        ),
-        blocks.input(
-            texts.say("For what?"),
-            blocks.text_input("reason", multiline=True, least=least_reason or None, most=MAX_REASON),
-            block_id="reason",
-        ),
-        _amount(texts.say("How much for each?"), texts.say("Out of what you have to give."), texts, optional=True),
-    ]
-    if values:
-        options = [blocks.option(one, _name_of(one)) for one in values]
-        select = blocks.select("value", options, placeholder=texts.say("One of our values"))
-        asked.append(blocks.input(texts.say("Which of our values?"), select, block_id="value", optional=True))
-    private = blocks.checkboxes("private", [blocks.option(texts.say("Only the people I thank"), "private")])
-    asked.append(blocks.input(texts.say("Who may see it?"), private, block_id="private", optional=True))
     return blocks.modal(
         thanks_title(texts),
-        asked,
+        [
+            blocks.input(
+                texts.say("Whom?"),
+                blocks.multi_user_select("receivers", placeholder=texts.say("Colleagues"), initial=receivers, most=20),
+                block_id="receivers",
+            ),
+            blocks.input(
+                texts.say("For what?"),
+                blocks.text_input("reason", multiline=True, least=least_reason or None, most=MAX_REASON),
+                block_id="reason",
+            ),
+            _amount(texts.say("How much for each?"), texts.say("Out of what you have to give."), texts, optional=True),
+            *([_value(values, texts)] if values else []),
+            _privacy(texts),
+        ],
         callback=THANK,
         close=_cancel(texts),
         submit=texts.say("Thank"),
         metadata=channel,
     )
+
+
+def _value(values: Sequence[str], texts: Texts) -> blocks.Block:
+    options = [blocks.option(one, _name_of(one)) for one in values]
+    field = blocks.select("value", options, placeholder=texts.say("One of our values"))
+    return blocks.input(texts.say("Which of our values?"), field, block_id="value", optional=True)
+
+
+def _privacy(texts: Texts) -> blocks.Block:
+    field = blocks.checkboxes("private", [blocks.option(texts.say("Only the people I thank"), "private")])
+    return blocks.input(texts.say("Who may see it?"), field, block_id="private", optional=True)
 
 
 def thanks_asked(values: Mapping[str, Any], declared: Sequence[str]) -> Thanks:
