@@ -9,14 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from connectors.slack import thanks
 from connectors.slack.markup import Markup, name, person
 from connectors.slack.texts import Texts
+from domain.notifications import Notification
 from domain.recognitions import Recognition, announcement_key
 from domain.slack import MessageKind, Outgoing
 from domain.slack_users import SlackUser
 from storage import dispatches, members, recognitions, slack_messages, slack_users
 
 
-async def edit(session: AsyncSession, program_id: str, recognition_id: str, key: str, *, now: datetime) -> None:
-    """If these thanks were announced, the announcement says what holds now; in turn, who has read last is said last."""
+async def edit(session: AsyncSession, told: Notification, key: str, *, now: datetime) -> None:
+    """If the thanks that a receiver was told of were announced, the announcement says what holds now.
+
+    In turn, so that who has read last is said last.
+    """
+    program_id, (_, _, recognition_id) = told.program_id, told.reference.partition("/")
     first = await recognitions.get(session, program_id, recognition_id)
     announced = announcement_key(first.key)
     if announced is None:
