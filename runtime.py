@@ -31,6 +31,7 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNGEST_THRESHOLD, *OLDER_THRESHOLDS)
+    gc.enable()
 
 
 async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
