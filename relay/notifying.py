@@ -115,7 +115,7 @@ class NotifyLane:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
             # Conversations are locked in their order: channels, people, Homes.
             if told.kind == RECEIVED:
-                await announcements.edit(session, told, f"announced/{row.id}", now=self._clock())
+                await announcements.edit(session, told, row.id, now=self._clock())
             await _edit(session, told, f"{message_key(told.id)}/{row.id}", self._clock(), self._redis)
             await _show_home(session, told, self._clock())
 

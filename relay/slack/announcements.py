@@ -16,8 +16,8 @@ from domain.slack_users import SlackUser
 from storage import dispatches, members, recognitions, slack_messages, slack_users
 
 
-async def edit(session: AsyncSession, told: Notification, key: str, *, now: datetime) -> None:
-    """If the thanks that a receiver was told of were announced, the announcement says what holds now.
+async def edit(session: AsyncSession, told: Notification, n: int, *, now: datetime) -> None:
+    """If the thanks that a receiver was told of were announced, the announcement says what holds now; `n` is its edit.
 
     In turn, so that who has read last is said last.
     """
@@ -32,6 +32,8 @@ async def edit(session: AsyncSession, told: Notification, key: str, *, now: date
         return
     given = await recognitions.list_under(session, program_id, first.key)
     content = await _render(session, program_id, place.connection_id, [one for one in given if one.stands], given[0])
+    # An erasure finds it by how its key begins.
+    key = f"{announced}/{n}"
     said = Outgoing(key, place.connection_id, place.conversation, content, MessageKind.EDIT, edits=announced)
     await slack_messages.send(session, program_id, [said], now=now)
 
