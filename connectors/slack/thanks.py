@@ -101,8 +101,8 @@ _FIELDS = {
 def refusal(refused: Refused, texts: Texts) -> str:
     """Why it was not given, and that nothing was spent."""
     message = _REFUSALS.get(refused.code, later("That cannot be given."))
-    said = texts.say(message, **(refused.numbers or {}))
-    return f"{said} {texts.say('Nothing was given.')}"
+    said, nothing = texts.say(message, **(refused.numbers or {})), texts.say("Nothing was given.")
+    return f"{said} {nothing}"
 
 
 def lacking(texts: Texts) -> Mapping[str, Any]:

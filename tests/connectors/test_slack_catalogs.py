@@ -94,6 +94,19 @@ def test_what_is_said_is_written_out_where_it_is_said():
     assert ours == []
 
 
+def test_nothing_is_said_where_it_is_not_looked_for():
+    """Messages are not found within an f-string, and would be said in English to everybody."""
+    found = _ids(said())
+    missed = [
+        (path.name, line, sentences)
+        for path in sources()
+        for line, sentences in _sentences(ast.parse(path.read_text()))
+        if sentences not in found
+    ]
+
+    assert missed == []
+
+
 # -- What is said where --------------------------------------------------------------------------------------------
 
 
