@@ -14,7 +14,7 @@ from domain.outbox import ClaimedRow, Kind
 from domain.outcomes import REJECTED
 from domain.time import Clock
 from relay.outages import is_outage
-from storage import intake, streaks
+from storage import intake, settlements, streaks
 from storage.database import Database
 from storage.failures import retry
 
@@ -95,3 +95,5 @@ async def _record(session: AsyncSession, program_id: str, found: Event, as_of: d
     [outcome] = await intake.record(session, program_id, [found], derived.POLICY, as_of=as_of)
     if outcome.status == REJECTED:
         raise ValueError(f"{found.external_id} was rejected: {outcome.detail}")
+    if found.type == derived.CHALLENGE_PRIZE and found.retracts is None:
+        await settlements.retell(session, program_id, found, now=as_of)

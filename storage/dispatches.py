@@ -148,5 +148,12 @@ async def retell(
     if not about:
         return
     asked = {"program_id": program_id, "about": texts(sorted(about)), "kinds": texts(sorted(kinds))}
-    found = await run(session, _ABOUT, asked)
-    await outbox.add(session, [_effect(program_id, Kind.RETELL, notification_id=one) for (one,) in found], now=now)
+    await retell_each(session, program_id, [one for (one,) in await run(session, _ABOUT, asked)], now=now)
+
+
+async def retell_each(
+    session: AsyncSession, program_id: str, notification_ids: Collection[str], *, now: datetime
+) -> None:
+    """The messages that told these are to say what holds now."""
+    effects = [_effect(program_id, Kind.RETELL, notification_id=one) for one in notification_ids]
+    await outbox.add(session, effects, now=now)

@@ -25,9 +25,11 @@ from domain.challenges import (
 )
 from domain.counters import NOTHING
 from domain.derived import CHALLENGE_PRIZE
+from domain.events import Event
 from domain.game import Challenge, Fairness
+from domain.notifications import CHALLENGE_SETTLED
 from domain.outbox import OutboxRow
-from storage import challenges, outbox, program_counters, sets
+from storage import challenges, dispatches, notifications, outbox, program_counters, sets
 from storage.challenges import CLAIM, StoredChallenge
 from storage.decisions import counter_rows
 from storage.game_tables import challenge_claims
@@ -151,6 +153,14 @@ _PAID = """SELECT e.id FROM (
     JOIN events e ON e.program_id = %(program_id)s AND e.source = %(source)s
         AND e.external_id = %(kind)s || ':' || paid.name
     ORDER BY e.id DESC LIMIT 1"""
+
+
+async def retell(session: AsyncSession, program_id: str, paid: Event, *, now: datetime) -> None:
+    """Whoever was told how the challenge ended before this prize was decided, may ask about it from now on."""
+    stored = await challenges.find(session, program_id, paid.data["challenge"])
+    reference = f"{stored.id}/{paid.member.external_id}" if stored else ""
+    told = await notifications.find(session, program_id, CHALLENGE_SETTLED, reference)
+    await dispatches.retell_each(session, program_id, [told] if told else [], now=now)
 
 
 async def find_prize(session: AsyncSession, stored: StoredChallenge, member_id: str) -> str | None:

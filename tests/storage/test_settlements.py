@@ -14,9 +14,11 @@ from domain import derived
 from domain.cards import Plain
 from domain.challenges import ChallengeEvent, ChallengeState, ClaimState, exceptions_name
 from domain.events import Event, SourcePolicy
-from domain.notifications import CHALLENGE_SETTLED, Notification
-from domain.outbox import Kind
-from storage import challenges, events, intake, members, merges, settlements, slack_cards
+from domain.notifications import CHALLENGE_SETTLED, Notification, Telling
+from domain.outbox import Kind, Lane
+from domain.sentences import alone
+from relay import intake as intake_lane
+from storage import challenges, events, intake, members, merges, notifications, outbox, settlements, slack_cards
 from storage.challenges import StoredChallenge
 from tests.challenges import ENDS_AT, claims, counted, days, effects, sprint, with_challenges
 from tests.programs import NOW, deal, make_member, make_program, retraction
@@ -160,6 +162,20 @@ async def test_whoever_was_paid_may_ask_about_the_prize_and_nobody_else(session:
         "ada": (ids["ada"], "rank"),
         "ben": (ids["ben"], "place"),
     }
+
+
+async def test_who_hears_how_it_ended_before_the_prize_is_decided_is_told_anew_then(session: AsyncSession) -> None:
+    program_id, ids = await program(session, "ada", "ben", prizes=[{"first": 1, "last": 1, "points": 500}])
+    await take(session, program_id, deal(1, "ada"), deal(2, "ada"), deal(3, "ben"))
+    stored = await settle(session, program_id)
+    tellings = [Telling(id, alone("It is over."), alone("You won."), f"{stored.id}/{id}") for id in ids.values()]
+    await notifications.tell_all(session, program_id, CHALLENGE_SETTLED, tellings, now=days(10))
+
+    for row in await outbox.take(session, program_id, Lane.INTAKE, now=days(13), limit=10):
+        await intake_lane.act(session, row, as_of=days(13))
+
+    told = await notifications.find(session, program_id, CHALLENGE_SETTLED, f"{stored.id}/{ids['ada']}")
+    assert await effects(session, program_id, [Kind.RETELL]) == [{"notification_id": told}]
 
 
 # -- What is told of an event after the close -------------------------------------------------------------------------
