@@ -26,6 +26,7 @@ from domain.redemptions import find
 from domain.slack import RESPONSE_URL, EnvelopeKind, KeptEnvelope, MessageKind, Outgoing, way_back
 from domain.slack_users import Apart, SlackUser
 from domain.time import Clock
+from relay.slack.people import People
 from storage import (
     celebrations,
     configurations,
@@ -51,6 +52,7 @@ class Modals:
         self._database = database
         self._keyring = keyring
         self._slacks = slacks
+        self._people = People(database, slacks, clock)
         self._clock = clock
 
     async def open(self, kept: KeptEnvelope) -> None:
@@ -59,7 +61,7 @@ class Modals:
         if wanted is None:
             return
         title, fill = wanted
-        user_id = kept.body.get("user_id") or kept.body["user"]["id"]
+        user_id = _asker_of(kept)
         async with self._database.begin() as session:
             connection = await connections.get(session, self._keyring, kept.program_id, kept.connection_id)
             user = await slack_users.find(session, kept.program_id, kept.connection_id, user_id)
@@ -97,6 +99,8 @@ class Modals:
             view_id = opened["view"]["id"]
         title = skeleton["title"]["text"]
         try:
+            if user is None and (user := await self._meet(connection, kept)):
+                texts = Texts.of(user.locale)
             view = await self._filled(kept, title, fill, user, texts)
             await slack.write("views.update", {"view_id": view_id, "view": view})
         except Exception as error:
@@ -104,6 +108,14 @@ class Modals:
             told = texts.say("This cannot be shown just now. Please try again in a minute.")
             view = forms.excuse(title, told, texts)
             await slack.write("views.update", {"view_id": view_id, "view": view})
+
+    async def _meet(self, connection: Connection, kept: KeptEnvelope) -> SlackUser | None:
+        """Who asks for the first time; None while Slack does not say."""
+        user_id = _asker_of(kept)
+        try:
+            return (await self._people.know(connection, user_id, ())).get(user_id)
+        except OutsideError:
+            return None
 
     async def _filled(self, kept: KeptEnvelope, title: str, fill: "Fill", user: SlackUser | None, texts: Texts) -> View:
         try:
@@ -130,6 +142,10 @@ def _wanted(kept: KeptEnvelope) -> tuple[Title, Fill] | None:
         case EnvelopeKind.ACTION:
             return _BY_ACTION.get(kept.body["actions"][0]["action_id"])
     return None
+
+
+def _asker_of(kept: KeptEnvelope) -> str:
+    return str(kept.body.get("user_id") or kept.body["user"]["id"])
 
 
 def _window_of(kept: KeptEnvelope) -> str | None:
@@ -215,7 +231,7 @@ async def _words(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | No
 
 
 async def _settings(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
-    """What holds for the member; who is not known yet has said nothing."""
+    """What holds for the member; of who cannot be asked about just now, what the program declares."""
     declared = telling_of(await configurations.read_active(session, kept.program_id)).wishes
     known = user.member_id if user else None
     said = await preferences.find(session, kept.program_id, known) if known else Preferences()

@@ -3,6 +3,7 @@
 from datetime import time
 
 from connectors.slack import preferences as form
+from connectors.slack.texts import Texts
 from domain.calendars import WEEKDAYS
 from domain.preferences import Preferences, Topic
 from storage import preferences
@@ -45,3 +46,18 @@ async def test_at_home_a_button_opens_the_form_with_what_holds(company: Company)
     await company.slack.submit("owen")
 
     assert await said(company) == EVENINGS
+
+
+async def test_who_asks_for_the_first_time_sees_in_their_language_what_they_have_said_elsewhere(
+    company: Company,
+) -> None:
+    async with company.database.begin() as session:
+        await preferences.put(session, company.program_id, company.members["karin"], EVENINGS, now=NOW)
+    await company.slack.command("karin", "general", "/laurel", "settings")
+    await opened(company, "karin", form.SAVE)
+    title = company.slack.view("karin")["title"]["text"]
+    await company.slack.submit("karin")
+
+    async with company.database.begin() as session:
+        assert await preferences.find(session, company.program_id, company.members["karin"]) == EVENINGS
+    assert title == form.title(Texts.of("de-DE"))
