@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from tests.slack import running_slack
 
 LOCALES = ("en-US", "de-DE", "fr-FR")
 WIDTHS = (390, 1280)
+ANSWERED = "answered"  # a channel where only who asked reads what is said
 MAYA, OWEN, GRACE = (identifier("U", TEAM_ID, name) for name in ("Maya", "Owen", "Grace"))
 
 Message = Mapping[str, Any]
@@ -56,7 +58,7 @@ def ordinary(texts: Texts) -> Room:
     return Room(
         {
             "told": [cards.render(card, texts) for card in [*_notices(), *test_slack_cards.EVERY]],
-            "answered": [answers.render(answer, texts) for answer in slack_answers.ordinary()],
+            ANSWERED: [answers.render(answer, texts) for answer in slack_answers.ordinary()],
             "said": _said(texts),
         },
         {
@@ -73,7 +75,7 @@ def longest(texts: Texts) -> Room:
     return Room(
         {
             "told": test_slack_cards.longest(texts),
-            "answered": [answers.render(answer, texts) for answer in slack_answers.longest()],
+            ANSWERED: [answers.render(answer, texts) for answer in slack_answers.longest()],
             "said": [*test_slack_forms.messages(texts), _unbroken(texts)],
         },
         {"largest": home.render(slack_homes.largest(), texts)},
@@ -154,8 +156,10 @@ async def hang(room: Room, slack: Driver) -> None:
     for channel, messages in room.channels.items():
         place = slack.create(channel)
         await slack.invite(place)
+        await slack.invite(place, MAYA)
+        say = partial(bot.chat_postEphemeral, user=MAYA) if channel == ANSWERED else bot.chat_postMessage
         for message in messages:
-            await bot.chat_postMessage(channel=place, **message)
+            await say(channel=place, **message)
     for name, view in room.homes.items():
         await bot.views_publish(user_id=await slack.join(name), view=view)
     for name, view in room.modals.items():
