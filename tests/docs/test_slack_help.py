@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from tests.connectors import slack_gallery
 
 PAGE = Path(__file__).parents[2] / "docs" / "slack-for-employees.md"
 MAX_LINES = 160  # one page
-WIDTH = 130
 BEGIN, END = "<!-- commands: begin -->\n", "<!-- commands: end -->\n"
 
 
@@ -31,7 +29,7 @@ def page() -> str:
 def _section(topic: Topic) -> str:
     entry = ENTRIES[topic]
     examples = [entry.example, *(Texts.of(language).say(entry.example) for language in TRANSLATED)]
-    told = fill(" ".join((entry.does, *entry.more)), WIDTH)
+    told = " ".join((entry.does, *entry.more))
     return f"\n### {topic.capitalize()}\n\n{told}\n\nFor example {_codes(examples)}. Words: {_codes(WORDS[topic])}.\n"
 
 
