@@ -77,6 +77,11 @@ def policy_of(configuration: Configuration) -> RecognitionPolicy | None:
     return next(iter(configuration.recognition.values()), None)
 
 
+def as_declared(policy: RecognitionPolicy, value: str) -> str:
+    """The company's value that somebody means, in whatever case they write it; what is none, as it was written."""
+    return next((one for one in policy.values if one.casefold() == value.casefold()), value)
+
+
 # -- Giving --------------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,6 @@ from domain.sentences import Value
 
 _EMOJI = re.compile(r":([a-z0-9_+'-]{1,100})(?:::skin-tone-[2-6])?:")
 _MARKS = re.compile(r"<[@#!][^>]*>|:[a-z0-9_+'-]{1,100}:")
-_VALUE = re.compile(r"(?<![\w&])#([\w-]{1,60})")
 
 
 @dataclass(frozen=True, slots=True)

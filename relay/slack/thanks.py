@@ -1,6 +1,7 @@
 """Thanks in Slack: by command, form, reaction and typed message, each under a key of its own that is known for ever."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,17 @@ from connectors.slack import thanks as words
 from connectors.slack.markup import person
 from domain.asks import Thanks
 from domain.commands import Refused
-from domain.recognitions import IN_SLACK, MAX_KEY, Given, Giving, RecognitionPolicy, announcement_key, asked, policy_of
+from domain.recognitions import (
+    IN_SLACK,
+    MAX_KEY,
+    Given,
+    Giving,
+    RecognitionPolicy,
+    announcement_key,
+    as_declared,
+    asked,
+    policy_of,
+)
 from domain.slack import MessageKind, Outgoing, way_back
 from domain.slack_users import UserKind
 from relay.slack.answers import Answered, direct, errors, reply
@@ -106,6 +117,9 @@ def _announcement(
 
 
 async def _give(session: AsyncSession, context: Context, ask: Thanks) -> Given | Refused:
+    policy = await _policy(session, context)
+    if policy and ask.value:
+        ask = replace(ask, value=as_declared(policy, ask.value))
     wanted = as_asked(context, ask)
     if isinstance(wanted, Refused):
         return wanted

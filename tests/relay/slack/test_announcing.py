@@ -61,7 +61,9 @@ async def take_back(company: Company, receiver: str) -> None:
 
 
 async def test_an_announcement_says_of_thanks_only_those_that_stand(company: Company) -> None:
-    await company.slack.command("owen", "general", "/laurel", "thanks @maya @lena +20 for the demo that saved the day")
+    await company.slack.command(
+        "owen", "general", "/laurel", "thanks @maya @lena +20 #Craft for the demo that saved us"
+    )
     await company.work()
     maya, lena = (f"<@{company.slack.workspace.user(name).id}>" for name in ("maya", "lena"))
     seen = said(company)
