@@ -19,6 +19,7 @@ from slack_bolt.authorization import AuthorizeResult
 
 from api.slack.modals import Modals
 from api.slack.submissions import Submissions
+from connectors.errors import MalformedNotice
 from connectors.slack import requests
 from connectors.slack.texts import Texts
 from connectors.slack.web import Slacks
@@ -58,7 +59,10 @@ class SlackApp:
     async def take(self, body: requests.Body) -> BoltResponse:
         """Answer one verified request; raises MalformedNotice."""
         envelope = requests.envelope(body)  # before Bolt, which fails on what has not the shape that Slack documents
-        request = AsyncBoltRequest(body=dict(body), mode="socket_mode", context={ENVELOPE: envelope})
+        try:
+            request = AsyncBoltRequest(body=dict(body), mode="socket_mode", context={ENVELOPE: envelope})
+        except (AttributeError, KeyError, TypeError):
+            raise MalformedNotice(requests.UNDOCUMENTED) from None
         return await self.bolt.async_dispatch(request)
 
     async def _keep(self, body: dict[str, Any], context: AsyncBoltContext, next: Next) -> BoltResponse | None:

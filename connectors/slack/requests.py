@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from types import NoneType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -25,6 +26,14 @@ TIMESTAMP_MAX_DIGITS = 12
 # By this requests were known before they were signed. It never changes: whoever reads it poses as Slack wherever it is
 # still believed.
 UNSIGNED_TOKEN = "token"
+
+UNDOCUMENTED = "not of the shape that Slack documents"
+# Into these Bolt looks whatever a request is of.
+_SHAPES: Mapping[str, tuple[type, ...]] = {
+    "event": (dict,),
+    "view": (dict,),
+    **dict.fromkeys(("user", "team", "enterprise", "channel"), (dict, str, NoneType)),
+}
 
 Body = Mapping[str, Any]
 
@@ -93,14 +102,16 @@ def _text(value: str) -> str:
 
 def envelope(body: Body) -> Envelope | None:
     """The request as it is kept; None for what Laurel has no use of. Raises MalformedNotice."""
+    if not all(isinstance(body[name], shape) for name, shape in _SHAPES.items() if name in body):
+        raise MalformedNotice(UNDOCUMENTED)
     try:
         return _envelope({name: value for name, value in body.items() if name != UNSIGNED_TOKEN})
     except (KeyError, TypeError, IndexError, AttributeError):
-        raise MalformedNotice("not of the shape that Slack documents") from None
+        raise MalformedNotice(UNDOCUMENTED) from None
 
 
 def _envelope(body: Body) -> Envelope | None:
-    if "command" in body:
+    if "command" in body and "type" not in body:
         return Envelope(body["team_id"], f"command:{body['trigger_id']}", EnvelopeKind.COMMAND, body, body["user_id"])
     match body["type"]:
         case "event_callback":

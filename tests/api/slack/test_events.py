@@ -112,6 +112,7 @@ async def test_slack_is_shown_that_the_url_is_ours(anyone: httpx.AsyncClient, pr
 
 BODY = b'{"type": "event_callback"}'
 GOOD = signed(BODY, "application/json")
+ODD = b'{"type": "url_verification", "event": null}'
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,7 @@ GOOD = signed(BODY, "application/json")
         (signed(BODY, "application/json", secret="another"), BODY, 401, "bad_signature"),
         (GOOD, b"\xff\xfe", 400, "malformed_notice"),
         (signed(b"[1]", "application/json"), b"[1]", 400, "malformed_notice"),
+        (signed(ODD, "application/json"), ODD, 400, "malformed_notice"),
         (signed(b'{"type": "\\u0000"}', "application/json"), b'{"type": "\\u0000"}', 400, "malformed_notice"),
         (signed(b"payload=%00", "application/x-www-form-urlencoded"), b"payload=%00", 400, "malformed_notice"),
         (signed(BODY, "text/plain"), BODY, 400, "malformed_notice"),
