@@ -138,7 +138,8 @@ async def _dispatch(session: AsyncSession, told: Notification, now: datetime, bo
     place = await _find_place(session, told, policy)
     if place is None:
         return False
-    card = await slack_cards.read(session, told, member, now=now, boards=boards)
+    holds = await slack_cards.holds(session, told)
+    card = await slack_cards.read(session, told, member, now=now, boards=boards) if holds else None
     match await _when(session, told, member, policy, now) if card else Never():
         case Never():
             await _put(session, told, DispatchState.WITHHELD)
@@ -292,7 +293,11 @@ async def _dispatch_gathered(session: AsyncSession, program_id: str, member_id: 
     place = await _find_person(session, program_id, member_id)
     policy = policy_of(await configurations.read_active(session, program_id))
     wishes = await preferences.wishes_of(session, program_id, member_id, policy)
-    wanted = [one for one in gathered if place is not None and topic_of(one.kind) not in wishes.opted_out]
+    wanted = [
+        one
+        for one in gathered
+        if place is not None and topic_of(one.kind) not in wishes.opted_out and await slack_cards.holds(session, one)
+    ]
     time_zone = (await members.get(session, program_id, member_id)).time_zone
     is_quiet = wishes.quiet.over_at(now, time_zone) > now
     for one in gathered:

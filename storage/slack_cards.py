@@ -41,6 +41,11 @@ async def read(
     return await reader(session, told, member, now) if reader else Plain(*told.said)
 
 
+async def holds(session: AsyncSession, told: Notification) -> bool:
+    """Whether there is still something to tell who has not been told: nobody needs to hear that thanks are gone."""
+    return told.kind != RECEIVED or await _find_thanks(session, told) is not None
+
+
 # -- Nominations ---------------------------------------------------------------------------------------------------
 
 
@@ -101,11 +106,16 @@ async def _given(session: AsyncSession, told: Notification, member: Member | Non
 
 async def _received(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:
     """Thanks as long as they stand; a reaction that is there again is told as before, with its new event."""
+    event_id = await _find_thanks(session, told)
+    subject, body = told.said
+    return Plain(subject, body, event_id) if event_id else Plain(subject, TAKEN_BACK)
+
+
+async def _find_thanks(session: AsyncSession, told: Notification) -> str | None:
+    """The event of what stands of these thanks; None if they were taken back."""
     first = await recognitions.get(session, told.program_id, told.reference.partition("/")[2])
     given = await recognitions.list_under(session, told.program_id, first.key)
-    events = [one.event_id for one in given if one.receiver_id == first.receiver_id and one.stands]
-    subject, body = told.said
-    return Plain(subject, body, events[0]) if events else Plain(subject, TAKEN_BACK)
+    return next((one.event_id for one in given if one.receiver_id == first.receiver_id and one.stands), None)
 
 
 async def _achieved(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:

@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from connectors.slack import cards
 from domain import derived
 from domain.celebrations import WordsRefused
+from domain.commands import Earn
 from domain.dispatches import DispatchState
 from domain.notifications import Notification, Telling
 from domain.outbox import Kind
 from domain.preferences import Preferences, Topic
+from domain.recognitions import Giving
 from domain.rewards import GivenReward, RewardEvent
 from domain.sentences import alone, sentence
 from domain.slack_users import UserFacts, UserKind
@@ -27,6 +29,7 @@ from relay.notifying import NotifyLane, _dispatch
 from relay.weeks import Weeks
 from storage import (
     celebrations,
+    commands,
     connections,
     dispatches,
     employment,
@@ -35,6 +38,7 @@ from storage import (
     notifications,
     outbox,
     preferences,
+    recognitions,
     rewards,
     slack_users,
     slack_workspaces,
@@ -50,6 +54,7 @@ from storage.tables import outbox as outbox_rows
 from tests.eventually import eventually
 from tests.nominating import open_nominating
 from tests.programs import NOW, SAMPLE, apply, deal, make_member, make_program
+from tests.relay.slack.conftest import COMPANY
 from tests.storage.test_intake import POLICY as TOLD
 
 KEYRING = Keyring({"a": bytes(32)}, "a")
@@ -197,6 +202,37 @@ async def test_beyond_the_days_limit_what_is_not_urgent_is_one_digest_in_the_nex
     assert on_the_day == [("U1", "post", "number 0"), ("U1", "post", "number 1")]
     assert (await acme.said())[3:] == [("U1", "post", "3 things that happened since")]
     assert set(await acme.states()) == {DispatchState.TOLD}
+
+
+async def test_thanks_that_were_taken_back_before_they_are_told_are_told_neither_alone_nor_in_a_digest(
+    acme: Acme,
+) -> None:
+    async with acme.database.begin() as session:
+        await apply(session, acme.program_id, COMPANY | POLICY)
+        ben = await make_member(session, acme.program_id, "ben")
+        kudos = Earn(reference="kudos", actor="tests", member_id=ben, unit="kudos", amount=100)
+        await commands.execute(session, acme.program_id, [kudos], as_of=NOW)
+    await acme.prefer(daily_limit=1)
+    acme.now = NOW.replace(hour=22)
+    for key in ("gone", "told", "gathered", "gone later"):
+        giving = Giving(key=key, giver_id=ben, receiver_ids=(acme.ada,), actor="tests", reason=f"For what is {key}")
+        async with acme.database.begin() as session:
+            await recognitions.give(session, acme.program_id, giving, as_of=acme.now)
+    await acme.work()
+    await take_back(acme, "gone")
+    await acme.come_to(MORNING)
+    await take_back(acme, "gone later")
+    await acme.come_to(MORNING + timedelta(days=1, hours=1))
+
+    _, [alone_told, _], [_, line] = await acme.blocks()
+    assert "For what is told" in str(alone_told)
+    assert "For what is gathered" in str(line)
+    assert sorted((await acme.states())[1:]) == [DispatchState.TOLD] * 2 + [DispatchState.WITHHELD] * 2
+
+
+async def take_back(acme: Acme, key: str) -> None:
+    async with acme.database.begin() as session:
+        await recognitions.withdraw(session, acme.program_id, key, actor="tests", as_of=acme.now)
 
 
 async def test_a_limit_of_a_day_is_the_members_day(acme: Acme) -> None:
