@@ -106,10 +106,11 @@ class Outside:
 
     async def read(self, path: str, params: Mapping[str, str | int] | None = None) -> Answer:
         """GET, retried with jitter while that can help; raises Unavailable, GarbledAnswer or what `refuse` says."""
-        async for attempt in self._attempts():
-            with attempt:
-                return await self._read_once(path, params)
-        raise AssertionError("there is at least one attempt")
+        return await self._read(self._client.build_request("GET", path, params=params))
+
+    async def ask(self, path: str, form: Mapping[str, str | int] | None = None) -> Answer:
+        """A form by POST that changes nothing, so that what it says is in no URL; retried, and raises, as `read`."""
+        return await self._read(self._client.build_request("POST", path, data=form))
 
     async def write(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> Answer:
         """Sent once; raises Unavailable if it took no effect, Ambiguous if that is not known, or what `refuse` says."""
@@ -127,8 +128,13 @@ class Outside:
             raise Ambiguous(self.system, f"status {answer.status} to a write")
         return self._accepted(answer)
 
-    async def _read_once(self, path: str, params: Mapping[str, str | int] | None) -> Answer:
-        request = self._client.build_request("GET", path, params=params)
+    async def _read(self, request: httpx.Request) -> Answer:
+        async for attempt in self._attempts():
+            with attempt:
+                return await self._read_once(request)
+        raise AssertionError("there is at least one attempt")
+
+    async def _read_once(self, request: httpx.Request) -> Answer:
         try:
             answer = await self._exchange(request)
         except _NoAnswer as silence:

@@ -64,8 +64,11 @@ class Slack:
         await self._outside.aclose()
 
     async def read(self, method: str, params: Mapping[str, str | int]) -> Mapping[str, Any]:
-        """What the method answers, asked again while that can help."""
-        return _read(await self._outside.read(method, params), Unavailable)
+        """What the method answers, asked again while that can help.
+
+        By POST, which every method takes: an e-mail address that is looked up stays out of URLs and what logs them.
+        """
+        return _read(await self._outside.ask(method, params), Unavailable)
 
     async def write(self, method: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Sent once; Ambiguous if nobody knows whether it was done."""
@@ -79,7 +82,7 @@ class Slack:
 
     async def introduce(self) -> Introduction:
         """Whose the token is, what it may do, and what time it is at Slack."""
-        answer = await self._outside.read("auth.test")
+        answer = await self._outside.ask("auth.test")
         found = _read(answer, Unavailable)
         scopes = [one.strip() for one in answer.headers.get("x-oauth-scopes", "").split(",") if one.strip()]
         return Introduction(found["team_id"], found["team"], found["user_id"], found["bot_id"], scopes, _date(answer))

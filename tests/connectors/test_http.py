@@ -130,6 +130,20 @@ async def test_a_read_is_tried_again_until_it_is_answered(server: Server, outsid
     assert len(server.calls) == 3
 
 
+async def test_a_question_in_a_form_is_asked_again_whole(server: Server, outside: Outside) -> None:
+    heard: list[bytes] = []
+
+    async def hear(request: Request) -> Response:
+        heard.append(await request.body())
+        return JSONResponse({}, 503 if len(heard) == 1 else 200)
+
+    server.script = [hear]
+    await outside.ask("people", {"email": "ada@example.com"})
+
+    assert heard == [b"email=ada%40example.com"] * 2
+    assert {(call.method, call.url.query) for call in server.calls} == {("POST", "")}
+
+
 async def test_a_read_gives_up_after_its_attempts(server: Server, outside: Outside) -> None:
     server.script = [Response(status_code=500)]
 

@@ -1,7 +1,4 @@
-"""What stands before emulate: it loses answers to what emulate has done.
-
-What we ask by GET, it asks by POST: Slack takes both, emulate only that.
-"""
+"""What stands before emulate: it loses answers to what emulate has done."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +10,6 @@ from fastapi import FastAPI, Request, Response
 
 from sandbox.slack.errors import Lost
 from tests.sandboxes import running
-
-FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
@@ -31,16 +26,11 @@ def running_proxy(upstream: str) -> Iterator[Proxy]:
     """Passes everything on until the block ends."""
     app, proxy = FastAPI(), Proxy()
 
-    @app.api_route("/api/{method}", methods=["GET", "POST"])
+    @app.post("/api/{method}")
     async def forward(method: str, request: Request) -> Response:
-        headers = {"authorization": request.headers.get("authorization", "")}
-        content, content_type = await request.body(), request.headers.get("content-type", FORM)
-        if request.method == "GET":
-            content = request.url.query.encode()
+        headers = {name: request.headers.get(name, "") for name in ("authorization", "content-type")}
         async with httpx.AsyncClient() as client:
-            answer = await client.post(
-                f"{upstream}/api/{method}", content=content, headers=headers | {"content-type": content_type}
-            )
+            answer = await client.post(f"{upstream}/api/{method}", content=await request.body(), headers=headers)
         proxy.taken[method] += 1
         if method in proxy.losing:
             proxy.losing.remove(method)
