@@ -165,10 +165,11 @@ class SlackActivities:
             if of_all
             else sentence("Slack takes nothing for {conversation} any more", conversation=target),
             body=sentence(
-                "Slack answers: {code}. What was to be said there is kept as failed. `laurel slack doctor` says what "
-                "may be done.",
+                "Slack answers: {code}. What was to be said is kept as failed. `laurel slack doctor` says what to do.",
                 code=refused.code,
-            ),
+            )
+            if of_all
+            else sentence("Slack answers: {code}. What was to be said there is kept as failed.", code=refused.code),
             reference=f"{delivery.connection_id if of_all else delivery.conversation_id}/{refused.code}",
             now=self._clock(),
         )

@@ -32,17 +32,17 @@ class ConnectionField:
 class ConnectionKind:
     """What a kind of outside system takes: configuration that may be shown, and secrets that may not.
 
-    `event_types` are those of which it brings in events.
+    `event_types` are those of which it brings in events; an HRIS says who works here.
     """
 
     name: str
     description: str
     event_types: tuple[str, ...] = field(default=(), kw_only=True)
+    is_hris: bool = field(default=False, kw_only=True)
     config: tuple[ConnectionField, ...] = ()
     secrets: tuple[ConnectionField, ...] = ()
 
 
-HRIS = frozenset({"bamboohr"})  # kinds that say who works here
 BASE_URL = ConnectionField("base_url", "Where its API is reached, if not at its usual address.", required=False)
 
 KINDS = {
@@ -61,6 +61,7 @@ KINDS = {
         ConnectionKind(
             "bamboohr",
             "BambooHR: employees become members, their time off absences.",
+            is_hris=True,
             config=(
                 ConnectionField("company", "The company's name in its address, NAME.bamboohr.com."),
                 BASE_URL,

@@ -110,6 +110,8 @@ def write(value: Value) -> Any:
             return value
         case Moment(at, time_zone):
             return {"at": at.isoformat(), "time_zone": time_zone}
+        case datetime():
+            raise TypeError("an instant is told as a Moment: its day is another in other zones")
         case date():
             return {"day": value.isoformat()}
         case Amount(n, unit):

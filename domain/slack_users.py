@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from domain.connections import HRIS, Connection
+from domain.connections import KINDS, Connection
 from domain.events import Identity
 from domain.members import EMAIL
 
@@ -41,7 +41,7 @@ class Deactivation(StrEnum):
     @classmethod
     def of(cls, connection: Connection, kinds: Collection[str]) -> "Deactivation":
         """What the connection says; else what is usual in a program that has connections of these kinds."""
-        usual = cls.LEAVE if HRIS.isdisjoint(kinds) else cls.IGNORE
+        usual = cls.IGNORE if any(KINDS[kind].is_hris for kind in kinds) else cls.LEAVE
         return cls(connection.config.get("deactivation", usual))
 
 

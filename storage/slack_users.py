@@ -76,7 +76,7 @@ async def list_of_member(session: AsyncSession, program_id: str, member_id: str)
 
 
 async def locale_of(session: AsyncSession, program_id: str, connection_id: str, conversation: str) -> str | None:
-    """In which language to speak there: a person's locale; in a channel, that of most people of the workspace.
+    """In which language to speak there: a person's locale; in a channel, that of most colleagues in the workspace.
 
     None while nobody is known who has any.
     """
@@ -90,22 +90,31 @@ async def locale_of(session: AsyncSession, program_id: str, connection_id: str, 
             slack_users.c.program_id == program_id,
             slack_users.c.connection_id == connection_id,
             slack_users.c.locale.is_not(None),
+            slack_users.c.kind == UserKind.PERSON,
             ~slack_users.c.deleted,
         )
         .group_by(language)
         .order_by(func.count().desc(), language)
         .limit(1)
     )
-    return await session.scalar(spoken)
+    found: str | None = await session.scalar(spoken)
+    return found
 
 
 async def keep(
-    session: AsyncSession, connection: Connection, facts: UserFacts, *, outsiders: bool, now: datetime
+    session: AsyncSession,
+    connection: Connection,
+    facts: UserFacts,
+    *,
+    outsiders: bool,
+    is_change: bool = False,
+    now: datetime,
 ) -> SlackUser:
     """What Slack says of the user is known: the member they are, None if nobody is known by their names.
 
-    An account that was deactivated, or is active again, changes its member as the connection says. Takes the members'
-    turn, so it comes first in its transaction.
+    An account that was deactivated, or is active again, changes its member as the connection says. Of one that is heard
+    of for the first time that is known only where Slack tells it as a change: it may have ended years ago. Takes the
+    members' turn, so it comes first in its transaction.
     """
     await member_changes.take_turn(session, connection.program_id)
     before = await find(session, connection.program_id, connection.id, facts.user_id)
@@ -118,7 +127,8 @@ async def keep(
     row = {name: getattr(user, name) for name in SlackUser.__dataclass_fields__} | {"program_id": connection.program_id}
     kept = insert(slack_users).values(row)
     await session.execute(kept.on_conflict_do_update(index_elements=["connection_id", "user_id"], set_=row))
-    if member is not None and facts.deleted != (before is not None and before.deleted):
+    was_deleted = before.deleted if before else not is_change and facts.deleted
+    if member is not None and facts.deleted != was_deleted:
         await _follow(session, connection, facts, member, now)
     return user
 
@@ -155,7 +165,8 @@ async def _follow(
         if facts.deleted and member.status is not MemberStatus.LEFT:
             await _tell(session, connection, facts, member, now)
     elif facts.deleted:
-        await _change(session, member, now, status=MemberStatus.LEFT.value)
+        if not await list_of_member(session, connection.program_id, member.id):
+            await _change(session, member, now, status=MemberStatus.LEFT.value)
     elif member.status is MemberStatus.LEFT:
         await _change(session, member, now, status=MemberStatus.ACTIVE.value)
 
@@ -173,8 +184,8 @@ async def _tell(session: AsyncSession, connection: Connection, facts: UserFacts,
         kind=DEACTIVATED,
         subject=sentence("{name}'s Slack account was deactivated", name=member.name),
         body=sentence(
-            "{name} ({id}) still works here by what your HR system says, and nothing was changed. If they have left, "
-            "say so there.",
+            "{name} ({id}) still works here by all that Laurel is told, and nothing was changed. If they have left, "
+            "say so where your members come from.",
             name=member.name,
             id=member.external_id,
         ),

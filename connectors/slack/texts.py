@@ -51,11 +51,11 @@ class Texts:
         """The texts for a locale as Slack names it (de-DE), in English if it has none that we speak."""
         return _texts(locale or "")
 
-    def say(self, message: str, **values: Value) -> str:
+    def say(self, message: str, /, **values: Value) -> str:
         """The message in this language."""
         return self._filled(self._translations.gettext(message), values)
 
-    def count(self, singular: str, plural: str, n: int, **values: Value) -> str:
+    def count(self, singular: str, plural: str, n: int, /, **values: Value) -> str:
         """One of the messages, as n asks for in this language; {n} is the number."""
         return self._filled(self._translations.ngettext(singular, plural, n), values | {"n": n})
 
@@ -75,7 +75,7 @@ class Texts:
             case Listed(values):
                 return self.listed(self.written(one) for one in values)
             case Sentence(text, values, plural, n):
-                return self.count(text, plural, n, **values) if plural else self.say(text, **values)
+                return self.say(text, **values) if plural is None else self.count(text, plural, n, **values)
 
     def number(self, n: float | Decimal) -> str:
         """1,234 or 1.234."""

@@ -55,7 +55,7 @@ class SlackLane:
         """Whom it names; what Slack tells of a user needs no asking."""
         event = kept.body.get("event", {})
         if kept.kind is EnvelopeKind.EVENT and event["type"] in TELL_OF_USERS:
-            told = await self._people.keep(connection, facts(connection, event["user"]))
+            told = await self._people.keep(connection, facts(connection, event["user"]), is_change=True)
             return {told.user_id: told}
         if kept.kind is EnvelopeKind.EVENT and event["type"] in SIGNS and not await self._may_thank(connection, event):
             return {}

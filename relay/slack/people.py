@@ -64,11 +64,13 @@ class People:
         async with self._database.begin() as session:
             return await slack_users.find_all(session, connection.program_id, connection.id, user_ids)
 
-    async def keep(self, connection: Connection, facts: UserFacts) -> SlackUser:
-        """What Slack says of the user is kept."""
+    async def keep(self, connection: Connection, facts: UserFacts, *, is_change: bool = False) -> SlackUser:
+        """What Slack says of the user is kept; as a change, if that is what it tells."""
         async with self._database.begin() as session:
             outsiders = await slack_users.read_outsiders(session, connection.program_id)
-            return await slack_users.keep(session, connection, facts, outsiders=outsiders, now=self._clock())
+            return await slack_users.keep(
+                session, connection, facts, outsiders=outsiders, is_change=is_change, now=self._clock()
+            )
 
     async def _ask(self, slack: Slack, connection: Connection, user_id: str) -> SlackUser | None:
         """What Slack says of the user is kept; None if it says nothing of them."""

@@ -49,8 +49,8 @@ async def ada(session: AsyncSession, program_id: str) -> str:
 
 
 async def keep(session: AsyncSession, connection: Connection, facts: UserFacts = ADA, **changes: Any):
-    outsiders = changes.pop("outsiders", False)
-    return await slack_users.keep(session, connection, replace(facts, **changes), outsiders=outsiders, now=NOW)
+    said = {"outsiders": changes.pop("outsiders", False), "is_change": changes.pop("is_change", False)}
+    return await slack_users.keep(session, connection, replace(facts, **changes), **said, now=NOW)
 
 
 async def follow(session: AsyncSession, connection: Connection, policy: str) -> Connection:
@@ -222,3 +222,23 @@ async def test_a_merged_members_account_is_the_others_and_comes_back(
     await merges.undo(session, connection.program_id, merged.id, as_of=NOW, **said)  # type: ignore[union-attr]
 
     assert (after, await whose()) == (ben, ada)
+
+
+async def test_who_has_another_account_has_not_left(session: AsyncSession, connection: Connection, ada: str) -> None:
+    await keep(session, connection)
+    await keep(session, connection, user_id="U2")
+
+    await keep(session, connection, user_id="U2", deleted=True, updated_at=NOW + SECOND)
+    still = await status(session, connection, ada)
+    await keep(session, connection, deleted=True, updated_at=NOW + SECOND)
+
+    assert (still, await status(session, connection, ada)) == (MemberStatus.ACTIVE, MemberStatus.LEFT)
+
+
+@pytest.mark.parametrize(("is_change", "then"), [(False, MemberStatus.ACTIVE), (True, MemberStatus.LEFT)])
+async def test_an_account_that_is_found_deactivated_says_nothing_new_unless_slack_tells_so(
+    session: AsyncSession, connection: Connection, ada: str, is_change: bool, then: MemberStatus
+) -> None:
+    await keep(session, connection, deleted=True, is_change=is_change)
+
+    assert await status(session, connection, ada) is then
