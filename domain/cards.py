@@ -24,11 +24,15 @@ MAX_WORDS_SHOWN = 20  # of colleagues, beneath one celebration
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """What was told, as it was told; `event_id` is what was decided, if it tells an award."""
+    """What was told, as it was told; `event_id` is what was decided, if it tells an award.
+
+    Unless it `stands`, it was taken back.
+    """
 
     subject: Sentence
     body: Sentence
     event_id: str | None = None
+    stands: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A reward that its member may choose from, or has."""
+    """A reward that its member may choose from, or has; `is_latest` unless it has been offered anew since."""
 
     reward_id: str
     title: str
@@ -78,6 +82,7 @@ class Offer:
     expires_at: datetime | None
     price_points: int
     time_zone: str
+    is_latest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +168,20 @@ class Week:
 
 
 Card = Plain | Approval | Offer | AtRisk | ChallengeStep | Celebration | Week
+
+
+def is_over(card: Card | None) -> bool:
+    """Whether there is nothing left of it (None: at all) to tell: who was told reads so, who was not hears nothing."""
+    match card:
+        case None:
+            return True
+        case Plain():
+            return not card.stands
+        case Approval():
+            return not card.is_open
+        case Offer():
+            return card.state is not RewardState.OFFERED or not card.is_latest
+        case AtRisk():
+            return card.state is not GraceState.OPEN
+        case ChallengeStep() | Celebration() | Week():
+            return False

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from connectors import console
 from connectors.slack import cards
 from connectors.slack.texts import Texts
+from domain.cards import is_over
 from domain.celebrations import KINDS as CELEBRATIONS
 from domain.celebrations import Occasion
 from domain.dispatches import Dispatch, DispatchState, Place, message_key, turn_of
@@ -116,12 +117,12 @@ class NotifyLane:
             # Conversations are locked in their order: channels, people, Homes.
             if told.kind == RECEIVED:
                 await announcements.edit(session, told, row.id, now=self._clock())
-            await _edit(session, told, f"{message_key(told.id)}/{row.id}", self._clock(), self._redis)
+            await _tell_anew(session, told, f"{message_key(told.id)}/{row.id}", self._clock(), self._redis)
             await _show_home(session, told, self._clock())
 
     async def _tell_gathered(self, row: ClaimedRow) -> None:
         async with self._database.begin() as session:
-            await _dispatch_gathered(session, row.program_id, row.payload["member_id"], self._clock())
+            await _dispatch_gathered(session, row.program_id, row.payload["member_id"], self._clock(), self._redis)
 
 
 # -- One notification ----------------------------------------------------------------------------------------------
@@ -133,14 +134,18 @@ async def _dispatch(session: AsyncSession, told: Notification, now: datetime, bo
     known = await dispatches.find(session, told.program_id, told.id)
     if known is not None and known.state is not DispatchState.WAITING:
         return True
+    return await _decide(session, told, now, boards)
+
+
+async def _decide(session: AsyncSession, told: Notification, now: datetime, boards: Redis) -> bool:
+    """What becomes of what was not told yet, in turn; False if there is nowhere to tell it."""
     policy = policy_of(await configurations.read_active(session, told.program_id))
     member = await members.get(session, told.program_id, told.member_id) if told.member_id else None
     place = await _find_place(session, told, policy)
     if place is None:
         return False
-    holds = await slack_cards.holds(session, told)
-    card = await slack_cards.read(session, told, member, now=now, boards=boards) if holds else None
-    match await _when(session, told, member, policy, now) if card else Never():
+    card = await slack_cards.read(session, told, member, now=now, boards=boards)
+    match Never() if is_over(card) else await _when(session, told, member, policy, now):
         case Never():
             await _put(session, told, DispatchState.WITHHELD)
         case At(instant):
@@ -269,42 +274,58 @@ def _hour_of(told: Notification, member: Member, policy: NotificationPolicy, wis
 # -- What changes, and what was gathered ---------------------------------------------------------------------------
 
 
-async def _edit(session: AsyncSession, told: Notification, key: str, now: datetime, boards: Redis) -> None:
-    """The message that told it says what holds now; in turn, so that who has read last is said last."""
+async def _tell_anew(session: AsyncSession, told: Notification, key: str, now: datetime, boards: Redis) -> None:
+    """What was told says what holds now, what was withheld may be news again.
+
+    In turn, so that who has read last is said last; what waits or is gathered is read when its time has come.
+    """
     await dispatches.take_turn(session, turn_of(told))
     known = await dispatches.find(session, told.program_id, told.id)
-    if known is None or known.place is None:
+    if known is None:
         return
+    if known.state is DispatchState.WITHHELD:
+        await _decide(session, told, now, boards)
+    elif known.place is not None:
+        await _edit(session, told, known.place, key, now, boards)
+
+
+async def _edit(
+    session: AsyncSession, told: Notification, where: Place, key: str, now: datetime, boards: Redis
+) -> None:
+    """The message that told it there says what holds now."""
     member = await members.get(session, told.program_id, told.member_id) if told.member_id else None
     card = await slack_cards.read(session, told, member, now=now, boards=boards)
     if card is None:
         return
-    where = known.place
     locale = await slack_users.locale_of(session, told.program_id, where.connection_id, where.conversation)
     content = cards.render(card, Texts.of(locale))
     edit = Outgoing(key, where.connection_id, where.conversation, content, MessageKind.EDIT, edits=message_key(told.id))
     await slack_messages.send(session, told.program_id, [edit], now=now)
 
 
-async def _dispatch_gathered(session: AsyncSession, program_id: str, member_id: str, now: datetime) -> None:
-    """What was gathered for the member is one message, or waits for the next digest."""
+async def _dispatch_gathered(
+    session: AsyncSession, program_id: str, member_id: str, now: datetime, boards: Redis
+) -> None:
+    """What was gathered for the member, and is not over, is one message, or waits for the next digest."""
     await dispatches.take_turn(session, member_id)
     gathered = await dispatches.list_gathered(session, program_id, member_id)
     place = await _find_person(session, program_id, member_id)
     policy = policy_of(await configurations.read_active(session, program_id))
     wishes = await preferences.wishes_of(session, program_id, member_id, policy)
+    member = await members.get(session, program_id, member_id)
     wanted = [
         one
         for one in gathered
-        if place is not None and topic_of(one.kind) not in wishes.opted_out and await slack_cards.holds(session, one)
+        if place is not None
+        and topic_of(one.kind) not in wishes.opted_out
+        and not is_over(await slack_cards.read(session, one, member, now=now, boards=boards))
     ]
-    time_zone = (await members.get(session, program_id, member_id)).time_zone
-    is_quiet = wishes.quiet.over_at(now, time_zone) > now
+    is_quiet = wishes.quiet.over_at(now, member.time_zone) > now
     for one in gathered:
         if one not in wanted:
             await _put(session, one, DispatchState.WITHHELD)
         elif is_quiet:
-            await _put(session, one, DispatchState.GATHERED, due_at=next_digest(wishes, time_zone, now))
+            await _put(session, one, DispatchState.GATHERED, due_at=next_digest(wishes, member.time_zone, now))
         else:
             await _put(session, one, DispatchState.TOLD, told_at=now)
     if place is not None and wanted and not is_quiet:

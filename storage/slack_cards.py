@@ -41,11 +41,6 @@ async def read(
     return await reader(session, told, member, now) if reader else Plain(*told.said)
 
 
-async def holds(session: AsyncSession, told: Notification) -> bool:
-    """Whether there is still something to tell who has not been told: nobody needs to hear that thanks are gone."""
-    return told.kind != RECEIVED or await _find_thanks(session, told) is not None
-
-
 # -- Nominations ---------------------------------------------------------------------------------------------------
 
 
@@ -108,7 +103,7 @@ async def _received(session: AsyncSession, told: Notification, member: Member | 
     """Thanks as long as they stand; a reaction that is there again is told as before, with its new event."""
     event_id = await _find_thanks(session, told)
     subject, body = told.said
-    return Plain(subject, body, event_id) if event_id else Plain(subject, TAKEN_BACK)
+    return Plain(subject, body, event_id) if event_id else Plain(subject, TAKEN_BACK, stands=False)
 
 
 async def _find_thanks(session: AsyncSession, told: Notification) -> str | None:
@@ -135,7 +130,15 @@ async def _offer(session: AsyncSession, told: Notification, member: Member | Non
     assert member is not None, "an offer is a member's"
     given = await rewards.get(session, told.program_id, told.about)
     definition = await rewards.get_definition(session, given)
-    return Offer(given.id, definition.title, given.state, given.expires_at, definition.price_points, member.time_zone)
+    return Offer(
+        given.id,
+        definition.title,
+        given.state,
+        given.expires_at,
+        definition.price_points,
+        member.time_zone,
+        is_latest=datetime.fromisoformat(told.reference.partition("/")[2]) == given.offered_at,
+    )
 
 
 async def _at_risk(session: AsyncSession, told: Notification, member: Member | None, now: datetime) -> Card:

@@ -24,6 +24,7 @@ from domain.cards import (
     Week,
     Winner,
     Words,
+    is_over,
 )
 from domain.challenges import ChallengeState
 from domain.configuration import POINTS, Unit
@@ -62,6 +63,7 @@ APPROVAL = Approval(
 REMINDED = replace(APPROVAL, kind=REMINDER)
 ASKED_AS_WELL = replace(APPROVAL, kind=ESCALATED, because=Because.ESCALATION, in_place_of="Ruth")
 OFFER = Offer("rwd_1", "A coffee", RewardState.OFFERED, NOW, 100, "Europe/Berlin")
+PLAIN = Plain(alone("A badge"), alone("Closer"))
 AT_RISK = AtRisk("Daily learning", 12, NOW, GraceState.OPEN, "Europe/Berlin")
 BIRTHDAY = Celebration("ntf_1", "Ada", None, [(POINTS, 25)], "evt_1", is_public=True)
 PLACES = Places(BUILT_IN["company"], POINTS, (), (Line(7, "Ada", 1_250, is_own=True),), 40)
@@ -90,7 +92,7 @@ OPENED = ChallengeStep(
 SETTLED = replace(OPENED, kind="challenge_settled", state=ChallengeState.SETTLED, people=4, first=[Winner(1, "Ada", 7)])
 EVERY: list[Card] = [
     Plain(alone("A badge"), alone("Closer"), "evt_1"),
-    Plain(alone("A badge"), alone("Closer")),
+    PLAIN,
     APPROVAL,
     REMINDED,
     ASKED_AS_WELL,
@@ -202,6 +204,20 @@ def test_an_offer_has_its_button_while_there_is_something_to_choose() -> None:
     buttons = [("laurel.offers.open", "rwd_1"), ("laurel.awards.why", "rwd_1")]
     assert pressed(cards.render(OFFER, ENGLISH)) == buttons
     assert pressed(cards.render(replace(OFFER, state=RewardState.ORDERED), ENGLISH)) == []
+
+
+def test_what_a_card_tells_is_over_once_there_is_nothing_left_of_it() -> None:
+    over: list[Card | None] = [
+        None,
+        replace(PLAIN, stands=False),
+        replace(APPROVAL, is_open=False),
+        replace(OFFER, state=RewardState.EXPIRED),
+        replace(OFFER, is_latest=False),
+        replace(AT_RISK, state=GraceState.KEPT),
+    ]
+
+    assert [is_over(card) for card in over] == [True] * len(over)
+    assert not any(is_over(card) for card in (PLAIN, APPROVAL, OFFER, AT_RISK, BIRTHDAY, WEEK, OPENED))
 
 
 def test_an_award_says_why_and_a_celebration_takes_words_where_others_read_it() -> None:

@@ -207,17 +207,12 @@ async def test_beyond_the_days_limit_what_is_not_urgent_is_one_digest_in_the_nex
 async def test_thanks_that_were_taken_back_before_they_are_told_are_told_neither_alone_nor_in_a_digest(
     acme: Acme,
 ) -> None:
-    async with acme.database.begin() as session:
-        await apply(session, acme.program_id, COMPANY | POLICY)
-        ben = await make_member(session, acme.program_id, "ben")
-        kudos = Earn(reference="kudos", actor="tests", member_id=ben, unit="kudos", amount=100)
-        await commands.execute(session, acme.program_id, [kudos], as_of=NOW)
+    ben = await make_thankful(acme)
     await acme.prefer(daily_limit=1)
     acme.now = NOW.replace(hour=22)
     for key in ("gone", "told", "gathered", "gone later"):
-        giving = Giving(key=key, giver_id=ben, receiver_ids=(acme.ada,), actor="tests", reason=f"For what is {key}")
         async with acme.database.begin() as session:
-            await recognitions.give(session, acme.program_id, giving, as_of=acme.now)
+            await recognitions.give(session, acme.program_id, thanks(acme, ben, key), as_of=acme.now)
     await acme.work()
     await take_back(acme, "gone")
     await acme.come_to(MORNING)
@@ -228,6 +223,43 @@ async def test_thanks_that_were_taken_back_before_they_are_told_are_told_neither
     assert "For what is told" in str(alone_told)
     assert "For what is gathered" in str(line)
     assert sorted((await acme.states())[1:]) == [DispatchState.TOLD] * 2 + [DispatchState.WITHHELD] * 2
+
+
+async def test_a_reaction_that_is_gone_when_it_would_be_told_is_told_once_it_is_there_again(acme: Acme) -> None:
+    ben = await make_thankful(acme)
+    for acme.now, present in ((NOW.replace(hour=22), True), (NOW.replace(hour=23), False)):
+        await react(acme, ben, present=present)
+        await acme.work()
+    await acme.come_to(MORNING)
+    while_gone = (await acme.said())[1:]
+    acme.now = MORNING + timedelta(hours=1)
+    await react(acme, ben, present=True)
+    await acme.work()
+
+    assert while_gone == []
+    assert (await acme.said())[1:] == [("U1", "post", "ben thanked you")]
+    assert len(await acme.buttons()) == 1
+
+
+async def make_thankful(acme: Acme) -> str:
+    """Ben, who can thank Ada."""
+    async with acme.database.begin() as session:
+        await apply(session, acme.program_id, COMPANY | POLICY)
+        ben = await make_member(session, acme.program_id, "ben")
+        kudos = Earn(reference="kudos", actor="tests", member_id=ben, unit="kudos", amount=100)
+        await commands.execute(session, acme.program_id, [kudos], as_of=NOW)
+    return ben
+
+
+def thanks(acme: Acme, ben: str, key: str) -> Giving:
+    return Giving(key=key, giver_id=ben, receiver_ids=(acme.ada,), actor="tests", reason=f"For what is {key}")
+
+
+async def react(acme: Acme, ben: str, *, present: bool) -> None:
+    """Ben's reaction comes or goes."""
+    sign = thanks(acme, ben, "a sign")
+    async with acme.database.begin() as session:
+        await recognitions.settle(session, acme.program_id, sign, present=present, at=acme.now, as_of=acme.now)
 
 
 async def take_back(acme: Acme, key: str) -> None:
@@ -256,19 +288,56 @@ async def offer(acme: Acme) -> tuple[GivenReward, Notification]:
         survey = replace(deal(1, "ada"), type="survey.submitted", data={})
         await intake.record(session, acme.program_id, [survey], TOLD, as_of=NOW)
         [given] = await rewards.list_page(session, acme.program_id)
+    return await offer_it(acme, given, RewardEvent.OFFER)
+
+
+async def offer_it(acme: Acme, given: GivenReward, event: RewardEvent) -> tuple[GivenReward, Notification]:
+    async with acme.database.begin() as session:
         given = await rewards.lock(session, acme.program_id, given.id)
         definition = await rewards.get_definition(session, given)
-        given = await rewards.offer(session, given, definition, now=NOW)
-        reference = f"{given.id}/{NOW.isoformat()}"
+        given = await rewards.offer(session, given, definition, event, now=acme.now)
+        reference = f"{given.id}/{acme.now.isoformat()}"
         telling = Telling(acme.ada, alone(reference), alone("Well done"), reference)
-        await notifications.tell_all(session, acme.program_id, "reward_offered", [telling], now=NOW)
+        await notifications.tell_all(session, acme.program_id, "reward_offered", [telling], now=acme.now)
         [told] = await notifications.list_page(session, acme.program_id, member_id=acme.ada, limit=1)
     return given, told
 
 
 async def decline(acme: Acme, given: GivenReward) -> None:
+    await move(acme, given, RewardEvent.DECLINE)
+
+
+async def move(acme: Acme, given: GivenReward, event: RewardEvent, **values: str) -> None:
     async with acme.database.begin() as session:
-        await rewards.move(session, given, RewardEvent.DECLINE, now=NOW)
+        await rewards.move(session, given, event, now=acme.now, **values)
+
+
+async def test_a_digest_says_nothing_of_an_offer_that_is_over(acme: Acme) -> None:
+    await acme.work()
+    await acme.prefer(daily_limit=0)
+    given, _ = await offer(acme)
+    await acme.tell("kept")
+    await decline(acme, given)
+    await acme.come_to(MORNING + timedelta(hours=1))
+
+    assert [text for _, _, text in (await acme.said())[1:]] == ["1 thing that happened since"]
+    assert (await acme.states())[1:] == [DispatchState.WITHHELD, DispatchState.TOLD]
+
+
+async def test_of_an_offer_that_is_made_anew_nothing_is_told_of_the_first_if_it_was_not_told(acme: Acme) -> None:
+    await acme.work()
+    acme.now = NOW.replace(hour=22)
+    given, _ = await offer(acme)
+    await acme.work()
+    await move(acme, given, RewardEvent.ORDER, order_id="ord_1")
+    await acme.come_to(MORNING)
+    at_first = (await acme.said())[1:]
+    acme.now = MORNING + timedelta(hours=1)
+    await offer_it(acme, given, RewardEvent.REOPEN)
+    await acme.work()
+
+    assert at_first == []
+    assert (await acme.said())[1:] == [("U1", "post", "You unlocked a reward: *A coffee*")]
 
 
 async def test_an_offer_that_was_declined_loses_its_button(acme: Acme) -> None:
