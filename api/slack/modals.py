@@ -20,7 +20,6 @@ from domain.asks import Nominate, Settings
 from domain.celebrations import MAX_WORDS_LENGTH
 from domain.connections import Connection
 from domain.notifications import policy_of as telling_of
-from domain.preferences import Preferences
 from domain.recognitions import policy_of
 from domain.redemptions import find
 from domain.slack import RESPONSE_URL, EnvelopeKind, KeptEnvelope, MessageKind, Outgoing, way_back
@@ -99,8 +98,9 @@ class Modals:
             view_id = opened["view"]["id"]
         title = skeleton["title"]["text"]
         try:
-            if user is None and (user := await self._meet(connection, kept)):
-                texts = Texts.of(user.locale)
+            if user is None or user.member_id is None:
+                user = await self._meet(connection, kept) or user
+                texts = Texts.of(user.locale if user else None)
             view = await self._filled(kept, title, fill, user, texts)
             await slack.write("views.update", {"view_id": view_id, "view": view})
         except Exception as error:
@@ -110,10 +110,10 @@ class Modals:
             await slack.write("views.update", {"view_id": view_id, "view": view})
 
     async def _meet(self, connection: Connection, kept: KeptEnvelope) -> SlackUser | None:
-        """Who asks for the first time; None while Slack does not say."""
+        """Who asks and was no member before; None while Slack does not say."""
         user_id = _asker_of(kept)
         try:
-            return (await self._people.know(connection, user_id, ())).get(user_id)
+            return (await self._people.know(connection, user_id, (), eager=True)).get(user_id)
         except OutsideError:
             return None
 
@@ -231,10 +231,11 @@ async def _words(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | No
 
 
 async def _settings(session: AsyncSession, kept: KeptEnvelope, user: SlackUser | None, texts: Texts) -> View:
-    """What holds for the member; of who cannot be asked about just now, what the program declares."""
+    """What holds for the member; without one there is nothing to change."""
+    if user is None or user.member_id is None:
+        return forms.excuse(settings.title(texts), answers.apart(Apart.UNKNOWN, texts), texts)
     declared = telling_of(await configurations.read_active(session, kept.program_id)).wishes
-    known = user.member_id if user else None
-    said = await preferences.find(session, kept.program_id, known) if known else Preferences()
+    said = await preferences.find(session, kept.program_id, user.member_id)
     return settings.form(said.over(declared), declared, texts)
 
 

@@ -125,3 +125,11 @@ async def test_a_form_of_somebody_unknown_says_what_to_do(company: Company) -> N
     await company.slack.submit("zoe", {"receivers": [maya], "reason": "For the demo that saved the day"})
 
     assert "I do not know you yet" in words(company, "zoe")
+
+
+async def test_who_is_unknown_has_no_settings(company: Company) -> None:
+    await company.slack.join("zoe", "zoe@elsewhere.example")
+    await company.slack.command("zoe", "general", "/laurel", "settings")
+    await eventually(partial(shows, company, "zoe", forms.EXCUSE))
+
+    assert "I do not know you yet" in words(company, "zoe")
