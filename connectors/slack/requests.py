@@ -16,7 +16,7 @@ from slack_sdk.signature import Clock, SignatureVerifier
 
 from connectors.errors import BadSignature, MalformedNotice, StaleNotice
 from connectors.sources import Request, load_json, require_size
-from domain.slack import Envelope, EnvelopeKind
+from domain.slack import MAX_KEY, Envelope, EnvelopeKind
 
 BODY_MAX_BYTES = 2**20
 FIELDS_MAX = 100
@@ -105,9 +105,17 @@ def envelope(body: Body) -> Envelope | None:
     if not all(isinstance(body[name], shape) for name, shape in _SHAPES.items() if name in body):
         raise MalformedNotice(UNDOCUMENTED)
     try:
-        return _envelope({name: value for name, value in body.items() if name != UNSIGNED_TOKEN})
+        found = _envelope({name: value for name, value in body.items() if name != UNSIGNED_TOKEN})
     except (KeyError, TypeError, IndexError, AttributeError):
         raise MalformedNotice(UNDOCUMENTED) from None
+    if found is not None and not _is_named(found):
+        raise MalformedNotice(UNDOCUMENTED)
+    return found
+
+
+def _is_named(found: Envelope) -> bool:
+    """Whether its names can be looked for, and its key be kept."""
+    return isinstance(found.team_id, str) and isinstance(found.user_id, str | None) and len(found.key) <= MAX_KEY
 
 
 def _envelope(body: Body) -> Envelope | None:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
@@ -41,6 +41,7 @@ FORMS = st.lists(st.sampled_from([*USUAL, "payload"]).map(str.encode) | st.binar
 )
 BODIES = st.binary(max_size=64) | JSON | FORMS.map(lambda fields: b"&".join(b"=".join(one) for one in fields))
 TYPES = st.sampled_from([b"application/json", b"application/x-www-form-urlencoded"]) | st.binary(max_size=32)
+OF_NO_TEAM = {"type": "event_callback", "team_id": False, "event_id": "Ev1", "event": {"type": "app_home_opened"}}
 HEADERS = st.fixed_dictionaries(
     {},
     optional={
@@ -57,6 +58,7 @@ def settings(settings: Settings) -> Settings:
 
 
 @bounded(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(body=orjson.dumps(OF_NO_TEAM), content_type=b"application/json", odd=None)
 @given(body=BODIES, content_type=TYPES, odd=st.none() | HEADERS)
 async def test_whatever_a_request_says_it_breaks_nothing(
     anyone: httpx.AsyncClient, body: bytes, content_type: bytes, odd: dict[str, bytes] | None
