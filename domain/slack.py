@@ -176,8 +176,7 @@ def otherwise(message: Message, connection_id: str, place: str, code: str, *, no
         to_all = {**message.content, "response_type": "in_channel"}
         said = Outgoing(key, connection_id, message.user, to_all, MessageKind.RESPOND)
         return said if message.takes_answers(now) else None
-    is_private = message.kind is MessageKind.RESPOND and message.content["response_type"] == "ephemeral"
-    if is_private and code == EXPIRED_URL:
+    if code == EXPIRED_URL and message.content["response_type"] == "ephemeral":
         words = {name: value for name, value in message.content.items() if name not in _HOW}
         return Outgoing(key, connection_id, place, words)
     return None

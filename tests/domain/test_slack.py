@@ -39,8 +39,17 @@ def test_an_answer_that_comes_too_late_is_said_directly_without_a_trace_of_its_u
         (message(MessageKind.POST, MessageState.SENDING, **WAY_BACK), "not_in_channel", IN_TIME),
         (message(MessageKind.RESPOND, response_type="in_channel", **WAY_BACK), EXPIRED_URL, LATE),
         (message(MessageKind.RESPOND, response_type="ephemeral", **WAY_BACK), "answer_lost", IN_TIME),
+        (Message(1, "key", MessageKind.RESPOND, {}, MessageState.SENDING, NOW), "answer_lost", IN_TIME),
     ],
-    ids=["no_announcement", "too_late", "about_the_message", "perhaps_said", "too_late_for_all", "perhaps_answered"],
+    ids=[
+        "no_announcement",
+        "too_late",
+        "about_the_message",
+        "perhaps_said",
+        "too_late_for_all",
+        "perhaps_answered",
+        "erased",
+    ],
 )
 def test_other_refusals_are_the_end(refused: Message, code: str, now: Any):
     assert otherwise(refused, "con_1", "C1", code, now=now) is None
