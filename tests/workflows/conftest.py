@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -29,6 +30,10 @@ from workflows.plugin import LaurelPlugin
 from workflows.queues import LAUREL, TREMENDOUS
 from workflows.rewards import RewardWorkflow
 from workflows.starts import Start
+
+# Beyond all that a workflow waits for. To skip without a bound is to read along in its history, and a server that does
+# much else takes back what it has told there.
+A_YEAR = timedelta(days=365)
 
 Handle = WorkflowHandle[object, str]
 Begin = Callable[..., Awaitable[Handle]]

@@ -15,7 +15,7 @@ from tests.challenges import claims, effects, sprint, with_challenges
 from tests.eventually import eventually
 from tests.programs import apply, make_member
 from tests.shop import Shop, now
-from tests.workflows.conftest import Begin, Handle
+from tests.workflows.conftest import A_YEAR, Begin, Handle
 from workflows import starts
 
 
@@ -100,7 +100,7 @@ async def test_an_extended_challenge_ends_later(begin: Begin, shop: Shop, time: 
     await time.fast_forward(handle, timedelta(days=3))
 
     assert (await stored(shop, challenge)).state is ChallengeState.OPEN
-    await time.fast_forward(handle)
+    await time.fast_forward(handle, A_YEAR)
     assert await handle.result() == ChallengeState.SETTLED
     settled_at = (await stored(shop, challenge)).settled_at
     assert settled_at is not None

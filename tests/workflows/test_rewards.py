@@ -12,7 +12,7 @@ from domain.rewards import GivenReward, RewardEvent, RewardState
 from storage import member_changes, rewards
 from tests.eventually import eventually
 from tests.shop import Knobs, Shop, now
-from tests.workflows.conftest import Begin, Handle
+from tests.workflows.conftest import A_YEAR, Begin, Handle
 from workflows import runs, starts
 
 
@@ -172,7 +172,7 @@ async def test_a_reward_that_is_tried_again_for_long_goes_on_in_a_new_run(
     assert described.run_id != first
     assert described.history_length < 100
     await shop.set_program(monthly_limit_minor=None)
-    await time.fast_forward(handle)
+    await time.fast_forward(handle, A_YEAR)
     assert await handle.result() == RewardState.ORDERED
 
 
