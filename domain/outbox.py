@@ -42,6 +42,7 @@ class Kind(StrEnum):
     NOTIFICATION = "notification"  # notification_id
     RETELL = "retell"  # notification_id
     GATHERED = "gathered"  # member_id
+    CONFIRMATION = "confirmation"  # nomination_id
     IDENTITY_ARRIVED = "identity_arrived"  # identities: [[source, external_id], ...]
     DECIDE = "decide"  # event_ids
     STREAKS_DUE = "streaks_due"  # after: [member_id, policy]
@@ -69,6 +70,7 @@ LANES: Mapping[str, str] = {
     Kind.NOTIFICATION: Lane.NOTIFY,
     Kind.RETELL: Lane.NOTIFY,
     Kind.GATHERED: Lane.NOTIFY,
+    Kind.CONFIRMATION: Lane.NOTIFY,
     Kind.IDENTITY_ARRIVED: Lane.INTAKE,
     Kind.DECIDE: Lane.INTAKE,
     Kind.STREAKS_DUE: Lane.INTAKE,

@@ -75,6 +75,7 @@ class NotifyLane:
             Kind.NOTIFICATION: self._tell,
             Kind.RETELL: self._retell,
             Kind.GATHERED: self._tell_gathered,
+            Kind.CONFIRMATION: self._say_ended,
         }
         self._acts = acts
 
@@ -106,7 +107,6 @@ class NotifyLane:
         async with self._database.begin() as session:
             told = await notifications.get(session, row.program_id, row.payload["notification_id"])
             in_slack = await _dispatch(session, told, self._clock(), self._redis)
-            await _say_ended(session, told, self._clock())
             await _show_home(session, told, self._clock())
         if not in_slack:
             console.tell(told)
@@ -123,6 +123,11 @@ class NotifyLane:
     async def _tell_gathered(self, row: ClaimedRow) -> None:
         async with self._database.begin() as session:
             await _dispatch_gathered(session, row.program_id, row.payload["member_id"], self._clock(), self._redis)
+
+    async def _say_ended(self, row: ClaimedRow) -> None:
+        async with self._database.begin() as session:
+            ended = await nominators.say_ended(session, row.program_id, row.payload["nomination_id"])
+            await slack_messages.send(session, row.program_id, ended, now=self._clock())
 
 
 # -- One notification ----------------------------------------------------------------------------------------------
@@ -173,13 +178,6 @@ async def _show_home(session: AsyncSession, told: Notification, now: datetime) -
     if told.member_id is not None:
         homes = await slack_homes.find_all(session, told.program_id, [told.member_id])
         await slack_messages.send(session, told.program_id, homes, now=now)
-
-
-async def _say_ended(session: AsyncSession, told: Notification, now: datetime) -> None:
-    """Who hears how their nomination has ended, cannot take it back any more."""
-    if told.kind in nominators.ENDINGS:
-        ended = await nominators.say_ended(session, told.program_id, told.about)
-        await slack_messages.send(session, told.program_id, ended, now=now)
 
 
 def _texts(place: Place) -> Texts:

@@ -280,4 +280,4 @@ async def withdraw(
             raise NominationRefused(Refusal.NOT_NOMINATOR, "somebody else has nominated")
     if nomination.state is not NominationState.PENDING:
         raise NominationRefused(Refusal.NOT_PENDING, f"the nomination is {nomination.state}")
-    return await nominations.withdraw(session, nomination, now=now)
+    return await nominations.withdraw(session, nomination, by_nominator=member_id is not None, now=now)

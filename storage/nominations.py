@@ -17,6 +17,7 @@ from domain.cards import APPROVALS
 from domain.members import Member, MemberStatus
 from domain.nominations import (
     NOMINEE_LEFT,
+    SAME_MEMBER,
     Approver,
     Because,
     Decision,
@@ -31,7 +32,7 @@ from domain.nominations import (
 from domain.notifications import Telling
 from domain.outbox import Kind, Lane, OutboxRow
 from domain.sentences import Sentence, sentence
-from storage import configurations, dispatches, members, notifications, outbox
+from storage import configurations, dispatches, members, notifications, outbox, slack_homes
 from storage.nomination_tables import nomination_approvers, nomination_decisions, nominations
 from storage.tables import members as members_table
 
@@ -144,7 +145,17 @@ async def move(
     """The locked nomination after the event; raises IllegalNomination."""
     state = nomination_after(nomination.state, event)
     await dispatches.retell(session, nomination.program_id, APPROVALS, [nomination.id], now=now)
+    if nomination.state is NominationState.PENDING and state is not NominationState.PENDING:
+        await _show_nominator(session, nomination, now)
     return await note(session, nomination, state=state, updated_at=now, **values)
+
+
+async def _show_nominator(session: AsyncSession, nomination: Nomination, now: datetime) -> None:
+    """Where its nominator could take it back, it says what became of it: the message that confirmed it, and Home."""
+    effect = OutboxRow(nomination.program_id, Lane.NOTIFY, Kind.CONFIRMATION, {"nomination_id": nomination.id})
+    await outbox.add(session, [effect], now=now)
+    people = await find_people(session, nomination.program_id, [nomination.nominator_id])
+    await slack_homes.follow(session, nomination.program_id, [one.id for one in people.values()], now=now)
 
 
 async def note(session: AsyncSession, nomination: Nomination, **values: Any) -> Nomination:
@@ -268,30 +279,48 @@ async def tell(
 
 
 async def list_asked(session: AsyncSession, nomination: Nomination) -> dict[str, Member]:
-    """Whoever was asked on the nomination's level, by their row's member id."""
-    asked = await list_approvers(session, nomination, nomination.level)
+    """Whoever was asked on any of the nomination's levels, by their id as it is today."""
+    asked = await list_approvers(session, nomination)
     people = await find_people(session, nomination.program_id, [one.member_id for one in asked if one.asked_at])
-    return dict(people)
+    return {one.id: one for one in people.values()}
 
 
 # -- Who withdraws, and who leaves ---------------------------------------------------------------------------------
 
 
 async def withdraw(
-    session: AsyncSession, nomination: Nomination, *, now: datetime, because: str | None = None
+    session: AsyncSession,
+    nomination: Nomination,
+    *,
+    by_nominator: bool = False,
+    because: str | None = None,
+    now: datetime,
 ) -> Nomination:
-    """The locked nomination is withdrawn and those who were asked are told; its nominator too, if it says why."""
+    """The locked nomination is withdrawn and whoever was asked is told; its nominator too, unless it was them."""
     withdrawn = await move(session, nomination, NominationEvent.WITHDRAW, now=now, closing=because)
-    concerned = await list_asked(session, nomination)
     people = await find_people(session, nomination.program_id, [nomination.nominator_id, nomination.nominee_id])
-    if because is not None:
-        concerned[nomination.nominator_id] = people[nomination.nominator_id]
+    nominator, nominee = people[nomination.nominator_id], people[nomination.nominee_id].name
     title = (await get_category(session, nomination)).title
-    subject = sentence("The nomination of {nominee} was withdrawn", nominee=people[nomination.nominee_id].name)
+    asked = await list_asked(session, nomination)
+    asked.pop(nominator.id, None)
+    subject = sentence("The nomination of {nominee} was withdrawn", nominee=nominee)
     body = sentence("{category}: nothing is to be decided any more.", category=title)
-    await tell(session, withdrawn, "nomination_withdrawn", concerned, subject=subject, body=body, now=now)
+    await tell(session, withdrawn, "nomination_withdrawn", asked, subject=subject, body=body, now=now)
+    if not by_nominator:
+        subject = sentence("Your nomination of {nominee} was withdrawn", nominee=nominee)
+        body, whom = _why_withdrawn(because, title, nominee), {nominator.id: nominator}
+        await tell(session, withdrawn, "nomination_withdrawn", whom, subject=subject, body=body, now=now)
     await wake(session, withdrawn, now=now)
     return withdrawn
+
+
+def _why_withdrawn(because: str | None, category: str, nominee: str) -> Sentence:
+    """Why it was withdrawn by somebody else than its nominator."""
+    if because == NOMINEE_LEFT:
+        return sentence("{category}: {nominee} has left.", category=category, nominee=nominee)
+    if because == SAME_MEMBER:
+        return sentence("{category}: nobody nominates themselves.", category=category)
+    return sentence("{category}: an administrator has withdrawn it.", category=category)
 
 
 async def close(session: AsyncSession, program_id: str, member_ids: Collection[str], *, now: datetime) -> None:

@@ -7,7 +7,7 @@ server looks up again.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.slack import answers
+from connectors.slack import answers, nominations
 from connectors.slack.blocks import Block, actions, button, context, header, input, message, modal, section, text_input
 from connectors.slack.forms import CHANGE_AMOUNT, DECLINE
 from connectors.slack.markup import Markup, bold, joined, lines, link, name, quote
@@ -39,21 +39,6 @@ WHY = "laurel.awards.why"  # a button: an award, by the id of its event or rewar
 WRITE_WORDS = "laurel.celebrations.write"  # a button: a celebration, by its notification's id
 WORDS = "laurel.celebrations.add"  # the form behind it, with the same id
 MAX_LINES = 40  # of a digest
-
-_OVER: Mapping[str, str] = {
-    NominationState.APPROVED: later("This nomination was approved."),
-    NominationState.GIVEN: later("This nomination was approved."),
-    NominationState.DECLINED: later("This nomination was declined."),
-    NominationState.WITHDRAWN: later("This nomination was withdrawn: there is nothing to decide any more."),
-    NominationState.EXPIRED: later("Nobody has decided on this nomination in time."),
-    RewardState.ORDERED: later("You have chosen. You hear from us as soon as it is there."),
-    RewardState.DECLINED: later("You did not want it."),
-    RewardState.EXPIRED: later("This offer is over: nothing was chosen in time."),
-    RewardState.WITHDRAWN: later("This offer is over: what it was given for was taken back."),
-    GraceState.KEPT: later("Well done: your streak goes on."),
-    GraceState.RESTORED: later("Your streak is whole again."),
-    GraceState.BROKEN: later("This streak has ended. What is told late, such as an absence, may still restore it."),
-}
 
 
 def render(card: Card, texts: Texts) -> dict[str, Any]:
@@ -122,15 +107,16 @@ def _approval(card: Approval, texts: Texts) -> dict[str, Any]:
     told = texts.say("{nominator} nominates {nominee} for {category}.", **who, category=bold(card.category))
     if card.is_open and card.kind in _AGAIN:
         told = texts.say(_AGAIN[card.kind], what=told)
-    parts = [told, quote(card.reason), texts.say("Proposed: {points}.", points=texts.points(card.amount))]
+    proposed: list[str] = [texts.say("Proposed: {points}.", points=texts.points(card.amount))]
     if card.evidence:
-        parts.append(link(texts.say("Evidence"), card.evidence))
-    blocks: list[Block] = [section(lines(parts))]
+        proposed.append(link(texts.say("Evidence"), card.evidence))
+    # Apart from the reason, which may be clipped: what is approved is not.
+    blocks: list[Block] = [section(lines([told, quote(card.reason)])), section(lines(proposed))]
     blocks += [context(_decided(one, texts)) for one in card.decided]
     if card.is_open:
         blocks += [context(joined(" ", _waits(card, texts))), decisions(card.nomination_id, texts)]
-    elif card.state in _OVER:
-        blocks.append(context(texts.say(_OVER[card.state])))
+    elif card.state is not NominationState.PENDING:
+        blocks.append(context(nominations.ended(card.state, texts)))
     return message(told, blocks)
 
 
@@ -163,11 +149,23 @@ def _decided(one: Decided, texts: Texts) -> Markup:
 
 # -- Rewards and streaks -------------------------------------------------------------------------------------------
 
+_OFFER_OVER: Mapping[RewardState, str] = {
+    RewardState.ORDERED: later("You have chosen. You hear from us as soon as it is there."),
+    RewardState.DECLINED: later("You did not want it."),
+    RewardState.EXPIRED: later("This offer is over: nothing was chosen in time."),
+    RewardState.WITHDRAWN: later("This offer is over: what it was given for was taken back."),
+}
+_RISK_OVER: Mapping[GraceState, str] = {
+    GraceState.KEPT: later("Well done: your streak goes on."),
+    GraceState.RESTORED: later("Your streak is whole again."),
+    GraceState.BROKEN: later("This streak has ended. What is told late, such as an absence, may still restore it."),
+}
+
 
 def _offer(card: Offer, texts: Texts) -> dict[str, Any]:
     told = texts.say("You unlocked a reward: {title}", title=bold(card.title))
     if card.state is not RewardState.OFFERED or card.expires_at is None:
-        over = _OVER.get(card.state)
+        over = _OFFER_OVER.get(card.state)
         return message(told, [section(told), *([context(texts.say(over))] if over else [])])
     until = texts.say("Choose until {when}.", when=texts.instant(card.expires_at, card.time_zone))
     cost = texts.say("It costs {points}.", points=texts.points(card.price_points)) if card.price_points else ""
@@ -180,7 +178,7 @@ def _at_risk(card: AtRisk, texts: Texts) -> dict[str, Any]:
     what: dict[str, str | int] = {"title": bold(card.title), "n": card.length}
     if card.state is not GraceState.OPEN:
         told = texts.say("{title}: your streak of {n}", **what)
-        return message(told, [section(lines([told, texts.say(_OVER[card.state])]))])
+        return message(told, [section(lines([told, texts.say(_RISK_OVER[card.state])]))])
     told = texts.say("{title}: your streak of {n} is at risk", **what)
     until = texts.say("Keep it before {when}, and it goes on.", when=texts.instant(card.ends_at, card.time_zone))
     return message(told, [section(lines([told, until]))])
@@ -194,7 +192,7 @@ _STEPS: Mapping[str, str] = {
     "challenge_last_day": later("{title}: the last day"),
     CHALLENGE_SETTLED: later("{title}: the results"),
 }
-_ENDED: Mapping[str, str] = {
+_ENDED: Mapping[ChallengeState, str] = {
     ChallengeState.CANCELLED: later("It was called off."),
     ChallengeState.CLOSED: later("It is over. The results come when nothing can come late any more."),
     ChallengeState.SETTLED: later("It is over."),

@@ -36,7 +36,7 @@ def ended(state: NominationState, texts: Texts) -> str:
 
 
 def in_home(shown: Home, texts: Texts) -> Iterator[Block]:
-    """What the member has proposed and nobody has decided."""
+    """What the member has proposed and waits for its approval."""
     if shown.proposed:
         yield header(texts.say("Your nominations"))
     for one in shown.proposed:
@@ -47,7 +47,7 @@ def in_home(shown: Home, texts: Texts) -> Iterator[Block]:
 
 def _waits(one: Proposed, texts: Texts) -> Markup | str:
     return texts.say(
-        "{nominee} for {category}: {points}, not decided yet.",
+        "{nominee} for {category}: {points}. It waits for its approval.",
         nominee=bold(name(one.nominee)),
         category=bold(one.category),
         points=texts.points(one.amount),

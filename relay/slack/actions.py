@@ -52,7 +52,7 @@ async def _withdraw(
 ) -> Sequence[Outgoing]:
     """Who takes it back sees that it is gone; a refusal is said in words."""
     assert context.member_id is not None, "asked before"
-    answered = await nominations.withdraw(session, context, nomination_id)
-    told = [reply(context, body, blocks.message(answered.refusal))] if answered.refusal else []
+    refusal = await nominations.withdraw(session, context, nomination_id)
+    told = [reply(context, body, blocks.message(refusal))] if refusal else []
     shown = [] if _is_home(body) else await slack_homes.find_all(session, context.program_id, [context.member_id])
-    return [*told, *answered.messages, *shown]
+    return [*told, *shown]

@@ -35,21 +35,21 @@ async def propose(session: AsyncSession, context: Context, view: Mapping[str, An
     return Answered(await nominators.confirm(session, context, nomination))
 
 
-async def withdraw(session: AsyncSession, context: Context, nomination_id: str) -> Answered:
-    """Taken back while nobody has decided, or it is said why not; what confirmed it says what became of it."""
-    texts, refusal = context.texts, None
+async def withdraw(session: AsyncSession, context: Context, nomination_id: str) -> str | None:
+    """It is taken back while it waits for its approval, and what confirmed it says so afterwards; or why it is not."""
+    texts = context.texts
     try:
         await nomination_commands.withdraw(
             session, context.program_id, nomination_id, member_id=context.member_id, now=context.as_of
         )
     except NominationRefused as refused:
         if refused.code is not Refusal.NOT_PENDING:
-            return Answered(refusal=forms.decision_fault(refused.code, texts))
+            return forms.decision_fault(refused.code, texts)
         nomination = await nominations.get(session, context.program_id, nomination_id)
-        refusal = ended(nomination.state, texts)
+        return ended(nomination.state, texts)
     except LookupError:
-        return Answered(refusal=forms.decision_fault(Refusal.NOT_NOMINATOR, texts))
-    return Answered(await nominators.say_ended(session, context.program_id, nomination_id), refusal=refusal)
+        return forms.decision_fault(Refusal.NOT_NOMINATOR, texts)
+    return None
 
 
 async def approve(session: AsyncSession, context: Context, nomination_id: str) -> Answered:

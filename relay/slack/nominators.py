@@ -9,9 +9,6 @@ from domain.slack import MessageKind, Outgoing
 from relay.slack.context import Context
 from storage import homes, nominations, slack_homes, slack_messages, slack_users
 
-# Kinds of notifications by which a nominator is told how a nomination has ended.
-ENDINGS = ("nomination_approved", "nomination_declined", "nomination_expired")
-
 
 async def confirm(session: AsyncSession, context: Context, nomination: Nomination) -> list[Outgoing]:
     """It is on its way, and in the nominator's Home."""

@@ -169,7 +169,15 @@ def test_an_approver_decides_by_buttons_until_it_is_decided_and_then_reads_who_d
     assert pressed(waiting) == [(f"laurel.nominations.{verb}", "nom_1") for verb in verbs]
     assert pressed(decided) == []
     assert "Mia has approved 150 points. well deserved" in read(decided)
-    assert "This nomination was approved." in read(decided)
+    assert "It was approved." in read(decided)
+
+
+@pytest.mark.parametrize("reason", ["&" * 700, "a\n" * 1_000])
+def test_however_long_the_reason_is_what_is_approved_stands_beside_the_button(reason: str) -> None:
+    message = cards.render(replace(APPROVAL, reason=reason), ENGLISH)
+
+    assert "Proposed: 200 points." in read(message)
+    assert "<https://example.com|Evidence>" in read(message)
 
 
 def test_a_reminder_says_that_it_is_one_how_long_it_has_waited_and_until_when_there_is_time() -> None:

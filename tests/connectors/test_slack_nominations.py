@@ -1,4 +1,4 @@
-"""A nomination as its nominator sees it: to be taken back while nobody has decided, and how it ended afterwards."""
+"""A nomination as its nominator sees it: to be taken back while it waits, and how it ended afterwards."""
 
 from dataclasses import replace
 

@@ -60,6 +60,7 @@ def payloads(member_id: str, notification_id: str, parked: list[str]) -> dict[Ki
         Kind.NOTIFICATION: {"notification_id": notification_id},
         Kind.RETELL: {"notification_id": notification_id},
         Kind.GATHERED: {"member_id": member_id},
+        Kind.CONFIRMATION: {"nomination_id": new_id("nom")},
         Kind.IDENTITY_ARRIVED: {"identities": [["crm", "bob"]]},
         Kind.STREAKS_DUE: {"after": ["mem_1", "daily"]},
         Kind.DECIDE: {"event_ids": parked},

@@ -544,6 +544,6 @@ async def test_an_approver_reads_in_the_same_message_who_has_decided(acme: Acme)
         found = await session.execute(query.where(slack_messages.c.program_id == company.program_id))
         (posted, asks), *_, (edited, tells) = [row for row in found if "nominates" in row.content["text"]]
     assert (posted, edited) == ("post", "edit")
-    assert [block["type"] for block in asks["blocks"]] == ["section", "context", "actions"]
+    assert [block["type"] for block in asks["blocks"]] == ["section", "section", "context", "actions"]
     assert "mia has approved 150 points." in str(tells["blocks"])
     assert [block["type"] for block in tells["blocks"]] == ["section", "context", "context"]

@@ -373,6 +373,22 @@ async def test_its_nominator_withdraws_it_while_it_waits_and_approvers_are_told(
     assert (await company.told())[1:] == [("nomination_withdrawn", "mia")]
 
 
+async def test_what_an_administrator_withdraws_is_told_to_its_nominator_and_to_whoever_was_asked_on_any_level(
+    company: Nominating,
+) -> None:
+    nomination_id = await company.nominate(category="by-amount", amount=500)
+    await company.ask(nomination_id)
+    await company.decide(nomination_id, "mia")
+    await company.ask(nomination_id)
+    before = len(await company.told())
+
+    async with company.database.begin() as session:
+        await nomination_commands.withdraw(session, company.program_id, nomination_id, member_id=None, now=now())
+
+    told = (await company.told())[before:]
+    assert sorted(told) == [("nomination_withdrawn", who) for who in ("bob", "carl", "dora", "mia")]
+
+
 async def leave(company: Nominating, name: str) -> None:
     async with company.database.begin() as session:
         change = read({"external_id": name, "status": "left"})

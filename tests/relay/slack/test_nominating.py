@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from connectors.slack import cards, forms
 from connectors.slack.nominations import WITHDRAW
-from domain.nominations import NominationState, Proposal
+from domain.nominations import NominationState, Proposal, Ruling, Verdict
 from sandbox.slack.workspace import Conversation
 from storage import nomination_commands, nomination_levels, nominations
 from storage.tables import members
@@ -108,7 +108,9 @@ async def test_who_would_take_back_what_was_decided_meanwhile_reads_so_and_has_n
 ) -> None:
     nomination_id = await nominate(company)
     await ask(company, nomination_id)
-    await press(company, "ruth", cards.APPROVE)
+    approval = Ruling(Verdict.APPROVED, company.members["ruth"], "a test")
+    async with company.database.begin() as session:
+        await nomination_commands.decide(session, company.program_id, nomination_id, approval, now=NOW)
     await company.slack.press_view("owen", WITHDRAW)
     await company.work()
 
@@ -117,3 +119,18 @@ async def test_who_would_take_back_what_was_decided_meanwhile_reads_so_and_has_n
     assert "It was approved." in str(confirmed["blocks"])
     assert answer["text"] == "It was approved."
     assert WITHDRAW not in str([confirmed, company.slack.view("owen")])
+
+
+async def test_what_an_administrator_withdraws_says_so_to_its_nominator_and_has_no_button_any_more(
+    company: Company,
+) -> None:
+    nomination_id = await nominate(company)
+    async with company.database.begin() as session:
+        await nomination_commands.withdraw(session, company.program_id, nomination_id, member_id=None, now=NOW)
+    await company.work()
+
+    confirmed, word = messages(company, "owen").values()
+    assert "It was withdrawn." in str(confirmed["blocks"])
+    assert WITHDRAW not in str([confirmed, company.slack.view("owen")])
+    assert word["text"] == "Your nomination of maya was withdrawn"
+    assert "an administrator has withdrawn it." in str(word["blocks"])
