@@ -10,6 +10,7 @@ from storage import notifications, recognitions
 from tests.programs import NOW
 from tests.relay.slack.conftest import Company
 from tests.relay.slack.test_apart import THANKS
+from tests.relay.slack.test_saying import send
 from tests.relay.slack.test_walk import place, said, told, whispered
 
 
@@ -39,6 +40,16 @@ async def test_where_the_app_is_not_thanks_are_said_all_the_same_and_no_administ
     async with company.database.begin() as session:
         of_administrators = await notifications.list_page(session, company.program_id, member_id=None, limit=10)
     assert "slack_conversation_closed" not in {one.kind for one in of_administrators}
+
+
+async def test_thanks_are_said_also_where_what_waits_before_them_closes_the_channel(company: Company) -> None:
+    await company.slack.kick("general")
+    await send(company, ("1", "of ours"))
+    await company.slack.command("owen", "general", "/laurel", THANKS)
+    await company.work()
+
+    [announced] = said(company)
+    assert "thanks" in announced
 
 
 async def test_what_was_asked_an_hour_before_slack_takes_anything_is_answered_directly(company: Company) -> None:
