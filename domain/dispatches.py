@@ -1,4 +1,4 @@
-"""Dispatches: what became of a notification on its way into a conversation; states and arrows are in docs/states.md."""
+"""Dispatches: what became of a notification on its way into a conversation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ class DispatchState(StrEnum):
     WAITING = "waiting"  # for the instant at which it is decided upon again
     GATHERED = "gathered"  # for the digest at the instant
     TOLD = "told"
-    WITHHELD = "withheld"  # the member does without it, or there is nothing left to say
+    WITHHELD = "withheld"  # the member does without it, or it is over; decided upon anew when what it is about changes
 
 
 @dataclass(frozen=True, slots=True)
