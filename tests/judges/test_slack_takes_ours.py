@@ -120,8 +120,8 @@ CALLS: dict[str, Callable[[Caller], Awaitable[Any]]] = {
 }
 # What is said in threads is looked for below, where there are some.
 ELSEWHERE = {"conversations.replies"}
-# emulate has none of these, and no response URLs: the sandbox takes them as Slack documents them, and slack_sdk's Socket
-# Mode the last.
+# emulate has none of these, and no response URLs: the sandbox takes them as Slack documents them, and slack_sdk's own
+# Socket Mode the last.
 NOT_THERE = {"apps.uninstall", "apps.connections.open"}
 
 
