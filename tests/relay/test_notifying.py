@@ -546,4 +546,4 @@ async def test_an_approver_reads_in_the_same_message_who_has_decided(acme: Acme)
     assert (posted, edited) == ("post", "edit")
     assert [block["type"] for block in asks["blocks"]] == ["section", "section", "context", "actions"]
     assert "mia has approved 150 points." in str(tells["blocks"])
-    assert [block["type"] for block in tells["blocks"]] == ["section", "context", "context"]
+    assert [block["type"] for block in tells["blocks"]] == ["section", "section", "context", "context"]
