@@ -31,8 +31,8 @@ from workflows.queues import LAUREL, TREMENDOUS
 from workflows.rewards import RewardWorkflow
 from workflows.starts import Start
 
-# Beyond all that a workflow waits for. To skip without a bound is to read along in its history, which the server has once
-# refused to go on with ("branch tokens do not match").
+# Beyond all that a workflow waits for. To skip without a bound is to read along in its history, which the server has
+# once refused to go on with ("branch tokens do not match").
 A_YEAR = timedelta(days=365)
 
 Handle = WorkflowHandle[object, str]
